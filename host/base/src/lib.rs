@@ -1,0 +1,22 @@
+//! The words of holdfast: what every other crate may speak of. No I/O happens here.
+
+/// Names of things: repositories, snapshots, packs, chunks.
+pub mod id;
+
+/// Sizes in bytes, written the way people write them.
+pub mod size;
+
+/// Instants, clocks and RFC 3339.
+pub mod time;
+
+/// Entries: the named things inside a snapshot, and the two traits that move their content.
+pub mod entry;
+
+/// What kind of failure it was, which decides the exit code, and what to do next.
+pub mod error;
+
+/// Every limit of the program, each with its reason.
+pub mod limits;
+
+/// Cancelling a run: one flag that everything that waits also listens to.
+pub mod cancel;

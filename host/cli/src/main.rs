@@ -1,0 +1,3 @@
+//! Backup and disaster recovery with sandboxed plugins.
+
+fn main() {}

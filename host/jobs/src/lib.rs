@@ -1,0 +1,1 @@
+//! What a run is: configuration, backup, restore, verify, history.

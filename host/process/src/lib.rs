@@ -1,0 +1,1 @@
+//! Runs granted commands: no shell, scrubbed environment, dies with the job.

@@ -1,0 +1,1 @@
+//! From a stream to sealed packs and back; snapshots and keys.

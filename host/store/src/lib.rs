@@ -1,0 +1,1 @@
+//! Objects in a place; knows names and bytes, no meaning.

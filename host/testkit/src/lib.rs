@@ -1,0 +1,1 @@
+//! Seeded time and chance, a native sealer, faults and damage, for tests.

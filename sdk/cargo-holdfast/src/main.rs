@@ -1,0 +1,3 @@
+//! Create, build, pack, check and test holdfast plugins.
+
+fn main() {}

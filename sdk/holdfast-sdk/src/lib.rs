@@ -1,0 +1,1 @@
+//! Write holdfast plugins.
