@@ -93,7 +93,9 @@ impl EntryPath {
     /// Returns whether the path is `other` or lies below it.
     #[must_use]
     pub fn is_within(&self, other: &Self) -> bool {
-        self.0.strip_prefix(other.0.as_slice()).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+        self.0
+            .strip_prefix(other.0.as_slice())
+            .is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
     }
 
     /// Appends a component.
@@ -346,7 +348,9 @@ mod tests {
 
     #[test]
     fn paths_that_would_leave_their_place_are_refused() {
-        for bad in ["", "/etc", "../x", "a/../b", "a//b", "a/", "./a", "a/.", "a\0b"] {
+        for bad in [
+            "", "/etc", "../x", "a/../b", "a//b", "a/", "./a", "a/.", "a\0b",
+        ] {
             assert!(EntryPath::new(bad).is_err(), "{bad:?}");
         }
         assert!(EntryPath::new("a/b..c/.d").is_ok());

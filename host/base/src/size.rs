@@ -99,7 +99,12 @@ mod tests {
 
     #[test]
     fn sizes_read_as_people_write_them() {
-        for (text, bytes) in [("7", 7), ("64 MiB", 64 << 20), ("1.5g", 3 << 29), ("2KiB", 2048)] {
+        for (text, bytes) in [
+            ("7", 7),
+            ("64 MiB", 64 << 20),
+            ("1.5g", 3 << 29),
+            ("2KiB", 2048),
+        ] {
             assert_eq!(text.parse(), Ok(ByteSize(bytes)), "{text}");
         }
         assert!("12 parsecs".parse::<ByteSize>().is_err());

@@ -15,7 +15,11 @@ impl Instant {
     /// Makes an instant from seconds and nanoseconds.
     #[must_use]
     pub const fn from_parts(seconds: i64, nanoseconds: i64) -> Self {
-        Self(seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds))
+        Self(
+            seconds
+                .saturating_mul(1_000_000_000)
+                .saturating_add(nanoseconds),
+        )
     }
 
     /// Returns whole seconds, rounded towards the past.

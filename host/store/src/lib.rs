@@ -1,1 +1,124 @@
-//! Objects in a place; knows names and bytes, no meaning.
+//! Objects in a place. Knows names and bytes, and nothing of their meaning.
+//!
+//! There is no overwriting: an object is created once, whole and durable, or not at all. That one
+//! property is what the repository's commit protocol stands on.
+
+/// Names of objects, checked once.
+pub mod name;
+
+/// What can go wrong, with the object and the place in it.
+pub mod error;
+
+/// A directory on this machine.
+pub mod local;
+
+/// One suite of tests for every store.
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+
+pub use error::StoreError;
+pub use name::Name;
+
+use holdfast_base::time::Instant;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What a create came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Created {
+    /// The object is new and durable.
+    New,
+    /// An object of that name was there before; it was left as it was.
+    Existed,
+}
+
+/// An object as a listing shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name.
+    pub name: Name,
+    /// Its length in bytes.
+    pub size: u64,
+    /// When the store received it, by the store's clock.
+    pub received: Instant,
+}
+
+/// Objects in a place.
+pub trait Store: Send + Sync {
+    /// Says where this is, for people.
+    fn place(&self) -> String;
+
+    /// Returns a whole object.
+    ///
+    /// # Errors
+    /// The object is absent or cannot be read.
+    fn get(&self, name: &Name) -> Result<Vec<u8>, StoreError>;
+
+    /// Returns `length` bytes from `offset`; an object that is shorter is an error.
+    ///
+    /// # Errors
+    /// The object is absent, too short or cannot be read.
+    fn get_range(&self, name: &Name, offset: u64, length: usize) -> Result<Vec<u8>, StoreError>;
+
+    /// Returns the length of an object in bytes.
+    ///
+    /// # Errors
+    /// The object is absent or cannot be reached.
+    fn size(&self, name: &Name) -> Result<u64, StoreError>;
+
+    /// Creates an object unless one of that name exists. When this returns, it is durable.
+    ///
+    /// # Errors
+    /// Nothing was created.
+    fn create(&self, name: &Name, bytes: &[u8]) -> Result<Created, StoreError>;
+
+    /// Starts an object whose bytes come piece by piece and whose name is known only at the end.
+    ///
+    /// # Errors
+    /// The place cannot be written to.
+    fn upload(&self) -> Result<Box<dyn Upload>, StoreError>;
+
+    /// Returns the objects whose names begin with `area` and a slash, in no particular order.
+    ///
+    /// # Errors
+    /// The place cannot be listed.
+    fn list(&self, area: &str) -> Result<Vec<Listed>, StoreError>;
+
+    /// Removes an object; one that is not there is no error.
+    ///
+    /// # Errors
+    /// The object is still there.
+    fn delete(&self, name: &Name) -> Result<(), StoreError>;
+}
+
+/// An object in the making. Dropping it discards what was written.
+pub trait Upload: Write + Send {
+    /// Gives the object its name and makes it durable, unless one of that name exists.
+    ///
+    /// # Errors
+    /// Nothing was created.
+    fn commit(self: Box<Self>, name: &Name) -> Result<Created, StoreError>;
+}
+
+/// Opens the store at a URL.
+///
+/// # Errors
+/// The URL is of no kind that is known.
+pub fn open(url: &str) -> Result<Arc<dyn Store>, StoreError> {
+    let path = match url.strip_prefix("file://") {
+        Some(path) => path,
+        None if url.contains("://") => {
+            return Err(StoreError::Url {
+                url: url.to_owned(),
+            });
+        }
+        None => url,
+    };
+    if !path.starts_with('/') {
+        return Err(StoreError::RelativePath {
+            url: url.to_owned(),
+        });
+    }
+    Ok(Arc::new(local::LocalStore::new(PathBuf::from(path))))
+}

@@ -1,0 +1,126 @@
+//! What every store must do, in the order in which a new one usually fails.
+
+use crate::{Created, Name, Store};
+use std::io::Write;
+
+/// Runs the whole suite on an empty store.
+///
+/// # Panics
+/// Where the store breaks the contract.
+pub fn run(store: &dyn Store) {
+    an_absent_object_is_told_apart_from_a_failure(store);
+    what_was_created_comes_back(store);
+    a_second_create_leaves_the_first_object(store);
+    ranges_are_exact_and_never_short(store);
+    uploads_take_their_name_at_the_end(store);
+    listings_show_names_and_sizes_of_one_area(store);
+    one_of_many_racing_creates_wins(store);
+    a_removed_object_is_gone_and_removing_again_is_no_error(store);
+}
+
+#[expect(
+    clippy::unwrap_used,
+    reason = "a suite of tests that other crates call"
+)]
+fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+fn an_absent_object_is_told_apart_from_a_failure(store: &dyn Store) {
+    let absent = name("packs/00/absent");
+    assert!(store.get(&absent).is_err_and(|e| e.is_absent()));
+    assert!(store.size(&absent).is_err_and(|e| e.is_absent()));
+    assert!(store.get_range(&absent, 0, 1).is_err_and(|e| e.is_absent()));
+    assert!(store.list("packs").is_ok_and(|found| found.is_empty()));
+}
+
+fn what_was_created_comes_back(store: &dyn Store) {
+    for (object, bytes) in [("a/empty", &b""[..]), ("a/some", b"some bytes")] {
+        assert!(matches!(
+            store.create(&name(object), bytes),
+            Ok(Created::New)
+        ));
+        assert!(store.get(&name(object)).is_ok_and(|got| got == bytes));
+        assert!(
+            store
+                .size(&name(object))
+                .is_ok_and(|size| size == bytes.len() as u64)
+        );
+    }
+}
+
+fn a_second_create_leaves_the_first_object(store: &dyn Store) {
+    let object = name("b/once");
+    assert!(matches!(store.create(&object, b"first"), Ok(Created::New)));
+    assert!(matches!(
+        store.create(&object, b"second"),
+        Ok(Created::Existed)
+    ));
+    assert!(store.get(&object).is_ok_and(|got| got == b"first"));
+}
+
+fn ranges_are_exact_and_never_short(store: &dyn Store) {
+    let object = name("c/ranges");
+    assert!(store.create(&object, b"0123456789").is_ok());
+    assert!(
+        store
+            .get_range(&object, 3, 4)
+            .is_ok_and(|got| got == b"3456")
+    );
+    assert!(
+        store
+            .get_range(&object, 10, 0)
+            .is_ok_and(|got| got.is_empty())
+    );
+    assert!(store.get_range(&object, 8, 4).is_err());
+}
+
+fn uploads_take_their_name_at_the_end(store: &dyn Store) {
+    let object = name("d/upload");
+    let Ok(mut upload) = store.upload() else {
+        panic!("an upload starts")
+    };
+    assert!(upload.write_all(b"piece by ").is_ok());
+    assert!(upload.write_all(b"piece").is_ok());
+    assert!(store.get(&object).is_err_and(|e| e.is_absent()));
+    assert!(matches!(upload.commit(&object), Ok(Created::New)));
+    assert!(store.get(&object).is_ok_and(|got| got == b"piece by piece"));
+}
+
+fn listings_show_names_and_sizes_of_one_area(store: &dyn Store) {
+    for object in ["e/1", "e/x/2", "ee/3"] {
+        assert!(store.create(&name(object), b"12").is_ok());
+    }
+    let Ok(mut found) = store.list("e") else {
+        panic!("a listing answers")
+    };
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    let seen: Vec<_> = found.iter().map(|l| (l.name.as_str(), l.size)).collect();
+    assert_eq!(seen, [("e/1", 2), ("e/x/2", 2)]);
+}
+
+fn one_of_many_racing_creates_wins(store: &dyn Store) {
+    let object = name("f/race");
+    let wins: usize = std::thread::scope(|scope| {
+        let racers: Vec<_> = (0..8_u8)
+            .map(|n| {
+                let object = &object;
+                scope.spawn(move || matches!(store.create(object, &[n; 64]), Ok(Created::New)))
+            })
+            .collect();
+        racers
+            .into_iter()
+            .filter_map(|racer| racer.join().ok())
+            .filter(|won| *won)
+            .count()
+    });
+    assert_eq!(wins, 1);
+}
+
+fn a_removed_object_is_gone_and_removing_again_is_no_error(store: &dyn Store) {
+    let object = name("g/gone");
+    assert!(store.create(&object, b"x").is_ok());
+    assert!(store.delete(&object).is_ok());
+    assert!(store.get(&object).is_err_and(|e| e.is_absent()));
+    assert!(store.delete(&object).is_ok());
+}
