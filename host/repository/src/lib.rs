@@ -1,1 +1,35 @@
 //! From a stream to sealed packs and back; snapshots and keys.
+//!
+//! The way of the data is the order of the modules: format, keys, index, the steps of the pipeline,
+//! what drives them forwards and backwards, snapshots, and what looks after them.
+
+/// Structure and data: the first two rungs of verification.
+pub mod check;
+/// What can go wrong.
+pub mod error;
+/// The bytes of every object, and nothing else.
+pub mod format;
+/// Which chunk lies where.
+pub mod index;
+/// Keys: three roles, and the operators' way to everything.
+pub mod keys;
+/// Files that were backed up before and need not be read again.
+pub mod known;
+/// The steps that content takes, each with its way back.
+pub mod pipeline;
+/// Drives the steps backwards: entries and their content.
+pub mod read;
+/// A repository that was opened with a key.
+pub mod repository;
+/// Writes entries into a target, in parallel.
+pub mod restore;
+/// Puts finished entries in order and writes what a snapshot refers to.
+pub mod sequence;
+/// Snapshots: commit and listing.
+pub mod snapshot;
+/// Drives the steps forwards: a run that makes one snapshot.
+pub mod write;
+
+pub use error::RepositoryError;
+pub use repository::{Repository, Setup};
+pub use write::Session;

@@ -1,0 +1,179 @@
+//! What can go wrong in a repository.
+
+use crate::format::FormatError;
+use crate::keys::KeyError;
+use crate::pipeline::compress::CompressError;
+use crate::pipeline::seal::SealError;
+use holdfast_base::error::{Describe, Hint, Kind, kind_of_io};
+use holdfast_store::StoreError;
+use holdfast_store::name::NameError;
+use std::io;
+
+/// What can go wrong in a repository.
+#[derive(Debug, thiserror::Error)]
+pub enum RepositoryError {
+    /// There is no repository.
+    #[error("there is no repository in {place}")]
+    Absent {
+        /// The store.
+        place: String,
+    },
+    /// There is something already.
+    #[error("{place} already holds a repository")]
+    Exists {
+        /// The store.
+        place: String,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A key cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// Sealing or opening failed.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// An object is not what it should be.
+    #[error("object `{object}` is damaged")]
+    Damaged {
+        /// The object.
+        object: String,
+        /// What is wrong with it.
+        source: Box<RepositoryError>,
+    },
+    /// Bytes are not what they should be.
+    #[error(transparent)]
+    Format(#[from] FormatError),
+    /// A frame cannot be made or expanded.
+    #[error(transparent)]
+    Compress(#[from] CompressError),
+    /// An object does not have the content that its name says.
+    #[error("it does not have the content that its name says")]
+    Renamed,
+    /// Something that a snapshot needs is not listed anywhere.
+    #[error("chunk {chunk} is in no pack that the index lists")]
+    MissingChunk {
+        /// The chunk.
+        chunk: holdfast_base::id::ChunkId,
+    },
+    /// There is no such snapshot.
+    #[error("there is no snapshot `{wanted}`")]
+    NoSnapshot {
+        /// What was asked for.
+        wanted: String,
+    },
+    /// There is no such entry.
+    #[error("there is no entry `{path}` in the snapshot")]
+    NoEntry {
+        /// What was asked for.
+        path: String,
+    },
+    /// The same entry was added twice.
+    #[error("entry `{path}` was added twice")]
+    Twice {
+        /// The entry.
+        path: String,
+    },
+    /// A limit was reached.
+    #[error("{what} is more than a snapshot may hold")]
+    TooMuch {
+        /// Of what.
+        what: String,
+    },
+    /// The system refused something on this machine.
+    #[error("cannot {action}")]
+    Io {
+        /// What was tried.
+        action: String,
+        /// What the system answered.
+        source: io::Error,
+    },
+    /// The run was cancelled.
+    #[error("the run was cancelled")]
+    Cancelled,
+    /// An earlier failure ended the run.
+    #[error("the run has already failed: {0}")]
+    Failed(String),
+}
+
+impl From<NameError> for RepositoryError {
+    fn from(error: NameError) -> Self {
+        Self::Format(FormatError::invalid("object name", error.to_string()))
+    }
+}
+
+impl RepositoryError {
+    /// Says which object an error concerns, and that it is damaged, where that is what it means.
+    #[must_use]
+    pub fn in_object(self, object: impl Into<String>) -> Self {
+        match self {
+            Self::Format(FormatError::Newer { .. }) => self,
+            Self::Format(_) | Self::Compress(_) | Self::Renamed => self.damaged(object),
+            Self::Seal(SealError::Damaged { .. }) => self.damaged(object),
+            Self::Store(ref error) if error.kind() == Kind::Damaged => self.damaged(object),
+            other => other,
+        }
+    }
+
+    fn damaged(self, object: impl Into<String>) -> Self {
+        Self::Damaged {
+            object: object.into(),
+            source: Box::new(self),
+        }
+    }
+
+    /// Makes an error of the system on this machine.
+    #[must_use]
+    pub fn io(action: impl Into<String>, source: io::Error) -> Self {
+        Self::Io {
+            action: action.into(),
+            source,
+        }
+    }
+}
+
+impl Describe for RepositoryError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Absent { .. } => Kind::NoRepository,
+            Self::Exists { .. } | Self::NoSnapshot { .. } | Self::NoEntry { .. } => Kind::Usage,
+            Self::Store(error) => error.kind(),
+            Self::Key(error) => error.kind(),
+            Self::Seal(SealError::WrongKey) => Kind::Key,
+            Self::Seal(SealError::Damaged { .. })
+            | Self::Damaged { .. }
+            | Self::Compress(_)
+            | Self::Renamed
+            | Self::MissingChunk { .. } => Kind::Damaged,
+            Self::Format(FormatError::Newer { .. }) => Kind::Usage,
+            Self::Format(_) => Kind::Damaged,
+            Self::Seal(SealError::Io(source)) | Self::Io { source, .. } => kind_of_io(source),
+            Self::Seal(SealError::Encryptor { .. })
+            | Self::Twice { .. }
+            | Self::TooMuch { .. }
+            | Self::Failed(_) => Kind::Failed,
+            Self::Cancelled => Kind::Interrupted,
+        }
+    }
+
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::Absent { .. } => vec![Hint("Create one: holdfast init STORE".into())],
+            Self::NoSnapshot { .. } => vec![Hint("See what there is: holdfast list".into())],
+            Self::NoEntry { .. } => vec![Hint("See what there is: holdfast ls SNAPSHOT".into())],
+            Self::Store(error) => error.hints(),
+            Self::Key(error) => error.hints(),
+            Self::Damaged { .. } | Self::MissingChunk { .. } => {
+                vec![Hint(
+                    "See how far the damage goes: holdfast check --data".into(),
+                )]
+            }
+            Self::Format(FormatError::Newer { .. }) => {
+                vec![Hint(
+                    "Use the version of holdfast that wrote it, or a newer one".into(),
+                )]
+            }
+            _ => Vec::new(),
+        }
+    }
+}

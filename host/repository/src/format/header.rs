@@ -1,0 +1,196 @@
+//! The object `format`: what this repository is.
+//!
+//! It is the only object that is not sealed, since it says how the others are. It is signed, and a
+//! key file names the signer: a foreign repository at the same place is noticed.
+
+use super::{FormatError, signed};
+use ed25519_dalek::{SigningKey, VerifyingKey};
+use holdfast_base::id::RepositoryId;
+use holdfast_base::time::Instant;
+use serde::{Deserialize, Serialize};
+
+/// The newest version of the format that this program knows.
+pub const VERSION: u64 = 1;
+const WHAT: &str = "format object";
+
+/// What this repository is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Header {
+    /// Version of the format.
+    pub holdfast: u64,
+    /// The repository's name for itself.
+    pub repository: RepositoryId,
+    /// When it was made.
+    pub created: Instant,
+    /// The encryptor that seals its objects, by plugin name.
+    pub encryptor: String,
+    /// Who signs its objects.
+    pub verifying_key: String,
+    /// Features that a program must know, by what it wants to do.
+    pub features: Features,
+    /// How content is cut into chunks.
+    pub splitters: Vec<Splitter>,
+}
+
+/// Features that a program must know before it may do something.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Features {
+    /// Needed to read.
+    pub read: Vec<String>,
+    /// Needed to add.
+    pub write: Vec<String>,
+    /// Needed to remove.
+    pub delete: Vec<String>,
+}
+
+/// One way to cut content into chunks; sizes in bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Splitter {
+    /// What it is for: `content` or `large`.
+    pub name: String,
+    /// Smallest chunk, but for the last of a stream.
+    pub min: u32,
+    /// Chunk size aimed at.
+    pub target: u32,
+    /// Largest chunk.
+    pub max: u32,
+}
+
+/// What somebody wants to do, which decides the features that must be known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Read only.
+    Read,
+    /// Read and add.
+    Write,
+    /// Read, add and remove.
+    Delete,
+}
+
+impl Header {
+    /// Writes and signs the object.
+    ///
+    /// # Errors
+    /// It cannot be written as JSON.
+    pub fn encode(&self, key: &SigningKey) -> Result<Vec<u8>, FormatError> {
+        signed::sign(WHAT, self, key)
+    }
+
+    /// Reads the object and checks that whom it names signed it.
+    ///
+    /// # Errors
+    /// The bytes are no such object, are damaged, or come from a newer version.
+    pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+        #[derive(Deserialize)]
+        struct VersionOnly {
+            holdfast: u64,
+        }
+        let version: VersionOnly = signed::peek(WHAT, bytes)?;
+        if version.holdfast > VERSION {
+            return Err(FormatError::Newer {
+                what: WHAT,
+                found: version.holdfast,
+                known: VERSION,
+            });
+        }
+        let header: Self = signed::peek(WHAT, bytes)?;
+        let key = header.key()?;
+        signed::verify(WHAT, bytes, &key)
+    }
+
+    /// Returns the key that signs the objects of this repository.
+    ///
+    /// # Errors
+    /// The text is no such key.
+    pub fn key(&self) -> Result<VerifyingKey, FormatError> {
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(&self.verifying_key, &mut bytes)
+            .map_err(|_| FormatError::invalid(WHAT, "verifying-key is not hexadecimal"))?;
+        VerifyingKey::from_bytes(&bytes)
+            .map_err(|_| FormatError::invalid(WHAT, "verifying-key is no key"))
+    }
+
+    /// Refuses what needs a feature that this version does not know.
+    ///
+    /// # Errors
+    /// Names the feature.
+    pub fn allow(&self, purpose: Purpose) -> Result<(), FormatError> {
+        let mut needed = vec![&self.features.read];
+        if purpose != Purpose::Read {
+            needed.push(&self.features.write);
+        }
+        if purpose == Purpose::Delete {
+            needed.push(&self.features.delete);
+        }
+        // Version 1 knows no features yet.
+        match needed.into_iter().flatten().next() {
+            None => Ok(()),
+            Some(feature) => Err(FormatError::invalid(
+                WHAT,
+                format!("it needs feature `{feature}`, which this version does not know"),
+            )),
+        }
+    }
+
+    /// Returns the splitter of that name.
+    ///
+    /// # Errors
+    /// There is none, or its sizes cannot be.
+    pub fn splitter(&self, name: &str) -> Result<&Splitter, FormatError> {
+        let found = self.splitters.iter().find(|s| s.name == name);
+        let splitter =
+            found.ok_or_else(|| FormatError::invalid(WHAT, format!("no splitter `{name}`")))?;
+        let sound = splitter.min >= 1024
+            && splitter.min < splitter.target
+            && splitter.target < splitter.max
+            && splitter.max <= super::pack::CHUNK_MAX;
+        if sound {
+            Ok(splitter)
+        } else {
+            Err(FormatError::invalid(
+                WHAT,
+                format!("splitter `{name}` has sizes that cannot be"),
+            ))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header() -> (Header, SigningKey) {
+        let key = SigningKey::from_bytes(&[5; 32]);
+        let header = Header {
+            holdfast: VERSION,
+            repository: RepositoryId([1; 16]),
+            created: Instant(7),
+            encryptor: "age".into(),
+            verifying_key: hex::encode(key.verifying_key().to_bytes()),
+            features: Features::default(),
+            splitters: vec![],
+        };
+        (header, key)
+    }
+
+    #[test]
+    fn a_newer_version_is_named_before_anything_else_is_read() {
+        let (mut header, key) = header();
+        header.holdfast = 9;
+        let bytes = header.encode(&key).unwrap();
+        assert_eq!(
+            Header::decode(&bytes).unwrap_err().to_string(),
+            "the format object has version 9, and this holdfast reads up to 1"
+        );
+    }
+
+    #[test]
+    fn an_unknown_write_feature_still_lets_us_read() {
+        let (mut header, _) = header();
+        header.features.write.push("parity".into());
+        assert!(header.allow(Purpose::Read).is_ok());
+        assert!(header.allow(Purpose::Write).is_err());
+    }
+}

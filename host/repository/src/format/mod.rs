@@ -1,0 +1,66 @@
+//! The bytes of every object, and nothing else: no I/O, no keys.
+//!
+//! What is read here came from a store and may be anything: every parser answers with a
+//! [`FormatError`], never with a panic and never with memory that the input names but does not fill.
+
+/// The object `format`: what this repository is.
+pub mod header;
+/// Entries as the item stream holds them.
+pub mod item;
+/// Packs: frames, padding and the table.
+pub mod pack;
+/// The reference stream: which chunks a snapshot needs.
+pub mod refs;
+/// Snapshot roots.
+pub mod root;
+/// Index segments: which chunk lies where.
+pub mod segment;
+/// Signed JSON: one line of body, one line of signature.
+pub mod signed;
+/// Numbers of variable length, and a reader that never runs past its end.
+pub mod wire;
+
+/// Says why bytes are not what they should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FormatError {
+    /// The bytes end too early.
+    #[error("the {what} ends too early")]
+    Short {
+        /// What was being read.
+        what: &'static str,
+    },
+    /// A value cannot be.
+    #[error("the {what} holds a value that cannot be: {detail}")]
+    Invalid {
+        /// What was being read.
+        what: &'static str,
+        /// Which value.
+        detail: String,
+    },
+    /// The object was written by a newer version.
+    #[error("the {what} has version {found}, and this holdfast reads up to {known}")]
+    Newer {
+        /// What was being read.
+        what: &'static str,
+        /// Version in the object.
+        found: u64,
+        /// Newest version known here.
+        known: u64,
+    },
+    /// The signature does not fit.
+    #[error("the signature of the {what} does not fit")]
+    Signature {
+        /// What was being read.
+        what: &'static str,
+    },
+}
+
+impl FormatError {
+    /// Makes an error about a value.
+    pub(crate) fn invalid(what: &'static str, detail: impl Into<String>) -> Self {
+        Self::Invalid {
+            what,
+            detail: detail.into(),
+        }
+    }
+}

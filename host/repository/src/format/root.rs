@@ -1,0 +1,128 @@
+//! Snapshot roots: the small signed objects whose existence is a snapshot's existence.
+
+use super::{FormatError, signed};
+use ed25519_dalek::{SigningKey, VerifyingKey};
+use holdfast_base::id::{ChunkId, RepositoryId, SnapshotId};
+use holdfast_base::time::Instant;
+use serde::{Deserialize, Serialize};
+
+/// Most chunk ids that a root holds itself; longer lists hang below a trunk.
+pub const ROOT_IDS_MAX: usize = 64;
+const WHAT: &str = "snapshot";
+
+/// What one run of a job committed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Root {
+    /// Its name; also the name of the object, so that two cannot be swapped.
+    pub snapshot: SnapshotId,
+    /// The repository that it belongs to.
+    pub repository: RepositoryId,
+    /// The job.
+    pub job: String,
+    /// The machine that ran it.
+    pub host: String,
+    /// When the run began.
+    pub started: Instant,
+    /// When it was committed.
+    pub finished: Instant,
+    /// The plugin that made it.
+    pub source: SourceNote,
+    /// What it came to.
+    pub counts: Counts,
+    /// What the source recorded.
+    pub facts: Vec<(String, String)>,
+    /// What was left out, by name; `counts.warnings` may be higher.
+    pub warnings: Vec<(String, String)>,
+    /// Tags given at the run.
+    pub tags: Vec<String>,
+    /// Where the reference stream begins.
+    pub references: Trunk,
+    /// The version of holdfast that wrote it.
+    pub program: String,
+}
+
+/// The plugin that made a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct SourceNote {
+    /// Its name.
+    pub plugin: String,
+    /// Its version.
+    pub version: String,
+    /// The SHA-256 of its file.
+    pub digest: String,
+    /// What it was granted, in words.
+    pub grants: Vec<String>,
+}
+
+/// What a snapshot came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct Counts {
+    /// Entries of all kinds.
+    pub entries: u64,
+    /// Files and streams among them.
+    pub files: u64,
+    /// Bytes of their content, holes left out.
+    pub bytes: u64,
+    /// Chunks that were new.
+    pub new_chunks: u64,
+    /// Bytes of those chunks.
+    pub new_bytes: u64,
+    /// Bytes that were added to the store for them, sealed.
+    pub stored_bytes: u64,
+    /// Files that were known without being read.
+    pub unchanged_files: u64,
+    /// What was left out or changed under the reader.
+    pub warnings: u64,
+}
+
+/// Where a stream of chunks begins: its ids, or the ids of chunks that hold them.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Trunk {
+    /// How many times a list has to be read to come to the stream itself: 0 where `ids` are its chunks.
+    pub levels: u32,
+    /// The ids at the top.
+    pub ids: Vec<ChunkId>,
+}
+
+impl Root {
+    /// Writes and signs the object.
+    ///
+    /// # Errors
+    /// It cannot be written as JSON.
+    pub fn encode(&self, key: &SigningKey) -> Result<Vec<u8>, FormatError> {
+        signed::sign(WHAT, self, key)
+    }
+
+    /// Reads the object, and checks its signature, its repository and its name.
+    ///
+    /// # Errors
+    /// The bytes are no such object, or not this one.
+    pub fn decode(
+        bytes: &[u8],
+        key: &VerifyingKey,
+        repository: RepositoryId,
+        name: SnapshotId,
+    ) -> Result<Self, FormatError> {
+        let root: Self = signed::verify(WHAT, bytes, key)?;
+        if root.repository != repository {
+            return Err(FormatError::invalid(
+                WHAT,
+                "it belongs to another repository",
+            ));
+        }
+        if root.snapshot != name {
+            return Err(FormatError::invalid(
+                WHAT,
+                "it bears the name of another snapshot",
+            ));
+        }
+        if root.references.levels > 8 || root.references.ids.len() > ROOT_IDS_MAX {
+            return Err(FormatError::invalid(WHAT, "a trunk that no writer makes"));
+        }
+        Ok(root)
+    }
+}

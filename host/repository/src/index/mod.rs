@@ -1,0 +1,155 @@
+//! The index: which chunk lies where.
+//!
+//! The store holds immutable segments. Here they become sorted tables, merged and kept in the
+//! cache directory; without one they live in memory. The cache is never trusted to be there, and
+//! whatever is wrong with it is mended by reading the segments again.
+
+/// What a killed run had already made durable.
+pub mod journal;
+/// A sorted table of chunks with a filter in front.
+pub mod table;
+
+use crate::error::RepositoryError;
+use crate::format::segment::{self, IndexedPack, PackKind};
+use holdfast_base::id::{ChunkId, PackId, SegmentId};
+use std::collections::HashSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use table::{Record, Table};
+
+/// More single segments than this are merged into one table.
+const LOOSE_MAX: usize = 16;
+
+/// Where a chunk lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Location {
+    /// The pack.
+    pub pack: PackId,
+    /// What the pack holds.
+    pub kind: PackKind,
+    /// The epoch that it is sealed to.
+    pub epoch: u32,
+    /// First byte of the frame in the pack before sealing.
+    pub frame_offset: u32,
+    /// Length of the frame in bytes, compressed.
+    pub frame_length: u32,
+    /// Length of the frame in bytes, expanded.
+    pub frame_expanded: u32,
+    /// First byte of the chunk in the expanded frame.
+    pub offset: u32,
+    /// Length of the chunk in bytes.
+    pub length: u32,
+}
+
+/// All chunks of a repository, as of one moment.
+#[derive(Default)]
+pub struct Index {
+    tables: Vec<Arc<Table>>,
+}
+
+impl Index {
+    /// Finds a chunk.
+    ///
+    /// # Errors
+    /// The local copy cannot be read.
+    pub fn find(&self, id: &ChunkId) -> io::Result<Option<Location>> {
+        for table in &self.tables {
+            if let Some(location) = table.find(id)? {
+                return Ok(Some(location));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns how many chunks are listed; one that lies in two places counts twice.
+    #[must_use]
+    pub fn chunks(&self) -> u64 {
+        self.tables.iter().map(|table| table.len()).sum()
+    }
+
+    /// Loads the segments of a repository, by way of the cache where there is one.
+    ///
+    /// # Errors
+    /// A segment cannot be read.
+    pub fn load(
+        segments: &[SegmentId],
+        cache: Option<&Path>,
+        read: &dyn Fn(&SegmentId) -> Result<Vec<IndexedPack>, RepositoryError>,
+    ) -> Result<Self, RepositoryError> {
+        let wanted: HashSet<SegmentId> = segments.iter().copied().collect();
+        let mut tables = Vec::new();
+        let mut covered = HashSet::new();
+        if let Some(merged) = cache.and_then(|cache| open_merged(cache, &wanted)) {
+            covered.extend(merged.segments().iter().copied());
+            tables.push(Arc::new(merged));
+        }
+        let loose: Vec<_> = segments.iter().filter(|id| !covered.contains(id)).collect();
+        for id in &loose {
+            let table = Table::of_packs(&read(id)?, vec![**id]);
+            tables.push(Arc::new(table));
+        }
+        let mut index = Self { tables };
+        if loose.len() > LOOSE_MAX || (cache.is_some() && covered.is_empty() && !loose.is_empty()) {
+            let merged = index.merge(cache);
+            merged.map_err(|e| RepositoryError::io("merge the index", e))?;
+        }
+        Ok(index)
+    }
+
+    fn merge(&mut self, cache: Option<&Path>) -> io::Result<()> {
+        let merged = Table::merge(&self.tables)?;
+        if let Some(cache) = cache
+            && let Err(error) = merged.save(&merged_path(cache))
+        {
+            tracing::debug!(%error, "the index is not kept in the cache");
+        }
+        self.tables = vec![Arc::new(merged)];
+        Ok(())
+    }
+}
+
+fn merged_path(cache: &Path) -> PathBuf {
+    cache.join("index-v1")
+}
+
+/// Opens the merged table if it is sound and covers nothing that was removed.
+fn open_merged(cache: &Path, wanted: &HashSet<SegmentId>) -> Option<Table> {
+    match Table::open(&merged_path(cache)) {
+        Ok(table) if table.segments().iter().all(|id| wanted.contains(id)) => Some(table),
+        Ok(_) => None,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => {
+            tracing::warn!(%error, "the cached index is not usable and is read from the store again");
+            None
+        }
+    }
+}
+
+/// Makes the records of a table from packs.
+#[must_use]
+pub fn records(packs: &[IndexedPack]) -> Vec<Record> {
+    let mut records = Vec::new();
+    for (ordinal, pack) in packs.iter().enumerate() {
+        for frame in &pack.frames {
+            records.extend(frame.parts.iter().map(|part| Record {
+                id: part.id,
+                pack: ordinal as u32,
+                frame_offset: frame.offset,
+                frame_length: frame.length,
+                frame_expanded: frame.expanded,
+                offset: part.offset,
+                length: part.length,
+            }));
+        }
+    }
+    records
+}
+
+/// Reads a segment's plaintext.
+///
+/// # Errors
+/// The bytes are no segment.
+pub fn decode_segment(plain: &[u8]) -> Result<Vec<IndexedPack>, RepositoryError> {
+    Ok(segment::decode(plain)?)
+}

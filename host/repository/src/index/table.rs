@@ -1,0 +1,509 @@
+//! A sorted table of chunks with a filter in front.
+//!
+//! Records lie sorted by id, on disk or in memory. In memory always: a filter of nine bits a chunk,
+//! which answers nearly every "no", and one id in 64 as a fence, which leads a "yes" to one short
+//! read. A hundred million chunks so take about 125 MiB.
+//!
+//! Records are read with `pread`, not mapped: a cache file that shrinks under us is then an error
+//! and not a signal, and no unsafe code is needed.
+
+use super::{Location, records};
+use crate::format::segment::{IndexedPack, PackKind};
+use holdfast_base::id::{ChunkId, PackId, SegmentId};
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Write};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+use xorf::{BinaryFuse8, Filter};
+
+/// Bytes of one record in a file.
+const RECORD_BYTES: usize = 56;
+/// One id in so many is kept in memory.
+const FENCE_EVERY: usize = 64;
+/// A filter is made for so many chunks at a time, which bounds the memory that making it takes.
+const FILTER_CHUNKS: usize = 1 << 18;
+const MAGIC: &[u8; 8] = b"hf-idx-1";
+
+/// A chunk as a table lists it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Record {
+    /// Which chunk.
+    pub id: ChunkId,
+    /// Place of its pack in the table's list of packs.
+    pub pack: u32,
+    /// First byte of the frame in the pack before sealing.
+    pub frame_offset: u32,
+    /// Length of the frame in bytes, compressed.
+    pub frame_length: u32,
+    /// Length of the frame in bytes, expanded.
+    pub frame_expanded: u32,
+    /// First byte of the chunk in the expanded frame.
+    pub offset: u32,
+    /// Length of the chunk in bytes.
+    pub length: u32,
+}
+
+impl Record {
+    fn encode(&self) -> [u8; RECORD_BYTES] {
+        let mut bytes = [0; RECORD_BYTES];
+        bytes[..32].copy_from_slice(self.id.as_bytes());
+        let numbers = [
+            self.pack,
+            self.frame_offset,
+            self.frame_length,
+            self.frame_expanded,
+            self.offset,
+            self.length,
+        ];
+        for (to, number) in bytes[32..].as_chunks_mut::<4>().0.iter_mut().zip(numbers) {
+            *to = number.to_le_bytes();
+        }
+        bytes
+    }
+
+    fn decode(bytes: &[u8; RECORD_BYTES]) -> Self {
+        let mut id = [0; 32];
+        id.copy_from_slice(&bytes[..32]);
+        let number = |n: usize| {
+            let at = 32 + n * 4;
+            u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+        };
+        Self {
+            id: ChunkId(id),
+            pack: number(0),
+            frame_offset: number(1),
+            frame_length: number(2),
+            frame_expanded: number(3),
+            offset: number(4),
+            length: number(5),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct PackNote {
+    id: PackId,
+    kind: PackKind,
+    epoch: u32,
+}
+
+enum Rows {
+    Memory(Vec<Record>),
+    File { file: File, offset: u64, count: u64 },
+}
+
+/// A sorted table of chunks with a filter in front.
+pub struct Table {
+    packs: Vec<PackNote>,
+    segments: Vec<SegmentId>,
+    rows: Rows,
+    /// First row of each filter's share, and its filter.
+    filters: Vec<(u64, BinaryFuse8)>,
+    fences: Vec<u64>,
+}
+
+impl Table {
+    /// Makes a table in memory from the packs of one segment.
+    #[must_use]
+    pub fn of_packs(packs: &[IndexedPack], segments: Vec<SegmentId>) -> Self {
+        let mut rows = records(packs);
+        rows.sort_unstable_by_key(|row| row.id);
+        let packs = packs
+            .iter()
+            .map(|p| PackNote {
+                id: p.id,
+                kind: p.kind,
+                epoch: p.epoch,
+            })
+            .collect();
+        Self::new(packs, segments, rows)
+    }
+
+    fn new(packs: Vec<PackNote>, segments: Vec<SegmentId>, rows: Vec<Record>) -> Self {
+        let mut builder = FrontBuilder::default();
+        for row in &rows {
+            builder.push(&row.id);
+        }
+        let (filters, fences) = builder.finish();
+        Self {
+            packs,
+            segments,
+            rows: Rows::Memory(rows),
+            filters,
+            fences,
+        }
+    }
+
+    /// Returns the segments that went into the table.
+    #[must_use]
+    pub fn segments(&self) -> &[SegmentId] {
+        &self.segments
+    }
+
+    /// Returns the number of rows.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        match &self.rows {
+            Rows::Memory(rows) => rows.len() as u64,
+            Rows::File { count, .. } => *count,
+        }
+    }
+
+    /// Returns whether there is no row.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Finds a chunk.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn find(&self, id: &ChunkId) -> io::Result<Option<Location>> {
+        let key = prefix(id);
+        let fence = self.fences.partition_point(|fence| *fence <= key);
+        // Ids with equal prefixes may begin before the fence that names them.
+        let Some(first) = fence.checked_sub(1) else {
+            return Ok(None);
+        };
+        let start = (first * FENCE_EVERY) as u64;
+        let share = self.filters.partition_point(|(row, _)| *row <= start);
+        let Some((_, filter)) = share.checked_sub(1).and_then(|at| self.filters.get(at)) else {
+            return Ok(None);
+        };
+        if !filter.contains(&key) {
+            return Ok(None);
+        }
+        let count = (FENCE_EVERY as u64).min(self.len() - start);
+        self.search(start, count as usize, id)
+    }
+
+    fn search(&self, start: u64, count: usize, id: &ChunkId) -> io::Result<Option<Location>> {
+        match &self.rows {
+            Rows::Memory(rows) => {
+                let rows = &rows[start as usize..start as usize + count];
+                let found = rows.binary_search_by(|row| row.id.cmp(id)).ok();
+                found.map(|at| self.location(&rows[at])).transpose()
+            }
+            Rows::File { file, offset, .. } => {
+                let mut bytes = [0; RECORD_BYTES * FENCE_EVERY];
+                let bytes = &mut bytes[..count * RECORD_BYTES];
+                file.read_exact_at(bytes, offset + start * RECORD_BYTES as u64)?;
+                let rows = bytes.as_chunks::<RECORD_BYTES>().0;
+                let found = rows
+                    .binary_search_by(|row| row[..32].cmp(id.as_bytes()))
+                    .ok();
+                found
+                    .map(|at| self.location(&Record::decode(&rows[at])))
+                    .transpose()
+            }
+        }
+    }
+
+    fn location(&self, row: &Record) -> io::Result<Location> {
+        let pack = self
+            .packs
+            .get(row.pack as usize)
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "a row names no pack"))?;
+        Ok(Location {
+            pack: pack.id,
+            kind: pack.kind,
+            epoch: pack.epoch,
+            frame_offset: row.frame_offset,
+            frame_length: row.frame_length,
+            frame_expanded: row.frame_expanded,
+            offset: row.offset,
+            length: row.length,
+        })
+    }
+
+    fn row(&self, at: u64) -> io::Result<Record> {
+        match &self.rows {
+            Rows::Memory(rows) => Ok(rows[at as usize]),
+            Rows::File { file, offset, .. } => {
+                let mut bytes = [0; RECORD_BYTES];
+                file.read_exact_at(&mut bytes, offset + at * RECORD_BYTES as u64)?;
+                Ok(Record::decode(&bytes))
+            }
+        }
+    }
+
+    /// Merges tables; of a chunk that lies in several places the first is kept.
+    ///
+    /// # Errors
+    /// A table cannot be read.
+    pub fn merge(tables: &[Arc<Table>]) -> io::Result<Self> {
+        let mut packs = Vec::new();
+        let mut ordinals: HashMap<PackNote, u32> = HashMap::new();
+        let mut rows = Vec::new();
+        for table in tables {
+            let places: Vec<u32> = table
+                .packs
+                .iter()
+                .map(|pack| {
+                    *ordinals.entry(*pack).or_insert_with(|| {
+                        packs.push(*pack);
+                        packs.len() as u32 - 1
+                    })
+                })
+                .collect();
+            for at in 0..table.len() {
+                let row = table.row(at)?;
+                let pack = *places.get(row.pack as usize).ok_or_else(|| {
+                    io::Error::new(io::ErrorKind::InvalidData, "a row names no pack")
+                })?;
+                rows.push(Record { pack, ..row });
+            }
+        }
+        rows.sort_by_key(|row| row.id);
+        rows.dedup_by_key(|row| row.id);
+        let segments = tables
+            .iter()
+            .flat_map(|table| table.segments.iter().copied())
+            .collect();
+        Ok(Self::new(packs, segments, rows))
+    }
+
+    /// Writes the table to a file, whole or not at all.
+    ///
+    /// # Errors
+    /// The file cannot be written; an earlier one stays as it was.
+    pub fn save(&self, path: &Path) -> io::Result<()> {
+        let mut body = Vec::new();
+        body.extend_from_slice(&(self.packs.len() as u32).to_le_bytes());
+        body.extend_from_slice(&(self.segments.len() as u32).to_le_bytes());
+        body.extend_from_slice(&self.len().to_le_bytes());
+        for pack in &self.packs {
+            body.extend_from_slice(pack.id.as_bytes());
+            body.push(pack.kind.code());
+            body.extend_from_slice(&pack.epoch.to_le_bytes());
+        }
+        for segment in &self.segments {
+            body.extend_from_slice(segment.as_bytes());
+        }
+        let temporary = path.with_extension(format!("{}.new", std::process::id()));
+        let write = || -> io::Result<()> {
+            let mut to = BufWriter::with_capacity(1 << 20, File::create(&temporary)?);
+            to.write_all(MAGIC)?;
+            to.write_all(&(body.len() as u64).to_le_bytes())?;
+            to.write_all(&body)?;
+            let mut rows_hash = blake3::Hasher::new();
+            rows_hash.update(&body);
+            for at in 0..self.len() {
+                let row = self.row(at)?.encode();
+                rows_hash.update(&row);
+                to.write_all(&row)?;
+            }
+            to.write_all(rows_hash.finalize().as_bytes())?;
+            to.flush()?;
+            std::fs::rename(&temporary, path)
+        };
+        write().inspect_err(|_| drop(std::fs::remove_file(&temporary)))
+    }
+
+    /// Opens a table that [`Table::save`] wrote, and checks it.
+    ///
+    /// # Errors
+    /// The file is absent, of another version, or damaged.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let damaged = || io::Error::new(io::ErrorKind::InvalidData, "the file is damaged");
+        let mut file = File::open(path)?;
+        let total = file.metadata()?.len();
+        let mut head = [0; 16];
+        file.read_exact(&mut head)?;
+        let body_bytes = u64::from_le_bytes(head[8..].try_into().map_err(|_| damaged())?);
+        if &head[..8] != MAGIC || body_bytes > total || body_bytes < 16 {
+            return Err(damaged());
+        }
+        let mut body = vec![0; body_bytes as usize];
+        file.read_exact(&mut body)?;
+        let (packs, segments, count) = decode_body(&body).ok_or_else(damaged)?;
+        let offset = 16 + body_bytes;
+        if offset + count * RECORD_BYTES as u64 + 32 != total {
+            return Err(damaged());
+        }
+        let (filters, fences) = read_front(&mut file, &body, count)?;
+        Ok(Self {
+            packs,
+            segments,
+            rows: Rows::File {
+                file,
+                offset,
+                count,
+            },
+            filters,
+            fences,
+        })
+    }
+}
+
+fn decode_body(body: &[u8]) -> Option<(Vec<PackNote>, Vec<SegmentId>, u64)> {
+    let mut wire = crate::format::wire::Wire::new(body, "cached index");
+    let pack_count = u32::from_le_bytes(wire.array().ok()?);
+    let segment_count = u32::from_le_bytes(wire.array().ok()?);
+    let count = u64::from_le_bytes(wire.array().ok()?);
+    let mut packs = Vec::new();
+    for _ in 0..pack_count {
+        let id = PackId(wire.array().ok()?);
+        let kind = PackKind::of_code(wire.byte().ok()?)?;
+        packs.push(PackNote {
+            id,
+            kind,
+            epoch: u32::from_le_bytes(wire.array().ok()?),
+        });
+    }
+    let mut segments = Vec::new();
+    for _ in 0..segment_count {
+        segments.push(SegmentId(wire.array().ok()?));
+    }
+    wire.is_empty().then_some((packs, segments, count))
+}
+
+/// Reads all rows once: for the filter and the fences, and to see that the file is whole.
+fn read_front(
+    file: &mut File,
+    body: &[u8],
+    count: u64,
+) -> io::Result<(Vec<(u64, BinaryFuse8)>, Vec<u64>)> {
+    let damaged = || io::Error::new(io::ErrorKind::InvalidData, "the file is damaged");
+    let mut hash = blake3::Hasher::new();
+    hash.update(body);
+    let mut builder = FrontBuilder::default();
+    let mut buffer = vec![0; RECORD_BYTES * 16_384];
+    let mut left = count as usize;
+    while left > 0 {
+        let rows = left.min(16_384);
+        let bytes = &mut buffer[..rows * RECORD_BYTES];
+        file.read_exact(bytes)?;
+        hash.update(bytes);
+        for row in bytes.as_chunks::<RECORD_BYTES>().0 {
+            builder.push(&Record::decode(row).id);
+        }
+        left -= rows;
+    }
+    let mut stored = [0; 32];
+    file.read_exact(&mut stored)?;
+    if hash.finalize() != stored {
+        Err(damaged())
+    } else {
+        Ok(builder.finish())
+    }
+}
+
+fn prefix(id: &ChunkId) -> u64 {
+    let b = id.as_bytes();
+    u64::from_be_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]])
+}
+
+/// Makes what stands in front of the rows, from rows in order.
+#[derive(Default)]
+struct FrontBuilder {
+    rows: u64,
+    share_start: u64,
+    share: Vec<u64>,
+    filters: Vec<(u64, BinaryFuse8)>,
+    fences: Vec<u64>,
+}
+
+impl FrontBuilder {
+    fn push(&mut self, id: &ChunkId) {
+        let key = prefix(id);
+        if self.rows.is_multiple_of(FENCE_EVERY as u64) {
+            if self.share.len() >= FILTER_CHUNKS {
+                self.close();
+            }
+            self.fences.push(key);
+        }
+        if self.share.last() != Some(&key) {
+            self.share.push(key);
+        }
+        self.rows += 1;
+    }
+
+    fn close(&mut self) {
+        if self.share.is_empty() {
+            return;
+        }
+        // Building fails only on keys that repeat, and sorted keys are made unique above.
+        if let Ok(filter) = BinaryFuse8::try_from(&self.share) {
+            self.filters.push((self.share_start, filter));
+        }
+        self.share.clear();
+        self.share_start = self.rows;
+    }
+
+    fn finish(mut self) -> (Vec<(u64, BinaryFuse8)>, Vec<u64>) {
+        self.close();
+        (self.filters, self.fences)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::pack::{Frame, Part};
+
+    fn packs(chunks: u32) -> Vec<IndexedPack> {
+        let parts = (0..chunks)
+            .map(|n| Part {
+                id: ChunkId(*blake3::hash(&n.to_le_bytes()).as_bytes()),
+                offset: n,
+                length: 1,
+            })
+            .collect();
+        let frame = Frame {
+            offset: 5,
+            length: 6,
+            expanded: chunks,
+            parts,
+        };
+        vec![IndexedPack {
+            id: PackId([3; 32]),
+            kind: PackKind::Content,
+            epoch: 1,
+            sealed_bytes: 9,
+            frames: vec![frame],
+        }]
+    }
+
+    fn finds_all(table: &Table, chunks: u32) {
+        for n in 0..chunks {
+            let id = ChunkId(*blake3::hash(&n.to_le_bytes()).as_bytes());
+            assert_eq!(table.find(&id).unwrap().unwrap().offset, n);
+        }
+        assert_eq!(table.find(&ChunkId([0; 32])).unwrap(), None);
+        assert_eq!(table.find(&ChunkId([255; 32])).unwrap(), None);
+    }
+
+    #[test]
+    fn every_chunk_is_found_in_memory_and_in_a_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("table");
+        for chunks in [0, 1, 63, 64, 65, 5_000] {
+            let table = Table::of_packs(&packs(chunks), vec![SegmentId([1; 32])]);
+            finds_all(&table, chunks);
+            table.save(&path).unwrap();
+            let opened = Table::open(&path).unwrap();
+            assert_eq!(opened.segments(), [SegmentId([1; 32])]);
+            finds_all(&opened, chunks);
+        }
+    }
+
+    #[test]
+    fn a_damaged_file_is_noticed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("table");
+        Table::of_packs(&packs(100), vec![]).save(&path).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        for at in (0..bytes.len()).step_by(97) {
+            let mut changed = bytes.clone();
+            changed[at] ^= 4;
+            std::fs::write(&path, &changed).unwrap();
+            assert!(Table::open(&path).is_err(), "byte {at}");
+        }
+        std::fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+        assert!(Table::open(&path).is_err());
+    }
+}

@@ -1,0 +1,89 @@
+//! Deduplication: answers "do we hold this chunk already?" without asking the store.
+//!
+//! Three places are asked: what this run has claimed and not indexed yet, what it has indexed, and
+//! what the repository held when it began. A chunk is claimed once, whoever of the workers meets it.
+
+use crate::index::Index;
+use crate::index::table::Table;
+use holdfast_base::id::ChunkId;
+use std::collections::HashSet;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+const SHARDS: usize = 64;
+
+/// What the workers of one run share.
+pub struct Dedup {
+    index: Arc<Index>,
+    claimed: Vec<Mutex<HashSet<ChunkId>>>,
+    added: RwLock<Vec<Arc<Table>>>,
+}
+
+impl Dedup {
+    /// Starts with what the repository holds.
+    #[must_use]
+    pub fn new(index: Arc<Index>) -> Self {
+        let claimed = (0..SHARDS).map(|_| Mutex::default()).collect();
+        Self {
+            index,
+            claimed,
+            added: RwLock::default(),
+        }
+    }
+
+    /// Returns whether the caller is the first to meet the chunk, and so must store it.
+    ///
+    /// # Errors
+    /// The local copy of the index cannot be read.
+    pub fn claim(&self, id: &ChunkId) -> io::Result<bool> {
+        if self.is_indexed(id)? {
+            return Ok(false);
+        }
+        let shard = &self.claimed[usize::from(id.0[0]) % SHARDS];
+        Ok(shard
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(*id))
+    }
+
+    /// Returns whether the chunk is held, without claiming it.
+    ///
+    /// # Errors
+    /// The local copy of the index cannot be read.
+    pub fn is_held(&self, id: &ChunkId) -> io::Result<bool> {
+        let shard = &self.claimed[usize::from(id.0[0]) % SHARDS];
+        let claimed = shard
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(id);
+        Ok(claimed || self.is_indexed(id)?)
+    }
+
+    /// Moves chunks from what was claimed to what is indexed, so that memory stays bounded.
+    pub fn indexed(&self, table: Arc<Table>, ids: impl Iterator<Item = ChunkId>) {
+        self.added
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(table);
+        for id in ids {
+            let shard = &self.claimed[usize::from(id.0[0]) % SHARDS];
+            shard
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .remove(&id);
+        }
+    }
+
+    fn is_indexed(&self, id: &ChunkId) -> io::Result<bool> {
+        if self.index.find(id)?.is_some() {
+            return Ok(true);
+        }
+        let added = self.added.read().unwrap_or_else(PoisonError::into_inner);
+        for table in added.iter() {
+            if table.find(id)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}

@@ -1,0 +1,185 @@
+//! Packing: fills packs with frames while they are being sealed.
+//!
+//! A packer never holds a whole pack: frames go through the encryptor into the store's upload as
+//! they come, and the table follows them. So memory does not grow with the size of packs.
+
+use super::compress::FrameBytes;
+use super::put::{Finished, Put};
+use super::seal::{Recipient, SealError, Sealer};
+use crate::error::RepositoryError;
+use crate::format::pack::{CHUNKS_MAX, Frame, tail};
+use crate::format::segment::PackKind;
+use crossbeam_channel::Receiver;
+use holdfast_store::{Store, Upload};
+use std::io::{self, Read, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A pack of content is closed when it holds this much; growing with the repository comes later.
+pub const CONTENT_PACK_BYTES: u64 = 32 << 20;
+/// A pack of metadata is closed when it holds this much.
+pub const METADATA_PACK_BYTES: u64 = 8 << 20;
+
+/// What a packer needs, beside its frames.
+pub struct Packer {
+    /// Where packs go.
+    pub store: Arc<dyn Store>,
+    /// Who seals them.
+    pub sealer: Arc<dyn Sealer>,
+    /// To whom.
+    pub recipient: String,
+    /// What they hold.
+    pub kind: PackKind,
+    /// The epoch that they are sealed to; zero for the catalog.
+    pub epoch: u32,
+    /// The size at which one is closed.
+    pub target: u64,
+    /// Who makes them durable.
+    pub put: Put,
+}
+
+impl Packer {
+    /// Packs frames until no more come.
+    ///
+    /// # Errors
+    /// Sealing or writing failed.
+    pub fn run(
+        &self,
+        first: FrameBytes,
+        frames: &Receiver<FrameBytes>,
+    ) -> Result<(), RepositoryError> {
+        self.pack(first, frames)?;
+        while let Ok(next) = frames.recv() {
+            self.pack(next, frames)?;
+        }
+        Ok(())
+    }
+
+    fn pack(&self, first: FrameBytes, more: &Receiver<FrameBytes>) -> Result<(), RepositoryError> {
+        let table = Arc::new(Mutex::new(Vec::new()));
+        let plain = PackReader {
+            frames: more.clone(),
+            next: Some(first),
+            current: Vec::new(),
+            at: 0,
+            written: 0,
+            chunks: 0,
+            target: self.target,
+            table: Arc::clone(&table),
+            ended: false,
+        };
+        let slot = Arc::new(Mutex::new(Some(Sealed {
+            upload: self.store.upload()?,
+            hash: blake3::Hasher::new(),
+            bytes: 0,
+        })));
+        let sink = SealedSink(Arc::clone(&slot));
+        let recipients = [Recipient::PublicKey(self.recipient.clone())];
+        self.sealer
+            .seal(&recipients, Box::new(plain), Box::new(sink))?;
+        let sealed = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(sealed) = sealed else {
+            return Err(SealError::Encryptor {
+                detail: "it gave nothing back".into(),
+            }
+            .into());
+        };
+        let frames = std::mem::take(&mut *table.lock().unwrap_or_else(PoisonError::into_inner));
+        if frames.is_empty() {
+            return Err(SealError::Encryptor {
+                detail: "it did not read the pack".into(),
+            }
+            .into());
+        }
+        self.put.send(Finished {
+            upload: sealed.upload,
+            hash: sealed.hash.finalize(),
+            bytes: sealed.bytes,
+            kind: self.kind,
+            epoch: self.epoch,
+            frames,
+        })
+    }
+}
+
+/// Gives a pack's bytes as the encryptor asks for them.
+struct PackReader {
+    frames: Receiver<FrameBytes>,
+    next: Option<FrameBytes>,
+    current: Vec<u8>,
+    at: usize,
+    written: u64,
+    chunks: usize,
+    target: u64,
+    table: Arc<Mutex<Vec<Frame>>>,
+    ended: bool,
+}
+
+impl PackReader {
+    /// Makes the next bytes current: a frame, the tail, or nothing.
+    fn advance(&mut self) {
+        self.at = 0;
+        self.current.clear();
+        let is_full = self.written >= self.target || self.chunks >= CHUNKS_MAX / 2;
+        let next = self.next.take().or_else(|| {
+            if is_full {
+                None
+            } else {
+                self.frames.recv().ok()
+            }
+        });
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(frame) = next {
+            table.push(Frame {
+                offset: self.written as u32,
+                length: frame.bytes.len() as u32,
+                expanded: frame.expanded,
+                parts: frame.parts,
+            });
+            self.chunks += table.last().map_or(0, |frame| frame.parts.len());
+            self.written += frame.bytes.len() as u64;
+            self.current = frame.bytes;
+        } else if !self.ended {
+            self.ended = true;
+            self.current = tail(&table, self.written);
+        }
+    }
+}
+
+impl Read for PackReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.at == self.current.len() && !self.ended {
+            self.advance();
+        }
+        let rest = &self.current[self.at..];
+        let count = rest.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&rest[..count]);
+        self.at += count;
+        Ok(count)
+    }
+}
+
+struct Sealed {
+    upload: Box<dyn Upload>,
+    hash: blake3::Hasher,
+    bytes: u64,
+}
+
+/// Takes what the encryptor writes: to the store, and into the hash that will be its name.
+struct SealedSink(Arc<Mutex<Option<Sealed>>>);
+
+impl Write for SealedSink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(sealed) = slot.as_mut() else {
+            return Err(io::Error::other("the pack was closed"));
+        };
+        sealed.upload.write_all(bytes)?;
+        sealed.hash.update(bytes);
+        sealed.bytes += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,232 @@
+//! Putting: makes sealed packs durable, then lists them.
+//!
+//! A pack is listed only after the store has it for good; a segment names only packs that are
+//! listed; a snapshot is committed only after its segments. This order is the whole of crash safety.
+
+use super::dedup::Dedup;
+use super::seal::{Recipient, Sealer, seal_bytes};
+use crate::error::RepositoryError;
+use crate::format::pack::Frame;
+use crate::format::segment::{self, IndexedPack, PackKind};
+use crate::index::journal::Journal;
+use crate::index::table::Table;
+use crossbeam_channel::{Receiver, Sender};
+use holdfast_base::id::{PackId, SegmentId};
+use holdfast_store::{Name, Store, Upload};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Chunks after which a segment is written in the middle of a run, so that memory stays bounded.
+const SEGMENT_CHUNKS: usize = 150_000;
+
+/// A sealed pack that is not durable yet.
+pub struct Finished {
+    /// What was written.
+    pub upload: Box<dyn Upload>,
+    /// The hash of it, which becomes its name.
+    pub hash: blake3::Hash,
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// What it holds.
+    pub kind: PackKind,
+    /// The epoch that it is sealed to.
+    pub epoch: u32,
+    /// Its frames with their chunks.
+    pub frames: Vec<Frame>,
+}
+
+/// Hands finished packs to whoever makes them durable.
+#[derive(Clone)]
+pub struct Put(Sender<Finished>);
+
+impl Put {
+    /// Makes the two ends; at most two packs wait between them.
+    #[must_use]
+    pub fn channel() -> (Self, Receiver<Finished>) {
+        let (to, from) = crossbeam_channel::bounded(2);
+        (Self(to), from)
+    }
+
+    /// Hands a pack over; waits while others are in the way.
+    ///
+    /// # Errors
+    /// The run has failed.
+    pub fn send(&self, pack: Finished) -> Result<(), RepositoryError> {
+        self.0
+            .send(pack)
+            .map_err(|_| RepositoryError::Failed("packs can no longer be stored".into()))
+    }
+}
+
+/// Lists durable packs and writes them into segments.
+pub struct Catalogue {
+    store: Arc<dyn Store>,
+    sealer: Arc<dyn Sealer>,
+    recipient: String,
+    dedup: Arc<Dedup>,
+    cache: Option<PathBuf>,
+    pending: Mutex<Pending>,
+    stored: AtomicU64,
+}
+
+#[derive(Default)]
+struct Pending {
+    packs: Vec<IndexedPack>,
+    chunks: usize,
+    journal: Option<Journal>,
+}
+
+impl Catalogue {
+    /// Starts with nothing listed.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn Store>,
+        sealer: Arc<dyn Sealer>,
+        recipient: String,
+        dedup: Arc<Dedup>,
+        cache: Option<PathBuf>,
+        journal: Option<Journal>,
+    ) -> Self {
+        let pending = Mutex::new(Pending {
+            journal,
+            ..Pending::default()
+        });
+        Self {
+            store,
+            sealer,
+            recipient,
+            dedup,
+            cache,
+            pending,
+            stored: AtomicU64::new(0),
+        }
+    }
+
+    /// Returns the bytes that were added to the store so far.
+    #[must_use]
+    pub fn stored_bytes(&self) -> u64 {
+        self.stored.load(Ordering::Relaxed)
+    }
+
+    /// Makes packs durable until no more come.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn run(&self, packs: &Receiver<Finished>) -> Result<(), RepositoryError> {
+        while let Ok(finished) = packs.recv() {
+            let id = PackId(*finished.hash.as_bytes());
+            finished.upload.commit(&pack_name(&id)?)?;
+            self.stored.fetch_add(finished.bytes, Ordering::Relaxed);
+            self.list(IndexedPack {
+                id,
+                kind: finished.kind,
+                epoch: finished.epoch,
+                sealed_bytes: finished.bytes,
+                frames: finished.frames,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Lists a durable pack.
+    ///
+    /// # Errors
+    /// A segment was due and could not be written.
+    pub fn list(&self, pack: IndexedPack) -> Result<(), RepositoryError> {
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(journal) = &mut pending.journal
+            && let Err(error) = journal.note(&pack)
+        {
+            // Without the journal a kill costs work, never data.
+            tracing::warn!(%error, "the run cannot note its progress in the cache");
+            pending.journal = None;
+        }
+        pending.chunks += pack
+            .frames
+            .iter()
+            .map(|frame| frame.parts.len())
+            .sum::<usize>();
+        pending.packs.push(pack);
+        if pending.chunks >= SEGMENT_CHUNKS {
+            self.write_segment(&mut pending)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Writes what is listed and not yet in a segment.
+    ///
+    /// # Errors
+    /// The segment could not be written.
+    pub fn flush(&self) -> Result<(), RepositoryError> {
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        self.write_segment(&mut pending)
+    }
+
+    /// Ends the journal: every pack in it is in a segment.
+    pub fn close_journal(&self) {
+        let journal = self
+            .pending
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .journal
+            .take();
+        if let Some(journal) = journal {
+            journal.remove();
+        }
+    }
+
+    fn write_segment(&self, pending: &mut Pending) -> Result<(), RepositoryError> {
+        if pending.packs.is_empty() {
+            return Ok(());
+        }
+        let packs = std::mem::take(&mut pending.packs);
+        pending.chunks = 0;
+        let plain = zstd::bulk::compress(&segment::encode(&packs), 3)
+            .map_err(|e| RepositoryError::io("compress an index segment", e))?;
+        let recipients = [Recipient::PublicKey(self.recipient.clone())];
+        let sealed = seal_bytes(self.sealer.as_ref(), &recipients, plain)?;
+        let id = SegmentId(*blake3::hash(&sealed).as_bytes());
+        self.store.create(&segment_name(&id)?, &sealed)?;
+        self.stored
+            .fetch_add(sealed.len() as u64, Ordering::Relaxed);
+        let table = self.table(&packs, id);
+        let parts = packs
+            .iter()
+            .flat_map(|pack| &pack.frames)
+            .flat_map(|frame| &frame.parts);
+        self.dedup
+            .indexed(Arc::new(table), parts.map(|part| part.id));
+        Ok(())
+    }
+
+    /// Makes a table that takes little memory, where there is a cache to put its rows into.
+    fn table(&self, packs: &[IndexedPack], id: SegmentId) -> Table {
+        let table = Table::of_packs(packs, vec![id]);
+        let Some(cache) = &self.cache else {
+            return table;
+        };
+        let path = cache.join(format!("run-{}-{}", std::process::id(), id.short()));
+        let on_disk = table.save(&path).and_then(|()| Table::open(&path));
+        let _ = std::fs::remove_file(&path);
+        on_disk.unwrap_or(table)
+    }
+}
+
+/// Returns the name of a pack's object.
+///
+/// # Errors
+/// Never for an id; the type of names wants to be asked.
+pub fn pack_name(id: &PackId) -> Result<Name, RepositoryError> {
+    let hex = id.to_string();
+    Ok(Name::new(format!("packs/{}/{hex}", &hex[..2]))?)
+}
+
+/// Returns the name of an index segment's object.
+///
+/// # Errors
+/// Never for an id; the type of names wants to be asked.
+pub fn segment_name(id: &SegmentId) -> Result<Name, RepositoryError> {
+    Ok(Name::new(format!("index/{id}"))?)
+}

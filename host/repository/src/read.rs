@@ -1,0 +1,360 @@
+//! Reading: drives the steps backwards, from a snapshot's root to entries and their content.
+//!
+//! Whatever is read is checked by its name: a chunk that hashes to another id is an error that
+//! names the pack, never content.
+
+use crate::error::RepositoryError;
+use crate::format::item::Item;
+use crate::format::refs::{Reference, decode_ids};
+use crate::format::root::Root;
+use crate::format::segment::PackKind;
+use crate::index::{Index, Location};
+use crate::keys::Domain;
+use crate::pipeline::compress::{CompressError, Expander};
+use crate::pipeline::put::pack_name;
+use crate::pipeline::seal::{Identity, SealedBytes, open_range};
+use crate::repository::Repository;
+use holdfast_base::entry::EntryPath;
+use holdfast_base::id::{ChunkId, PackId};
+use holdfast_store::{Name, Store};
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Expanded frames that are kept because more of them may be needed soon.
+const FRAMES_KEPT: usize = 8;
+
+/// A sealed object of the store, read at any place.
+pub(crate) struct StoredObject {
+    store: Arc<dyn Store>,
+    name: Name,
+    size: u64,
+}
+
+impl StoredObject {
+    pub(crate) fn open(store: &Arc<dyn Store>, name: Name) -> Result<Self, RepositoryError> {
+        let size = store.size(&name)?;
+        Ok(Self {
+            store: Arc::clone(store),
+            name,
+            size,
+        })
+    }
+}
+
+impl SealedBytes for StoredObject {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read_at(&self, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        let left = self.size.saturating_sub(offset);
+        let length = length.min(usize::try_from(left).unwrap_or(usize::MAX));
+        self.store
+            .get_range(&self.name, offset, length)
+            .map_err(io::Error::other)
+    }
+}
+
+/// Reads snapshots. Shared by threads.
+pub struct Reader {
+    pub(crate) repository: Arc<Repository>,
+    pub(crate) index: Index,
+    frames: Mutex<VecDeque<(PackId, u32, Arc<Vec<u8>>)>>,
+}
+
+impl Reader {
+    /// Loads what reading needs.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn new(repository: Arc<Repository>) -> Result<Self, RepositoryError> {
+        let index = repository.index()?;
+        Ok(Self {
+            repository,
+            index,
+            frames: Mutex::default(),
+        })
+    }
+
+    /// Finds where a chunk lies.
+    ///
+    /// # Errors
+    /// The index does not list it.
+    pub fn locate(&self, id: &ChunkId) -> Result<Location, RepositoryError> {
+        let found = self.index.find(id);
+        found
+            .map_err(|e| RepositoryError::io("read the local copy of the index", e))?
+            .ok_or(RepositoryError::MissingChunk { chunk: *id })
+    }
+
+    pub(crate) fn identity(
+        &self,
+        kind: PackKind,
+        epoch: u32,
+    ) -> Result<[Identity; 1], RepositoryError> {
+        match kind {
+            PackKind::Catalog => Ok(self.repository.catalog_identity()),
+            PackKind::Content | PackKind::Items => self.repository.epoch_identity(epoch),
+        }
+    }
+
+    /// Opens a range of a pack before sealing.
+    pub(crate) fn open_pack(
+        &self,
+        at: &Location,
+        offset: u64,
+        length: usize,
+    ) -> Result<Vec<u8>, RepositoryError> {
+        let name = pack_name(&at.pack)?;
+        let open = || -> Result<Vec<u8>, RepositoryError> {
+            let setup = &self.repository.setup;
+            let sealed = Arc::new(StoredObject::open(&setup.store, name.clone())?);
+            let identity = self.identity(at.kind, at.epoch)?;
+            Ok(open_range(
+                setup.sealer.as_ref(),
+                &identity,
+                sealed,
+                offset,
+                length,
+            )?)
+        };
+        open().map_err(|e| e.in_object(name.as_str()))
+    }
+
+    fn frame(&self, at: &Location) -> Result<Arc<Vec<u8>>, RepositoryError> {
+        let kept = || self.frames.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = kept()
+            .iter()
+            .find(|(pack, offset, _)| *pack == at.pack && *offset == at.frame_offset)
+            .map(|(_, _, frame)| Arc::clone(frame));
+        if let Some(frame) = held {
+            return Ok(frame);
+        }
+        let bytes = self.open_pack(at, u64::from(at.frame_offset), at.frame_length as usize)?;
+        let mut expander = Expander::new()?;
+        let plain = expander
+            .expand(&bytes, at.frame_expanded)
+            .map_err(|e| RepositoryError::from(e).in_object(at.pack.to_string()))?;
+        let frame = Arc::new(plain.to_vec());
+        let mut frames = kept();
+        if frames.len() == FRAMES_KEPT {
+            frames.pop_front();
+        }
+        frames.push_back((at.pack, at.frame_offset, Arc::clone(&frame)));
+        Ok(frame)
+    }
+
+    /// Returns a chunk.
+    ///
+    /// # Errors
+    /// It is missing or damaged, or the key does not open it.
+    pub fn chunk(&self, domain: Domain, id: &ChunkId) -> Result<Vec<u8>, RepositoryError> {
+        let at = self.locate(id)?;
+        let frame = self.frame(&at)?;
+        let end = at.offset as usize + at.length as usize;
+        let bytes = frame
+            .get(at.offset as usize..end)
+            .ok_or(CompressError::Length)?;
+        // The audit role cannot name chunks; the catalog is sealed and signed for it all the same.
+        if let Some(key) = &self.repository.id_key
+            && key.id(domain, bytes) != *id
+        {
+            let error = RepositoryError::from(CompressError::Content { chunk: *id });
+            return Err(error.in_object(at.pack.to_string()));
+        }
+        Ok(bytes.to_vec())
+    }
+
+    /// Returns the references of a snapshot, as they come.
+    ///
+    /// # Errors
+    /// The trunk cannot be read.
+    pub fn references<'a>(&'a self, root: &Root) -> Result<References<'a>, RepositoryError> {
+        let mut ids = root.references.ids.clone();
+        for _ in 0..root.references.levels {
+            let mut below = Vec::new();
+            for id in &ids {
+                below.extend(decode_ids(&self.chunk(Domain::Trunk, id)?)?);
+            }
+            ids = below;
+        }
+        Ok(References {
+            reader: self,
+            pieces: ids.into(),
+            current: VecDeque::new(),
+        })
+    }
+
+    /// Returns the pieces that the reference stream of a snapshot is made of, trunk included.
+    ///
+    /// # Errors
+    /// The trunk cannot be read.
+    pub fn catalog_chunks(&self, root: &Root) -> Result<Vec<ChunkId>, RepositoryError> {
+        let mut all = root.references.ids.clone();
+        let mut ids = root.references.ids.clone();
+        for _ in 0..root.references.levels {
+            let mut below = Vec::new();
+            for id in &ids {
+                below.extend(decode_ids(&self.chunk(Domain::Trunk, id)?)?);
+            }
+            all.extend_from_slice(&below);
+            ids = below;
+        }
+        Ok(all)
+    }
+
+    /// Returns the entries of a snapshot, in order, with the chunks of their content.
+    ///
+    /// # Errors
+    /// The trunk cannot be read.
+    pub fn items<'a>(&'a self, root: &Root) -> Result<Items<'a>, RepositoryError> {
+        Ok(Items {
+            references: self.references(root)?,
+            pending: VecDeque::new(),
+        })
+    }
+
+    /// Finds an entry.
+    ///
+    /// # Errors
+    /// There is none of that path, or the snapshot cannot be read.
+    pub fn entry(
+        &self,
+        root: &Root,
+        path: &EntryPath,
+    ) -> Result<(Item, Vec<ChunkId>), RepositoryError> {
+        for item in self.items(root)? {
+            let (item, chunks) = item?;
+            if item.entry.path == *path {
+                return Ok((item, chunks));
+            }
+        }
+        Err(RepositoryError::NoEntry {
+            path: path.to_string(),
+        })
+    }
+}
+
+/// The references of a snapshot, as they come.
+pub struct References<'a> {
+    reader: &'a Reader,
+    pieces: VecDeque<ChunkId>,
+    current: VecDeque<Reference>,
+}
+
+impl Iterator for References<'_> {
+    type Item = Result<Reference, RepositoryError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while self.current.is_empty() {
+            let piece = self.pieces.pop_front()?;
+            let read = self.reader.chunk(Domain::References, &piece);
+            match read.and_then(|bytes| Ok(Reference::decode_all(&bytes)?)) {
+                Ok(references) => self.current = references.into(),
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        self.current.pop_front().map(Ok)
+    }
+}
+
+/// The entries of a snapshot, in order, with the chunks of their content.
+pub struct Items<'a> {
+    references: References<'a>,
+    pending: VecDeque<Item>,
+}
+
+impl Items<'_> {
+    fn load(&mut self) -> Option<Result<(), RepositoryError>> {
+        while self.pending.is_empty() {
+            let id = match self.references.next()? {
+                Ok(Reference::Items(id)) => id,
+                Ok(Reference::Content(_)) => return Some(Err(misplaced())),
+                Err(error) => return Some(Err(error)),
+            };
+            let read = self.references.reader.chunk(Domain::Items, &id);
+            match read.and_then(|bytes| Ok(Item::decode_all(&bytes)?)) {
+                Ok(items) => self.pending = items.into(),
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        Some(Ok(()))
+    }
+
+    fn chunks(&mut self, count: u64) -> Result<Vec<ChunkId>, RepositoryError> {
+        let mut chunks = Vec::new();
+        for _ in 0..count {
+            match self.references.next() {
+                Some(Ok(Reference::Content(id))) => chunks.push(id),
+                Some(Err(error)) => return Err(error),
+                Some(Ok(Reference::Items(_))) | None => return Err(misplaced()),
+            }
+        }
+        Ok(chunks)
+    }
+}
+
+fn misplaced() -> RepositoryError {
+    crate::format::FormatError::invalid(
+        "reference stream",
+        "entries and chunks do not fit together",
+    )
+    .into()
+}
+
+impl Iterator for Items<'_> {
+    type Item = Result<(Item, Vec<ChunkId>), RepositoryError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Err(error) = self.load()? {
+            return Some(Err(error));
+        }
+        let item = self.pending.pop_front()?;
+        match self.chunks(item.chunks) {
+            Ok(chunks) => Some(Ok((item, chunks))),
+            Err(error) => Some(Err(error)),
+        }
+    }
+}
+
+/// The content of one entry as a stream. Holes of a sparse file read as zeros.
+pub struct ContentReader {
+    reader: Arc<Reader>,
+    chunks: VecDeque<ChunkId>,
+    current: Vec<u8>,
+    at: usize,
+}
+
+impl ContentReader {
+    /// Starts at the first chunk.
+    #[must_use]
+    pub fn new(reader: Arc<Reader>, chunks: Vec<ChunkId>) -> Self {
+        Self {
+            reader,
+            chunks: chunks.into(),
+            current: Vec::new(),
+            at: 0,
+        }
+    }
+}
+
+impl io::Read for ContentReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.at == self.current.len() {
+            let Some(id) = self.chunks.pop_front() else {
+                return Ok(0);
+            };
+            self.current = self
+                .reader
+                .chunk(Domain::Content, &id)
+                .map_err(io::Error::other)?;
+            self.at = 0;
+        }
+        let rest = &self.current[self.at..];
+        let count = rest.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&rest[..count]);
+        self.at += count;
+        Ok(count)
+    }
+}

@@ -1,0 +1,298 @@
+//! A repository that was opened with a key.
+
+use crate::error::RepositoryError;
+use crate::format::header::{Features, Header, Purpose, Splitter, VERSION};
+use crate::format::segment::IndexedPack;
+use crate::index::{Index, decode_segment};
+use crate::keys::file::{ReadEpoch, WriteKeys};
+use crate::keys::{IdKey, KeyError, KeyFile, Role, epoch};
+use crate::pipeline::put::segment_name;
+use crate::pipeline::seal::{Identity, Recipient, Sealer, Secret, open_bytes};
+use ed25519_dalek::{SigningKey, VerifyingKey};
+use holdfast_base::id::{RepositoryId, SegmentId};
+use holdfast_base::time::Clock;
+use holdfast_store::{Created, Name, Store};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Largest plaintext of an index segment; one that expands to more is a bomb.
+const SEGMENT_EXPANDED_MAX: usize = 512 << 20;
+
+/// What a repository needs from outside.
+#[derive(Clone)]
+pub struct Setup {
+    /// Where its objects lie.
+    pub store: Arc<dyn Store>,
+    /// Who seals and opens them.
+    pub sealer: Arc<dyn Sealer>,
+    /// A private directory for what can be made again; without one, more is read.
+    pub cache: Option<PathBuf>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// A repository that was opened with a key.
+pub struct Repository {
+    pub(crate) setup: Setup,
+    pub(crate) header: Header,
+    pub(crate) key: KeyFile,
+    pub(crate) verifying_key: VerifyingKey,
+    pub(crate) id_key: Option<IdKey>,
+}
+
+fn header_name() -> Result<Name, RepositoryError> {
+    Ok(Name::new("format")?)
+}
+
+/// Reads what a repository says of itself, without any key.
+///
+/// # Errors
+/// There is no repository, or one that this version cannot read.
+pub fn read_header(store: &dyn Store) -> Result<Header, RepositoryError> {
+    let bytes = store.get(&header_name()?).map_err(|error| {
+        if error.is_absent() {
+            RepositoryError::Absent {
+                place: store.place(),
+            }
+        } else {
+            error.into()
+        }
+    })?;
+    let header =
+        Header::decode(&bytes).map_err(|e| RepositoryError::from(e).in_object("format"))?;
+    header.allow(Purpose::Read)?;
+    Ok(header)
+}
+
+impl Repository {
+    /// Creates a repository and returns its read key: the only time a key is made.
+    ///
+    /// # Errors
+    /// There is one already, nobody is named who could open it, or the store failed.
+    pub fn init(setup: &Setup, operators: &[Recipient]) -> Result<KeyFile, RepositoryError> {
+        if operators.is_empty() {
+            let detail = "nobody is named who could open the repository".into();
+            return Err(KeyError::Malformed { detail }.into());
+        }
+        let store = setup.store.as_ref();
+        let is_taken = store.size(&header_name()?).is_ok() || !store.list("epochs")?.is_empty();
+        if is_taken {
+            return Err(RepositoryError::Exists {
+                place: store.place(),
+            });
+        }
+        let key = new_key(setup)?;
+        // The epoch first: a repository without `format` is none, and one with it can be opened.
+        epoch::create(store, setup.sealer.as_ref(), 1, &key, operators)?;
+        let header = Header {
+            holdfast: VERSION,
+            repository: key.repository,
+            created: setup.clock.now(),
+            encryptor: setup.sealer.name().to_owned(),
+            verifying_key: key.verifying_key.clone(),
+            features: Features::default(),
+            splitters: splitters(),
+        };
+        let bytes = header.encode(&key.writing()?.signing_key()?)?;
+        match store.create(&header_name()?, &bytes)? {
+            Created::New => Ok(key),
+            Created::Existed => Err(RepositoryError::Exists {
+                place: store.place(),
+            }),
+        }
+    }
+
+    /// Opens a repository with a key.
+    ///
+    /// # Errors
+    /// There is none, it is newer, or the key belongs to another.
+    pub fn open(setup: Setup, key: KeyFile) -> Result<Self, RepositoryError> {
+        let header = read_header(setup.store.as_ref())?;
+        if key.repository != header.repository || key.verifying_key != header.verifying_key {
+            let (key, repository) = (key.repository, header.repository);
+            return Err(KeyError::Foreign { key, repository }.into());
+        }
+        let verifying_key = header.key()?;
+        let id_key = match &key.write {
+            Some(keys) => Some(IdKey::new(&keys.id_secret()?)),
+            None => None,
+        };
+        let cache = setup
+            .cache
+            .as_ref()
+            .and_then(|cache| private_directory(cache, &header));
+        let setup = Setup { cache, ..setup };
+        Ok(Self {
+            setup,
+            header,
+            key,
+            verifying_key,
+            id_key,
+        })
+    }
+
+    /// Opens a repository with nothing but an operator's identity.
+    ///
+    /// # Errors
+    /// There is none, or no identity fits.
+    pub fn open_as_operator(
+        setup: Setup,
+        identities: &[Identity],
+    ) -> Result<Self, RepositoryError> {
+        read_header(setup.store.as_ref())?;
+        let key = epoch::open(setup.store.as_ref(), setup.sealer.as_ref(), identities)?;
+        Self::open(setup, key)
+    }
+
+    /// Returns what the repository says of itself.
+    #[must_use]
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Returns the key that it was opened with.
+    #[must_use]
+    pub fn key(&self) -> &KeyFile {
+        &self.key
+    }
+
+    /// Says where the repository is.
+    #[must_use]
+    pub fn place(&self) -> String {
+        self.setup.store.place()
+    }
+
+    pub(crate) fn id_key(&self) -> Result<&IdKey, RepositoryError> {
+        let denied = KeyError::Role {
+            held: self.key.role,
+            needed: Role::Write,
+        };
+        self.id_key.as_ref().ok_or(denied.into())
+    }
+
+    pub(crate) fn catalog_identity(&self) -> [Identity; 1] {
+        [Identity::Key(self.key.catalog.identity.clone())]
+    }
+
+    pub(crate) fn epoch_identity(&self, epoch: u32) -> Result<[Identity; 1], RepositoryError> {
+        Ok([Identity::Key(self.key.epoch(epoch)?.clone())])
+    }
+
+    /// Loads the index.
+    ///
+    /// # Errors
+    /// A segment cannot be read.
+    pub fn index(&self) -> Result<Index, RepositoryError> {
+        let mut segments = self.segments()?;
+        segments.sort_unstable();
+        Index::load(&segments, self.setup.cache.as_deref(), &|id| {
+            self.segment(id)
+        })
+    }
+
+    pub(crate) fn segments(&self) -> Result<Vec<SegmentId>, RepositoryError> {
+        let listed = self.setup.store.list("index")?;
+        Ok(listed
+            .iter()
+            .filter_map(|l| l.name.last().parse().ok())
+            .collect())
+    }
+
+    /// Reads one index segment from the store.
+    pub(crate) fn segment(&self, id: &SegmentId) -> Result<Vec<IndexedPack>, RepositoryError> {
+        let name = segment_name(id)?;
+        let read = || -> Result<Vec<IndexedPack>, RepositoryError> {
+            let sealed = self.setup.store.get(&name)?;
+            if blake3::hash(&sealed) != id.0 {
+                return Err(RepositoryError::Renamed);
+            }
+            let plain = open_bytes(self.setup.sealer.as_ref(), &self.catalog_identity(), sealed)?;
+            let plain = expand_small(&plain, SEGMENT_EXPANDED_MAX)?;
+            decode_segment(&plain)
+        };
+        read().map_err(|e| e.in_object(name.as_str()))
+    }
+}
+
+/// Expands a small zstd object that says how large it is.
+pub(crate) fn expand_small(bytes: &[u8], max: usize) -> Result<Vec<u8>, RepositoryError> {
+    let size = zstd::zstd_safe::get_frame_content_size(bytes)
+        .ok()
+        .flatten()
+        .unwrap_or(u64::MAX);
+    let size = usize::try_from(size).ok().filter(|size| *size <= max);
+    let size = size.ok_or(crate::pipeline::compress::CompressError::Length)?;
+    zstd::bulk::decompress(bytes, size).map_err(|e| {
+        crate::pipeline::compress::CompressError::Zstd {
+            detail: e.to_string(),
+        }
+        .into()
+    })
+}
+
+/// The ways to cut content that new repositories know.
+///
+/// Chunks are a quarter of a mebibyte, smaller than in other tools: frames hold several, so that
+/// compression does not suffer, and an edit costs less.
+fn splitters() -> Vec<Splitter> {
+    let splitter = |name: &str, min, target, max| Splitter {
+        name: name.into(),
+        min,
+        target,
+        max,
+    };
+    vec![
+        splitter("content", 64 << 10, 256 << 10, 1 << 20),
+        splitter("large", 512 << 10, 2 << 20, 8 << 20),
+    ]
+}
+
+fn new_key(setup: &Setup) -> Result<KeyFile, RepositoryError> {
+    let signing = SigningKey::from_bytes(&random()?);
+    let catalog = setup.sealer.generate()?;
+    let epoch = setup.sealer.generate()?;
+    let hexed = |bytes: [u8; 32]| Secret::new(hex::encode(bytes));
+    Ok(KeyFile {
+        holdfast_key: 1,
+        role: Role::Read,
+        repository: RepositoryId(random()?),
+        verifying_key: hex::encode(signing.verifying_key().to_bytes()),
+        catalog,
+        write: Some(WriteKeys {
+            id_key: hexed(random()?),
+            split_key: hexed(random()?),
+            signing_key: hexed(signing.to_bytes()),
+            epoch: 1,
+            epoch_recipient: epoch.public_key,
+        }),
+        read: Some(vec![ReadEpoch {
+            epoch: 1,
+            identity: epoch.identity,
+        }]),
+    })
+}
+
+/// Returns random bytes from the system.
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], RepositoryError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes)
+        .map_err(|e| RepositoryError::io("get random bytes", std::io::Error::other(e)))?;
+    Ok(bytes)
+}
+
+/// Makes the repository's own cache directory; none where that is not possible.
+fn private_directory(cache: &std::path::Path, header: &Header) -> Option<PathBuf> {
+    use std::os::unix::fs::DirBuilderExt;
+    let directory = cache.join(header.repository.to_string());
+    let made = std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&directory);
+    match made {
+        Ok(()) => Some(directory),
+        Err(error) => {
+            tracing::debug!(%error, "working without a cache");
+            None
+        }
+    }
+}

@@ -1,0 +1,479 @@
+//! Restoring: writes entries into a target, in parallel.
+//!
+//! Entries come in order; their chunks are looked up for a window of them, sorted by where they
+//! lie, and read in long ranges. Each frame is opened and expanded once in a window, and its chunks
+//! go straight to their places in the files. Nothing grows with the size of the snapshot.
+//!
+//! - What lies damaged is named, and everything else is restored.
+//! - A file's time is set when its last chunk has been written: an interrupted restore can tell
+//!   which files are whole.
+
+use crate::error::RepositoryError;
+use crate::format::item::Item;
+use crate::format::root::Root;
+use crate::index::Location;
+use crate::keys::{Domain, IdKey};
+use crate::pipeline::compress::{CompressError, Expander};
+use crate::read::Reader;
+use holdfast_base::cancel::Cancel;
+use holdfast_base::entry::{
+    Entry, EntryKind, EntryPath, Extent, RestoreTarget, TargetFile, Warning,
+};
+use holdfast_base::error::{Describe, Kind};
+use holdfast_base::id::ChunkId;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Chunks that are planned at once.
+const WINDOW_CHUNKS: usize = 16_384;
+/// Files that may be open at once.
+const WINDOW_OPEN_FILES: usize = 256;
+/// One read of a pack is at most this long …
+const READ_MAX: u64 = 4 << 20;
+/// … and passes over gaps of at most this much.
+const GAP_MAX: u64 = 256 << 10;
+
+/// What a restore came to.
+#[derive(Debug, Default)]
+pub struct Restored {
+    /// Entries that were restored or were there already.
+    pub entries: u64,
+    /// Bytes of their content.
+    pub bytes: u64,
+    /// Entries that an earlier, interrupted restore had completed.
+    pub already_there: u64,
+    /// Entries that could not be written.
+    pub refused: Vec<Warning>,
+    /// Entries whose content is damaged.
+    pub damaged: Vec<Warning>,
+}
+
+/// Chooses the entries that are restored.
+pub type Selection<'a> = &'a (dyn Fn(&EntryPath) -> bool + Sync);
+
+/// Writes the chosen entries of a snapshot into a target.
+///
+/// # Errors
+/// The snapshot's structure cannot be read, or the run was cancelled.
+pub fn restore(
+    reader: &Reader,
+    root: &Root,
+    selection: Selection<'_>,
+    target: &dyn RestoreTarget,
+    cancel: &Cancel,
+) -> Result<Restored, RepositoryError> {
+    let mut run = Run {
+        reader,
+        id_key: reader.repository.id_key()?.clone(),
+        target,
+        cancel,
+        outcome: Mutex::default(),
+        links: Vec::new(),
+    };
+    let mut window = Window::default();
+    for item in reader.items(root)? {
+        let (item, chunks) = item?;
+        if !selection(&item.entry.path) {
+            continue;
+        }
+        run.plan(item, &chunks, &mut window)?;
+        if window.is_full() {
+            run.write(&mut window)?;
+        }
+    }
+    run.write(&mut window)?;
+    for entry in std::mem::take(&mut run.links) {
+        run.make(&entry);
+    }
+    if let Err(error) = target.finish() {
+        run.refuse("directories".into(), error.to_string());
+    }
+    Ok(run
+        .outcome
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner))
+}
+
+struct Run<'a> {
+    reader: &'a Reader,
+    id_key: IdKey,
+    target: &'a dyn RestoreTarget,
+    cancel: &'a Cancel,
+    outcome: Mutex<Restored>,
+    links: Vec<Entry>,
+}
+
+/// A file that is being restored, shared by those who write its chunks.
+struct FileJob {
+    entry: Entry,
+    size: u64,
+    left: AtomicUsize,
+    state: Mutex<FileState>,
+}
+
+enum FileState {
+    Waiting,
+    Open(Arc<dyn TargetFile>),
+    /// Completed earlier, refused by the target, or damaged: further chunks are dropped.
+    Closed,
+}
+
+/// A chunk and where it goes.
+struct Use {
+    file: Arc<FileJob>,
+    id: ChunkId,
+    at: Location,
+    /// Place in the content, holes left out.
+    position: u64,
+}
+
+#[derive(Default)]
+struct Window {
+    uses: Vec<Use>,
+    large_files: usize,
+}
+
+impl Window {
+    fn is_full(&self) -> bool {
+        self.uses.len() >= WINDOW_CHUNKS || self.large_files >= WINDOW_OPEN_FILES
+    }
+}
+
+impl Run<'_> {
+    fn plan(
+        &mut self,
+        item: Item,
+        chunks: &[ChunkId],
+        window: &mut Window,
+    ) -> Result<(), RepositoryError> {
+        if matches!(item.entry.kind, EntryKind::HardLink { .. }) {
+            self.links.push(item.entry);
+            return Ok(());
+        }
+        if !item.entry.has_content() {
+            self.make(&item.entry);
+            return Ok(());
+        }
+        let size = match item.entry.kind {
+            EntryKind::File { size, .. } => size,
+            _ => item.content_bytes,
+        };
+        let file = Arc::new(FileJob {
+            entry: item.entry,
+            size,
+            left: AtomicUsize::new(chunks.len()),
+            state: Mutex::new(FileState::Waiting),
+        });
+        if chunks.is_empty() {
+            self.complete(&file);
+            return Ok(());
+        }
+        window.large_files += usize::from(chunks.len() > 1);
+        let mut position = 0;
+        for id in chunks {
+            match self.reader.locate(id) {
+                Ok(at) => {
+                    position += u64::from(at.length);
+                    let position = position - u64::from(at.length);
+                    window.uses.push(Use {
+                        file: Arc::clone(&file),
+                        id: *id,
+                        at,
+                        position,
+                    });
+                }
+                Err(error) => {
+                    self.damage(&file, &error);
+                    break;
+                }
+            }
+            if window.uses.len() >= WINDOW_CHUNKS {
+                self.write(window)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn make(&self, entry: &Entry) {
+        match self.target.make(entry) {
+            Ok(()) => self.count(0, false),
+            Err(error) => self.refuse(entry.path.to_string(), error.to_string()),
+        }
+    }
+
+    fn outcome(&self) -> std::sync::MutexGuard<'_, Restored> {
+        self.outcome.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count(&self, bytes: u64, already_there: bool) {
+        let mut outcome = self.outcome();
+        outcome.entries += 1;
+        outcome.bytes += bytes;
+        outcome.already_there += u64::from(already_there);
+    }
+
+    fn refuse(&self, subject: String, message: String) {
+        self.outcome().refused.push(Warning { subject, message });
+    }
+
+    fn damage(&self, file: &FileJob, error: &RepositoryError) {
+        let mut state = file.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(*state, FileState::Closed) {
+            return;
+        }
+        *state = FileState::Closed;
+        let warning = Warning {
+            subject: file.entry.path.to_string(),
+            message: error.to_string(),
+        };
+        self.outcome().damaged.push(warning);
+    }
+
+    /// Returns the open file; none if nothing more is to be written to it.
+    fn open(&self, file: &FileJob) -> Option<Arc<dyn TargetFile>> {
+        let mut state = file.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*state {
+            FileState::Open(open) => return Some(Arc::clone(open)),
+            FileState::Closed => return None,
+            FileState::Waiting => {}
+        }
+        match self.target.start(&file.entry, file.size) {
+            Ok(Some(open)) => {
+                let open: Arc<dyn TargetFile> = Arc::from(open);
+                *state = FileState::Open(Arc::clone(&open));
+                return Some(open);
+            }
+            Ok(None) => self.count(file.size, true),
+            Err(error) => self.refuse(file.entry.path.to_string(), error.to_string()),
+        }
+        *state = FileState::Closed;
+        None
+    }
+
+    fn complete(&self, file: &FileJob) {
+        let Some(open) = self.open(file) else { return };
+        *file.state.lock().unwrap_or_else(PoisonError::into_inner) = FileState::Closed;
+        match open.finish(&file.entry) {
+            Ok(()) => self.count(file.size, false),
+            Err(error) => self.refuse(file.entry.path.to_string(), error.to_string()),
+        }
+    }
+
+    /// Reads everything that the window needs, and writes it to its places.
+    fn write(&self, window: &mut Window) -> Result<(), RepositoryError> {
+        window.large_files = 0;
+        let units = units(std::mem::take(&mut window.uses));
+        let next = AtomicUsize::new(0);
+        let workers = std::thread::available_parallelism()
+            .map_or(1, usize::from)
+            .min(units.len());
+        let results: Vec<Result<(), RepositoryError>> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..workers)
+                .map(|_| scope.spawn(|| self.work(&units, &next)))
+                .collect();
+            threads
+                .into_iter()
+                .map(|thread| {
+                    let ended = |_| Err(RepositoryError::Failed("a restoring thread ended".into()));
+                    thread.join().unwrap_or_else(ended)
+                })
+                .collect()
+        });
+        results.into_iter().collect()
+    }
+
+    fn work(&self, units: &[Unit], next: &AtomicUsize) -> Result<(), RepositoryError> {
+        let mut expander = Expander::new()?;
+        while let Some(unit) = units.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if self.cancel.is_raised() {
+                return Err(RepositoryError::Cancelled);
+            }
+            self.unit(unit, &mut expander)?;
+        }
+        Ok(())
+    }
+
+    fn unit(&self, unit: &Unit, expander: &mut Expander) -> Result<(), RepositoryError> {
+        let Some(first) = unit.frames.first().and_then(|frame| frame.first()) else {
+            return Ok(());
+        };
+        let bytes =
+            match self
+                .reader
+                .open_pack(&first.at, unit.start, (unit.end - unit.start) as usize)
+            {
+                Ok(bytes) => bytes,
+                // Damage concerns the entries that lie there; a wrong key concerns them all.
+                Err(error) if error.kind() == Kind::Damaged => {
+                    unit.frames
+                        .iter()
+                        .flatten()
+                        .for_each(|used| self.damage(&used.file, &error));
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            };
+        for frame in &unit.frames {
+            let Some(first) = frame.first() else { continue };
+            let start = (u64::from(first.at.frame_offset) - unit.start) as usize;
+            let packed = &bytes[start..start + first.at.frame_length as usize];
+            match expander.expand(packed, first.at.frame_expanded) {
+                Ok(plain) => frame.iter().for_each(|used| self.chunk(used, plain)),
+                Err(error) => {
+                    let error = RepositoryError::from(error).in_object(first.at.pack.to_string());
+                    frame
+                        .iter()
+                        .for_each(|used| self.damage(&used.file, &error));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn chunk(&self, used: &Use, frame: &[u8]) {
+        let end = used.at.offset as usize + used.at.length as usize;
+        let bytes = frame.get(used.at.offset as usize..end);
+        let bytes = bytes.filter(|bytes| self.id_key.id(Domain::Content, bytes) == used.id);
+        let Some(bytes) = bytes else {
+            let error = RepositoryError::from(CompressError::Content { chunk: used.id });
+            return self.damage(&used.file, &error.in_object(used.at.pack.to_string()));
+        };
+        let Some(open) = self.open(&used.file) else {
+            return;
+        };
+        if let Err(error) = write_pieces(open.as_ref(), &used.file.entry, used.position, bytes) {
+            *used
+                .file
+                .state
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner) = FileState::Closed;
+            return self.refuse(used.file.entry.path.to_string(), error.to_string());
+        }
+        drop(open);
+        if used.file.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.complete(&used.file);
+        }
+    }
+}
+
+/// Writes content to its place, passing over the holes of a sparse file.
+fn write_pieces(
+    file: &dyn TargetFile,
+    entry: &Entry,
+    position: u64,
+    bytes: &[u8],
+) -> std::io::Result<()> {
+    let EntryKind::File {
+        extents: Some(extents),
+        ..
+    } = &entry.kind
+    else {
+        return file.write_at(position, bytes);
+    };
+    let mut rest = bytes;
+    for (offset, length) in placed(extents, position, bytes.len() as u64) {
+        let (now, later) = rest.split_at((length as usize).min(rest.len()));
+        file.write_at(offset, now)?;
+        rest = later;
+    }
+    if rest.is_empty() {
+        Ok(())
+    } else {
+        Err(std::io::Error::other(
+            "it has more content than its extents",
+        ))
+    }
+}
+
+/// Returns where a range of the content lies in a file with holes: offsets and lengths.
+#[must_use]
+pub fn placed(extents: &[Extent], position: u64, length: u64) -> Vec<(u64, u64)> {
+    let mut places = Vec::new();
+    let mut before = 0_u64;
+    let end = position + length;
+    for extent in extents {
+        let after = before + extent.length;
+        let (from, to) = (position.max(before), end.min(after));
+        if from < to {
+            places.push((extent.offset + (from - before), to - from));
+        }
+        before = after;
+        if before >= end {
+            break;
+        }
+    }
+    places
+}
+
+/// A range of a pack that is read at once: for each frame in it, the chunks that are needed.
+struct Unit {
+    start: u64,
+    end: u64,
+    frames: Vec<Vec<Use>>,
+}
+
+/// Groups chunks by frame and frames into ranges; packs stay in the order in which they are needed.
+fn units(mut uses: Vec<Use>) -> Vec<Unit> {
+    let mut order = HashMap::new();
+    for used in &uses {
+        let next = order.len();
+        order.entry(used.at.pack).or_insert(next);
+    }
+    uses.sort_by_cached_key(|used| {
+        (
+            order.get(&used.at.pack).copied(),
+            used.at.frame_offset,
+            used.at.offset,
+        )
+    });
+    let mut units: Vec<Unit> = Vec::new();
+    for used in uses {
+        let start = u64::from(used.at.frame_offset);
+        let end = start + u64::from(used.at.frame_length);
+        if let Some(unit) = units.last_mut()
+            && let Some(frame) = unit.frames.last_mut()
+            && let Some(last) = frame.last()
+            && last.at.pack == used.at.pack
+        {
+            if last.at.frame_offset == used.at.frame_offset {
+                frame.push(used);
+                continue;
+            }
+            if start <= unit.end + GAP_MAX && end - unit.start <= READ_MAX {
+                unit.end = end;
+                unit.frames.push(vec![used]);
+                continue;
+            }
+        }
+        units.push(Unit {
+            start,
+            end,
+            frames: vec![vec![used]],
+        });
+    }
+    units
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_is_placed_around_holes() {
+        let extents = [
+            Extent {
+                offset: 100,
+                length: 10,
+            },
+            Extent {
+                offset: 200,
+                length: 5,
+            },
+        ];
+        assert_eq!(placed(&extents, 0, 15), [(100, 10), (200, 5)]);
+        assert_eq!(placed(&extents, 8, 4), [(108, 2), (200, 2)]);
+        assert_eq!(placed(&extents, 10, 5), [(200, 5)]);
+        assert_eq!(placed(&extents, 15, 0), []);
+    }
+}

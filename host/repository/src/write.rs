@@ -1,0 +1,677 @@
+//! A run that makes one snapshot: drives the steps forwards.
+//!
+//! ```text
+//! caller ── batches, cut streams ──> workers ── frames ──> packers ──> put
+//!                                       └── finished entries ──> sequencer ── frames ──┘
+//! ```
+//!
+//! - Every queue is bounded, and every buffer in it has a size that is bounded: together they are the
+//!   run's byte budget, whatever it backs up.
+//! - The first failure ends the run: everybody else finds its queue closed. Nothing is committed.
+//! - Only [`Session::commit`] commits, and only with the proof that the source ended well.
+
+mod stream;
+mod worker;
+
+pub use stream::StreamWriter;
+
+use crate::error::RepositoryError;
+use crate::format::item::Item;
+use crate::format::root::{Counts, Root, SourceNote};
+use crate::format::segment::PackKind;
+use crate::index::journal::{Journal, orphans};
+use crate::known::{Known, KnownReader, KnownWriter};
+use crate::pipeline::compress::FrameBytes;
+use crate::pipeline::dedup::Dedup;
+use crate::pipeline::pack::{CONTENT_PACK_BYTES, METADATA_PACK_BYTES, Packer};
+use crate::pipeline::put::{Catalogue, Put, pack_name};
+use crate::pipeline::seal::{Identity, Recipient, SealError, Sealer, open_bytes, seal_bytes};
+use crate::pipeline::split::Cutter;
+use crate::repository::{Repository, random};
+use crate::sequence::{Done, Finished, Sequenced, Sequencer, Turn};
+use crossbeam_channel::{Receiver, Sender};
+use holdfast_base::cancel::{Cancel, Reason};
+use holdfast_base::entry::{Entry, EntryKind, FileContent, Warning};
+use holdfast_base::id::SnapshotId;
+use holdfast_base::limits::{FACTS_BYTES_MAX, WARNINGS_KEPT_MAX};
+use holdfast_base::time::Instant;
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+/// Files up to this size are read by workers, many at once; larger ones are cut by the caller's
+/// thread, and their chunks go to all workers.
+const SMALL_FILE_MAX: u64 = 4 << 20;
+/// A batch of small files is handed over when it holds this much …
+const BATCH_BYTES: u64 = 2 << 20;
+/// … or this many entries.
+const BATCH_ENTRIES: usize = 256;
+
+/// Proof that a source ended well. Made only by who saw it end.
+#[derive(Debug)]
+pub struct SourceEnd(());
+
+impl SourceEnd {
+    /// Vouches that the source returned success after its last entry.
+    #[must_use]
+    pub fn seen() -> Self {
+        Self(())
+    }
+}
+
+/// What a run is, besides its entries.
+#[derive(Debug, Clone)]
+pub struct RunNote {
+    /// The job.
+    pub job: String,
+    /// The machine.
+    pub host: String,
+    /// The plugin.
+    pub source: SourceNote,
+    /// Tags given at the run.
+    pub tags: Vec<String>,
+    /// The compression level.
+    pub level: i32,
+}
+
+/// What is going on, for a progress bar.
+#[derive(Debug, Default)]
+pub struct Gauge {
+    /// Bytes of content that were read or found known.
+    pub bytes: AtomicU64,
+    /// Entries that were met.
+    pub entries: AtomicU64,
+    /// Bytes of new chunks.
+    pub new_bytes: AtomicU64,
+    /// New chunks.
+    pub new_chunks: AtomicU64,
+    /// Files that were known without being read.
+    pub unchanged: AtomicU64,
+}
+
+/// What all threads of a run share.
+pub(crate) struct Shared {
+    pub(crate) dedup: Arc<Dedup>,
+    pub(crate) id_key: crate::keys::IdKey,
+    pub(crate) cutter: Cutter,
+    pub(crate) cancel: Cancel,
+    pub(crate) gauge: Arc<Gauge>,
+    failure: Mutex<Option<RepositoryError>>,
+    turn: Arc<Turn>,
+    warnings: Mutex<(u64, Vec<(String, String)>)>,
+}
+
+impl Shared {
+    pub(crate) fn fail(&self, error: RepositoryError) {
+        tracing::debug!(%error, "the run fails");
+        lock(&self.failure).get_or_insert(error);
+        self.turn.abandon();
+    }
+
+    pub(crate) fn warn(&self, warning: Warning) {
+        let mut warnings = lock(&self.warnings);
+        warnings.0 += 1;
+        if warnings.1.len() < WARNINGS_KEPT_MAX {
+            warnings.1.push((warning.subject, warning.message));
+        }
+    }
+
+    fn check(&self) -> Result<(), RepositoryError> {
+        if self.cancel.is_raised() {
+            return Err(RepositoryError::Cancelled);
+        }
+        match &*lock(&self.failure) {
+            Some(error) => Err(RepositoryError::Failed(error.to_string())),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Work for whichever worker is free.
+pub(crate) enum Job {
+    /// Entries of one ticket, whose small files are to be read.
+    Batch { ticket: u64, entries: Vec<Pending> },
+    /// Chunks that somebody cut from a stream.
+    Chunks(stream::CutChunks),
+}
+
+/// An entry on its way to a worker.
+pub(crate) struct Pending {
+    pub(crate) entry: Entry,
+    pub(crate) content: Option<Box<dyn FileContent>>,
+    pub(crate) known: Option<Known>,
+}
+
+/// A run that makes one snapshot.
+pub struct Session {
+    repository: Arc<Repository>,
+    note: RunNote,
+    snapshot: SnapshotId,
+    started: Instant,
+    shared: Arc<Shared>,
+    jobs: Option<Sender<Job>>,
+    done: Option<Sender<Finished>>,
+    state: Mutex<State>,
+    sequencer: Option<JoinHandle<Option<Sequenced>>>,
+    threads: Vec<JoinHandle<()>>,
+    catalogue: Arc<Catalogue>,
+}
+
+struct State {
+    next_ticket: u64,
+    batch: Vec<Pending>,
+    batch_bytes: u64,
+    known: KnownReader,
+    names: HashSet<Vec<u8>>,
+    facts: Vec<(String, String)>,
+    facts_bytes: usize,
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Session {
+    /// Begins a run.
+    ///
+    /// # Errors
+    /// The key cannot write, the index cannot be read, or the encryptor does not prove itself.
+    pub fn begin(
+        repository: &Arc<Repository>,
+        note: RunNote,
+        cancel: &Cancel,
+        gauge: Arc<Gauge>,
+    ) -> Result<Self, RepositoryError> {
+        let keys = repository.key.writing()?;
+        repository
+            .header
+            .allow(crate::format::header::Purpose::Write)?;
+        let id_key = repository.id_key()?.clone();
+        let splitter = repository.header.splitter("content")?;
+        let started = repository.setup.clock.now();
+        let dedup = Arc::new(Dedup::new(Arc::new(repository.index()?)));
+        let snapshot = SnapshotId(random()?);
+        let catalogue = Arc::new(open_catalogue(repository, &dedup, &snapshot)?);
+        let shared = Arc::new(Shared {
+            dedup,
+            id_key,
+            cutter: Cutter::new(&keys.split_secret()?, splitter),
+            cancel: cancel.clone(),
+            gauge,
+            failure: Mutex::default(),
+            turn: Arc::default(),
+            warnings: Mutex::default(),
+        });
+        let known_path = known_path(repository, &note);
+        let state = State {
+            next_ticket: 0,
+            batch: Vec::new(),
+            batch_bytes: 0,
+            known: KnownReader::open(known_path.as_deref()),
+            names: HashSet::new(),
+            facts: Vec::new(),
+            facts_bytes: 0,
+        };
+        let mut session = Self {
+            repository: Arc::clone(repository),
+            note,
+            snapshot,
+            started,
+            shared,
+            jobs: None,
+            done: None,
+            state: Mutex::new(state),
+            sequencer: None,
+            threads: Vec::new(),
+            catalogue,
+        };
+        session
+            .start_threads(known_path.and_then(|path| KnownWriter::start(&path, started).ok()))?;
+        Ok(session)
+    }
+
+    fn start_threads(&mut self, known: Option<KnownWriter>) -> Result<(), RepositoryError> {
+        let workers = std::thread::available_parallelism().map_or(1, usize::from);
+        let (jobs, jobs_from) = crossbeam_channel::bounded(2);
+        let (done, done_from) = crossbeam_channel::bounded(16);
+        let (put, put_from) = Put::channel();
+        let contents = [
+            self.packer(PackKind::Content, &put)?,
+            self.packer(PackKind::Content, &put)?,
+        ];
+        let items = self.packer(PackKind::Items, &put)?;
+        let references = self.packer(PackKind::Catalog, &put)?;
+        drop(put);
+        for _ in 0..2 {
+            let (catalogue, from) = (Arc::clone(&self.catalogue), put_from.clone());
+            self.spawn("put", move |_| catalogue.run(&from));
+        }
+        let sequencer = Sequencer {
+            id_key: self.shared.id_key.clone(),
+            dedup: Arc::clone(&self.shared.dedup),
+            items,
+            references,
+            known,
+            turn: Arc::clone(&self.shared.turn),
+        };
+        let shared = Arc::clone(&self.shared);
+        self.sequencer = Some(std::thread::spawn(move || {
+            sequencer
+                .run(&done_from)
+                .map_err(|error| shared.fail(error))
+                .ok()
+        }));
+        for _ in 0..workers {
+            let worker = worker::Worker::new(
+                Arc::clone(&self.shared),
+                contents.clone(),
+                done.clone(),
+                self.note.level,
+            )?;
+            let from = jobs_from.clone();
+            self.spawn("worker", move |_| worker.run(&from));
+        }
+        self.jobs = Some(jobs);
+        self.done = Some(done);
+        Ok(())
+    }
+
+    /// Starts a packer and returns the way to it.
+    fn packer(&mut self, kind: PackKind, put: &Put) -> Result<Sender<FrameBytes>, RepositoryError> {
+        let keys = self.repository.key.writing()?;
+        let (recipient, epoch) = match kind {
+            PackKind::Catalog => (self.repository.key.catalog.public_key.clone(), 0),
+            PackKind::Content | PackKind::Items => (keys.epoch_recipient.clone(), keys.epoch),
+        };
+        let packer = Packer {
+            store: Arc::clone(&self.repository.setup.store),
+            sealer: Arc::clone(&self.repository.setup.sealer),
+            recipient,
+            kind,
+            epoch,
+            target: if kind == PackKind::Content {
+                CONTENT_PACK_BYTES
+            } else {
+                METADATA_PACK_BYTES
+            },
+            put: put.clone(),
+        };
+        let (to, from): (Sender<FrameBytes>, Receiver<FrameBytes>) = crossbeam_channel::bounded(2);
+        self.spawn("packer", move |_| {
+            // Proving costs a little, so it waits until there is something to seal.
+            let Ok(first) = from.recv() else {
+                return Ok(());
+            };
+            prove(packer.sealer.as_ref())?;
+            packer.run(first, &from)
+        });
+        Ok(to)
+    }
+
+    fn spawn(
+        &mut self,
+        name: &'static str,
+        work: impl FnOnce(&Shared) -> Result<(), RepositoryError> + Send + 'static,
+    ) {
+        let shared = Arc::clone(&self.shared);
+        self.threads.push(std::thread::spawn(move || {
+            let _span = tracing::debug_span!("thread", name).entered();
+            if let Err(error) = work(&shared) {
+                shared.fail(error);
+            }
+        }));
+    }
+
+    /// Adds an entry that was found in a tree, with its content where it has any.
+    ///
+    /// # Errors
+    /// The run has failed.
+    pub fn add(
+        &self,
+        entry: Entry,
+        content: Option<Box<dyn FileContent>>,
+    ) -> Result<(), RepositoryError> {
+        self.shared.check()?;
+        if !entry.is_within_limits() {
+            return Err(RepositoryError::TooMuch {
+                what: format!("what belongs to `{}`", entry.path),
+            });
+        }
+        self.shared.gauge.entries.fetch_add(1, Ordering::Relaxed);
+        let mut state = lock(&self.state);
+        let identity = content.as_ref().and_then(|content| content.identity());
+        let known =
+            identity.and_then(|identity| state.known.find(entry.path.as_bytes(), &identity));
+        let size = match entry.kind {
+            EntryKind::File { size, .. } if known.is_none() => size,
+            _ => 0,
+        };
+        if size > SMALL_FILE_MAX
+            && let Some(content) = content
+        {
+            self.hand_over_batch(&mut state)?;
+            let ticket = state.next_ticket;
+            state.next_ticket += 1;
+            drop(state);
+            return stream::add_large(self, ticket, entry, content);
+        }
+        state.batch.push(Pending {
+            entry,
+            content,
+            known,
+        });
+        state.batch_bytes += size;
+        if state.batch_bytes >= BATCH_BYTES || state.batch.len() >= BATCH_ENTRIES {
+            self.hand_over_batch(&mut state)?;
+        }
+        Ok(())
+    }
+
+    /// Starts an entry of bytes.
+    ///
+    /// # Errors
+    /// The name is taken, or the run has failed.
+    pub fn stream(
+        self: &Arc<Self>,
+        path: holdfast_base::entry::EntryPath,
+        attributes: Vec<(String, String)>,
+    ) -> Result<StreamWriter, RepositoryError> {
+        self.shared.check()?;
+        let modified = self.repository.setup.clock.now();
+        let entry = Entry {
+            path,
+            kind: EntryKind::Stream,
+            modified,
+            ownership: None,
+            attributes,
+        };
+        if !entry.is_within_limits() {
+            return Err(RepositoryError::TooMuch {
+                what: format!("what belongs to `{}`", entry.path),
+            });
+        }
+        if !lock(&self.state)
+            .names
+            .insert(entry.path.as_bytes().to_vec())
+        {
+            return Err(RepositoryError::Twice {
+                path: entry.path.to_string(),
+            });
+        }
+        Ok(StreamWriter::new(Arc::clone(self), entry))
+    }
+
+    /// Hands an entry over that has its place only now.
+    pub(crate) fn ticket(&self) -> Result<u64, RepositoryError> {
+        let mut state = lock(&self.state);
+        self.hand_over_batch(&mut state)?;
+        let ticket = state.next_ticket;
+        state.next_ticket += 1;
+        Ok(ticket)
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    pub(crate) fn send(&self, job: Job) -> Result<(), RepositoryError> {
+        self.shared.check()?;
+        let failed = || RepositoryError::Failed("the workers have ended".into());
+        self.jobs
+            .as_ref()
+            .ok_or_else(failed)?
+            .send(job)
+            .map_err(|_| failed())
+    }
+
+    pub(crate) fn finished(&self, finished: Finished) -> Result<(), RepositoryError> {
+        let failed = || RepositoryError::Failed("the sequencer has ended".into());
+        self.done
+            .as_ref()
+            .ok_or_else(failed)?
+            .send(finished)
+            .map_err(|_| failed())
+    }
+
+    pub(crate) fn done_sender(&self) -> Option<Sender<Finished>> {
+        self.done.clone()
+    }
+
+    fn hand_over_batch(&self, state: &mut State) -> Result<(), RepositoryError> {
+        if state.batch.is_empty() {
+            return Ok(());
+        }
+        let entries = std::mem::take(&mut state.batch);
+        state.batch_bytes = 0;
+        let ticket = state.next_ticket;
+        state.next_ticket += 1;
+        self.send(Job::Batch { ticket, entries })
+    }
+
+    /// Names something that was left out.
+    pub fn warn(&self, warning: Warning) {
+        self.shared.warn(warning);
+    }
+
+    /// Records a fact.
+    ///
+    /// # Errors
+    /// The facts have grown too large.
+    pub fn record_fact(&self, key: String, value: String) -> Result<(), RepositoryError> {
+        let mut state = lock(&self.state);
+        state.facts_bytes += key.len() + value.len();
+        if state.facts_bytes > FACTS_BYTES_MAX {
+            return Err(RepositoryError::TooMuch {
+                what: "the facts".into(),
+            });
+        }
+        state.facts.retain(|(held, _)| *held != key);
+        state.facts.push((key, value));
+        Ok(())
+    }
+
+    /// Waits until all that was added is stored or known; returns entries, bytes and warnings so far.
+    ///
+    /// # Errors
+    /// The run has failed.
+    pub fn settle(&self) -> Result<(u64, u64, u64), RepositoryError> {
+        let ticket = {
+            let mut state = lock(&self.state);
+            self.hand_over_batch(&mut state)?;
+            state.next_ticket
+        };
+        self.shared.turn.wait(ticket);
+        self.shared.check()?;
+        let gauge = &self.shared.gauge;
+        let warnings = lock(&self.shared.warnings).0;
+        Ok((
+            gauge.entries.load(Ordering::Relaxed),
+            gauge.bytes.load(Ordering::Relaxed),
+            warnings,
+        ))
+    }
+
+    /// Commits the snapshot.
+    ///
+    /// # Errors
+    /// Nothing was committed.
+    pub fn commit(mut self, _proof: SourceEnd) -> Result<Root, RepositoryError> {
+        let handed_over = self.hand_over_batch(&mut lock(&self.state));
+        let sequenced = self.join();
+        handed_over?;
+        let sequenced = match (self.take_failure(), sequenced) {
+            (Some(error), _) => return Err(error),
+            (None, Some(sequenced)) => sequenced,
+            (None, None) => return Err(RepositoryError::Failed("the sequencer has ended".into())),
+        };
+        self.catalogue.flush()?;
+        if self.shared.cancel.is_raised() {
+            return Err(RepositoryError::Cancelled);
+        }
+        let root = self.root(&sequenced);
+        self.repository.commit(&root)?;
+        self.catalogue.close_journal();
+        if let Some(known) = sequenced.known
+            && let Err(error) = known.commit()
+        {
+            tracing::warn!(%error, "files are not listed for the next run, which will read them again");
+        }
+        Ok(root)
+    }
+
+    fn root(&self, sequenced: &Sequenced) -> Root {
+        let mut state = lock(&self.state);
+        let warnings = std::mem::take(&mut *lock(&self.shared.warnings));
+        let gauge = &self.shared.gauge;
+        Root {
+            snapshot: self.snapshot,
+            repository: self.repository.header.repository,
+            job: self.note.job.clone(),
+            host: self.note.host.clone(),
+            started: self.started,
+            finished: self.repository.setup.clock.now(),
+            source: self.note.source.clone(),
+            counts: Counts {
+                entries: sequenced.entries,
+                files: sequenced.files,
+                bytes: sequenced.bytes,
+                new_chunks: gauge.new_chunks.load(Ordering::Relaxed),
+                new_bytes: gauge.new_bytes.load(Ordering::Relaxed),
+                stored_bytes: self.catalogue.stored_bytes(),
+                unchanged_files: gauge.unchanged.load(Ordering::Relaxed),
+                warnings: warnings.0,
+            },
+            facts: std::mem::take(&mut state.facts),
+            warnings: warnings.1,
+            tags: self.note.tags.clone(),
+            references: sequenced.trunk.clone(),
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+
+    /// Closes every queue in the order of the data and waits for all threads.
+    fn join(&mut self) -> Option<Sequenced> {
+        self.jobs = None;
+        self.done = None;
+        let sequenced = self
+            .sequencer
+            .take()
+            .and_then(|thread| thread.join().ok())
+            .flatten();
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                self.shared.fail(RepositoryError::Failed(
+                    "a thread of the pipeline ended".into(),
+                ));
+            }
+        }
+        sequenced
+    }
+
+    fn take_failure(&self) -> Option<RepositoryError> {
+        if self.shared.cancel.reason() == Some(Reason::Interrupted) {
+            return Some(RepositoryError::Cancelled);
+        }
+        lock(&self.shared.failure).take()
+    }
+
+    /// Ends the run without a commit, and returns what made it fail, if the pipeline did.
+    pub fn abandon(mut self) -> Option<RepositoryError> {
+        self.shared.turn.abandon();
+        self.join();
+        // What is durable is listed, so that the next run need not store it again.
+        if let Err(error) = self.catalogue.flush() {
+            tracing::debug!(%error, "what was stored is left to the journal");
+        } else {
+            self.catalogue.close_journal();
+        }
+        self.take_failure()
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.shared.turn.abandon();
+        self.join();
+    }
+}
+
+fn known_path(repository: &Repository, note: &RunNote) -> Option<std::path::PathBuf> {
+    let name = blake3::hash(format!("{}\n{}", note.host, note.job).as_bytes());
+    let cache = repository.setup.cache.as_ref()?;
+    Some(cache.join(format!("known-{}", &name.to_hex()[..16])))
+}
+
+/// Starts the catalogue and takes over what dead runs had made durable.
+fn open_catalogue(
+    repository: &Repository,
+    dedup: &Arc<Dedup>,
+    snapshot: &SnapshotId,
+) -> Result<Catalogue, RepositoryError> {
+    let setup = &repository.setup;
+    let journal = setup.cache.as_ref().and_then(|cache| {
+        let started = Journal::start(cache, &snapshot.to_string());
+        started
+            .inspect_err(|error| tracing::debug!(%error, "working without a journal"))
+            .ok()
+    });
+    let catalogue = Catalogue::new(
+        Arc::clone(&setup.store),
+        Arc::clone(&setup.sealer),
+        repository.key.catalog.public_key.clone(),
+        Arc::clone(dedup),
+        setup.cache.clone(),
+        journal,
+    );
+    for orphan in setup.cache.iter().flat_map(|cache| orphans(cache)) {
+        for pack in &orphan.packs {
+            let first = pack.frames.iter().flat_map(|frame| &frame.parts).next();
+            let is_listed = match first {
+                Some(part) => dedup
+                    .is_held(&part.id)
+                    .map_err(|e| RepositoryError::io("read the local copy of the index", e))?,
+                None => true,
+            };
+            let is_stored = setup.store.size(&pack_name(&pack.id)?).ok() == Some(pack.sealed_bytes);
+            if !is_listed && is_stored {
+                catalogue.list(pack.clone())?;
+            }
+        }
+        catalogue.flush()?;
+        orphan.remove();
+    }
+    Ok(catalogue)
+}
+
+/// Lets the encryptor show on a throwaway key that what it seals can be opened again.
+fn prove(sealer: &dyn Sealer) -> Result<(), RepositoryError> {
+    const SAMPLE: &[u8] = b"what is sealed can be opened";
+    let pair = sealer.generate()?;
+    let sealed = seal_bytes(
+        sealer,
+        &[Recipient::PublicKey(pair.public_key)],
+        SAMPLE.to_vec(),
+    )?;
+    let opened = open_bytes(sealer, &[Identity::Key(pair.identity)], sealed.clone())?;
+    if opened == SAMPLE && !sealed.windows(SAMPLE.len()).any(|window| window == SAMPLE) {
+        return Ok(());
+    }
+    Err(SealError::Encryptor {
+        detail: "what it sealed does not open again".into(),
+    }
+    .into())
+}
+
+/// Makes the entry that the sequencer gets from one that needs no content.
+pub(crate) fn without_content(entry: Entry) -> Done {
+    Done {
+        item: Item {
+            entry,
+            content_bytes: 0,
+            chunks: 0,
+        },
+        chunks: Vec::new(),
+        identity: None,
+    }
+}
