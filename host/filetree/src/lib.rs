@@ -1,1 +1,21 @@
-//! Reads and writes directory trees faithfully.
+//! Reads and writes directory trees faithfully, and never outside of the directory that it was given.
+
+/// Tells how two trees differ.
+pub mod compare;
+/// Files that were found, and are read later.
+mod content;
+/// Which entries are left out.
+pub mod exclude;
+/// Writes entries into a directory.
+pub mod extract;
+/// A directory that access was given to.
+pub mod tree;
+/// Goes through a tree, in order.
+pub mod walk;
+/// Extended attributes, POSIX ACLs among them.
+mod xattr;
+
+pub use exclude::{Excludes, PatternError};
+pub use extract::{ExtractOptions, Extractor};
+pub use tree::Tree;
+pub use walk::{Found, Walk, WalkOptions};

@@ -1,0 +1,101 @@
+//! A directory that access was given to.
+//!
+//! Everything below it is reached from an open descriptor, and the system itself refuses paths that
+//! would leave it: through `..`, through an absolute path, or through a symbolic link.
+
+use holdfast_base::entry::EntryPath;
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A directory, or a single file, that access was given to.
+#[derive(Debug, Clone)]
+pub struct Tree {
+    root: Arc<OwnedFd>,
+    path: PathBuf,
+    is_directory: bool,
+}
+
+/// Opens relative to a directory without ever leaving it or following a symbolic link.
+pub(crate) fn open_beneath(
+    at: &OwnedFd,
+    path: &[u8],
+    flags: OFlags,
+    mode: Mode,
+) -> io::Result<OwnedFd> {
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    loop {
+        match rustix::fs::openat2(at, path, flags | OFlags::CLOEXEC, mode, resolve) {
+            // The kernel asks to try again when something was renamed meanwhile.
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
+            other => return Ok(other?),
+        }
+    }
+}
+
+impl Tree {
+    /// Opens a directory or a file by its path on this machine. The path itself may lead through
+    /// symbolic links: it is the operator's.
+    ///
+    /// # Errors
+    /// It is absent, forbidden, or neither a directory nor a file.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let root = rustix::fs::open(path, flags, Mode::empty())?;
+        let kind = rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(&root)?.st_mode);
+        if !kind.is_dir() && !kind.is_file() {
+            return Err(io::Error::other("it is neither a directory nor a file"));
+        }
+        Ok(Self {
+            root: Arc::new(root),
+            path: path.to_owned(),
+            is_directory: kind.is_dir(),
+        })
+    }
+
+    /// Returns the path that the tree was opened by.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns whether the tree is a directory and not a single file.
+    #[must_use]
+    pub fn is_directory(&self) -> bool {
+        self.is_directory
+    }
+
+    pub(crate) fn root(&self) -> &Arc<OwnedFd> {
+        &self.root
+    }
+
+    /// Opens the directory that holds the tree; for a tree that is a single file.
+    pub(crate) fn parent(&self) -> io::Result<OwnedFd> {
+        let full = std::path::absolute(&self.path)?;
+        let parent = full.parent().unwrap_or(Path::new("/"));
+        Ok(rustix::fs::openat(
+            CWD,
+            parent,
+            OFlags::PATH | OFlags::CLOEXEC,
+            Mode::empty(),
+        )?)
+    }
+
+    /// Opens a file below the tree for reading.
+    ///
+    /// # Errors
+    /// It is absent, forbidden, behind a symbolic link, or no file.
+    pub fn open_file(&self, path: &EntryPath) -> io::Result<File> {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW;
+        let fd = open_beneath(&self.root, path.as_bytes(), flags, Mode::empty())?;
+        let kind = rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(&fd)?.st_mode);
+        if kind.is_file() {
+            Ok(File::from(fd))
+        } else {
+            Err(io::Error::other("it is no file"))
+        }
+    }
+}
