@@ -3,8 +3,9 @@
 //! Everything below it is reached from an open descriptor, and the system itself refuses paths that
 //! would leave it: through `..`, through an absolute path, or through a symbolic link.
 
-use holdfast_base::entry::EntryPath;
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
+use crate::walk::Found;
+use holdfast_base::entry::{Entry, EntryPath};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags};
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -96,6 +97,66 @@ impl Tree {
             Ok(File::from(fd))
         } else {
             Err(io::Error::other("it is no file"))
+        }
+    }
+}
+
+impl Tree {
+    /// Lists what lies directly in a directory, sorted; the root where none is given.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub fn list(&self, directory: Option<&EntryPath>) -> io::Result<Vec<Entry>> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        let below = match directory {
+            Some(path) => Arc::new(open_beneath(
+                &self.root,
+                path.as_bytes(),
+                flags,
+                Mode::empty(),
+            )?),
+            None => Arc::clone(&self.root),
+        };
+        let tree = Self {
+            root: below,
+            path: self.path.clone(),
+            is_directory: self.is_directory,
+        };
+        let options = crate::walk::WalkOptions {
+            prefix: directory.cloned(),
+            ..Default::default()
+        };
+        let mut entries = Vec::new();
+        for found in tree.walk_flat(options)? {
+            if let Found::Entry(entry, _) = found {
+                entries.push(entry);
+            }
+        }
+        Ok(entries)
+    }
+
+    /// Removes a file, a link or an empty directory.
+    ///
+    /// # Errors
+    /// It is absent, forbidden, or a directory that is not empty.
+    pub fn remove(&self, path: &EntryPath) -> io::Result<()> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY;
+        let parent = match path.parent() {
+            Some(parent) => Arc::new(open_beneath(
+                &self.root,
+                parent.as_bytes(),
+                flags,
+                Mode::empty(),
+            )?),
+            None => Arc::clone(&self.root),
+        };
+        match rustix::fs::unlinkat(&*parent, path.name(), AtFlags::empty()) {
+            Err(rustix::io::Errno::ISDIR) => Ok(rustix::fs::unlinkat(
+                &*parent,
+                path.name(),
+                AtFlags::REMOVEDIR,
+            )?),
+            other => Ok(other?),
         }
     }
 }

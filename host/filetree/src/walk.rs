@@ -71,6 +71,8 @@ pub struct Walk {
     device: u64,
     links: HashMap<(u64, u64), EntryPath>,
     scratch: Vec<u8>,
+    /// Whether directories are only named.
+    is_flat: bool,
 }
 
 impl Tree {
@@ -86,6 +88,7 @@ impl Tree {
             first: None,
             links: HashMap::new(),
             scratch: Vec::new(),
+            is_flat: false,
             options,
         };
         let prefix = walk.options.prefix.clone();
@@ -113,6 +116,16 @@ impl Tree {
             };
             walk.first = Some(walk.found(&directory, &name, path, &stat));
         }
+        Ok(walk)
+    }
+}
+
+impl Tree {
+    /// Starts a walk that does not enter directories, and leaves out the root itself.
+    pub(crate) fn walk_flat(&self, options: WalkOptions) -> io::Result<Walk> {
+        let mut walk = self.walk(options)?;
+        walk.first = walk.first.filter(|_| !self.is_directory());
+        walk.is_flat = true;
         Ok(walk)
     }
 }
@@ -194,7 +207,7 @@ impl Walk {
             Ok(entry) => entry,
             Err(error) => return unreadable(&path, &error),
         };
-        if self.options.one_file_system && stat.st_dev != self.device {
+        if self.is_flat || self.options.one_file_system && stat.st_dev != self.device {
             return Found::Entry(entry, None);
         }
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;

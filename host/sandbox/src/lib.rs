@@ -1,4 +1,26 @@
-//! Runs plugins: wasmtime, capabilities, grants, limits.
+//! Runs plugins: wasmtime, capabilities, grants, limits. Knows no repository.
 
+/// The generated types of each released contract.
+pub mod bindings;
+/// Compiled components, made once and authenticated.
+pub mod cache;
+/// What a guest can do: one file for each interface of the contract.
+pub mod capability;
+/// Components as files: looked at, never run.
+pub mod component;
+/// The engine, and the clock that interrupts guests.
+pub mod engine;
+/// Asked, granted and narrowed: what a plugin may do in a job.
+pub mod grant;
+/// Every limit of a plugin call, each with its reason.
+pub mod limits;
+/// What a plugin says of itself, and the check of a job's settings against it.
+pub mod manifest;
+/// Plugins by kind: typed calls.
+pub mod plugin;
 /// What the sandbox needs from whoever runs plugins.
 pub mod ports;
+
+pub use component::{ComponentError, Inspection};
+pub use engine::{Sandbox, SandboxConfig};
+pub use plugin::{CallContext, CallError, Plugin};

@@ -87,7 +87,8 @@ pub trait ContentPort: Send + Sync {
     ///
     /// # Errors
     /// The snapshot cannot be read, or the target refused; entries that failed are named in warnings.
-    fn extract(&self, prefix: Option<&EntryPath>, target: &dyn RestoreTarget) -> io::Result<Totals>;
+    fn extract(&self, prefix: Option<&EntryPath>, target: &dyn RestoreTarget)
+    -> io::Result<Totals>;
 
     /// Returns the facts that the source recorded.
     fn facts(&self) -> Vec<(String, String)>;

@@ -1,0 +1,135 @@
+//! The engine, and the clock that interrupts guests.
+
+use crate::cache::{CacheError, CompiledCache, Compiler};
+use crate::component::{ComponentError, Inspection, digest, inspect};
+use crate::limits::{STACK_BYTES_MAX, TICK};
+use crate::plugin::Plugin;
+use holdfast_base::error::{Describe, Hint, Kind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use wasmtime::{Config, Engine, OptLevel, WasmBacktraceDetails};
+
+/// What the sandbox needs to know.
+#[derive(Debug, Clone)]
+pub struct SandboxConfig {
+    /// A private directory for compiled components; without one they are compiled in memory.
+    pub cache: Option<PathBuf>,
+    /// Who compiles.
+    pub compiler: Compiler,
+}
+
+/// Runs plugins.
+#[derive(Clone)]
+pub struct Sandbox {
+    engine: Engine,
+    cache: Arc<CompiledCache>,
+}
+
+/// Says why a plugin cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// It is no plugin that can be used.
+    #[error(transparent)]
+    Component(#[from] ComponentError),
+    /// It is not the file that was installed.
+    #[error("plugin `{name}` changed since it was installed")]
+    Changed {
+        /// Its name.
+        name: String,
+    },
+    /// It cannot be compiled.
+    #[error("plugin `{name}` cannot be compiled")]
+    Compile {
+        /// Its name.
+        name: String,
+        /// Why.
+        source: CacheError,
+    },
+    /// The engine cannot be set up on this machine.
+    #[error("the WebAssembly engine cannot be set up: {detail}")]
+    Engine {
+        /// Why.
+        detail: String,
+    },
+}
+
+impl Describe for LoadError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Component(error) => error.kind(),
+            Self::Changed { .. } => Kind::Denied,
+            Self::Compile { .. } | Self::Engine { .. } => Kind::Failed,
+        }
+    }
+
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::Component(error) => error.hints(),
+            Self::Changed { name } => vec![Hint(format!(
+                "If you trust the new file, install it again: holdfast plugin install {name}.wasm"
+            ))],
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Returns the settings of the engine. Whoever compiles and whoever runs must agree on them.
+pub(crate) fn engine() -> Result<Engine, LoadError> {
+    let mut config = Config::new();
+    config
+        .wasm_component_model(true)
+        .epoch_interruption(true)
+        .cranelift_opt_level(OptLevel::Speed)
+        .wasm_backtrace_details(WasmBacktraceDetails::Disable)
+        .max_wasm_stack(STACK_BYTES_MAX);
+    Engine::new(&config).map_err(|e| LoadError::Engine {
+        detail: format!("{e:#}"),
+    })
+}
+
+impl Sandbox {
+    /// Sets the engine up and starts its clock.
+    ///
+    /// # Errors
+    /// The engine does not work on this machine.
+    pub fn new(config: SandboxConfig) -> Result<Self, LoadError> {
+        let engine = engine()?;
+        let weak = engine.weak();
+        std::thread::spawn(move || {
+            while let Some(engine) = weak.upgrade() {
+                engine.increment_epoch();
+                drop(engine);
+                std::thread::sleep(TICK);
+            }
+        });
+        let cache = Arc::new(CompiledCache::new(config.cache, config.compiler));
+        Ok(Self { engine, cache })
+    }
+
+    /// Says what a component is, without running it.
+    ///
+    /// # Errors
+    /// It is no plugin that this host can use.
+    pub fn inspect(&self, bytes: &[u8]) -> Result<Inspection, ComponentError> {
+        inspect(bytes)
+    }
+
+    /// Loads a plugin that must be the file that was installed.
+    ///
+    /// # Errors
+    /// It is another file, no plugin, or cannot be compiled.
+    pub fn load(&self, name: &str, bytes: &[u8], sha256: &str) -> Result<Plugin, LoadError> {
+        if digest(bytes) != sha256 {
+            return Err(LoadError::Changed {
+                name: name.to_owned(),
+            });
+        }
+        let inspection = inspect(bytes)?;
+        let compiled = self.cache.component(&self.engine, bytes, sha256);
+        let component = compiled.map_err(|source| LoadError::Compile {
+            name: name.to_owned(),
+            source,
+        })?;
+        Ok(Plugin::new(self.engine.clone(), component, inspection))
+    }
+}
