@@ -83,7 +83,8 @@ pub trait ContentPort: Send + Sync {
     /// There is no such entry, or it has no content.
     fn open(&self, path: &EntryPath) -> io::Result<Box<dyn io::Read + Send>>;
 
-    /// Writes the entries at and below a path into a target.
+    /// Writes the entries below a path, all where none is given, into a target whose root stands for
+    /// that path.
     ///
     /// # Errors
     /// The snapshot cannot be read, or the target refused; entries that failed are named in warnings.

@@ -1,3 +1,69 @@
 //! Create, build, pack, check and test holdfast plugins.
 
-fn main() {}
+mod build;
+mod check;
+mod new;
+mod package;
+mod toolchain;
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// `cargo holdfast …` calls this program with `holdfast` as its first word.
+#[derive(Parser)]
+#[command(name = "cargo-holdfast", bin_name = "cargo holdfast", version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Create a plugin from a template
+    New(new::Arguments),
+    /// Build the plugins of a workspace into components
+    Build(build::Arguments),
+    /// Put a manifest into a component that another toolchain made
+    Pack(package::Arguments),
+    /// Say what a component is and whether holdfast takes it, without running it
+    Check {
+        /// The component
+        file: PathBuf,
+    },
+}
+
+/// What went wrong, in words.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Failure(pub(crate) String);
+
+/// Says what was tried when something failed.
+pub(crate) trait Trying<T> {
+    fn trying(self, what: impl std::fmt::Display) -> Result<T, Failure>;
+}
+
+impl<T, E: std::fmt::Display> Trying<T> for Result<T, E> {
+    fn trying(self, what: impl std::fmt::Display) -> Result<T, Failure> {
+        self.map_err(|error| Failure(format!("cannot {what}: {error}")))
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "a program says what went wrong")]
+fn main() -> ExitCode {
+    let words = std::env::args_os().enumerate();
+    let words = words.filter(|(at, word)| *at != 1 || word != "holdfast").map(|(_, word)| word);
+    let done = match Arguments::parse_from(words).command {
+        Command::New(arguments) => new::run(&arguments),
+        Command::Build(arguments) => build::run(&arguments),
+        Command::Pack(arguments) => package::run(&arguments),
+        Command::Check { file } => check::run(&file),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Finds a compiler that can make WebAssembly, whatever the machine has.
+//!
+//! 1. rustup's own target `wasm32-wasip2` or `wasm32-unknown-unknown`, where it is installed.
+//! 2. Debian's `rustc-web` with its library sources: the standard library is built from them once
+//!    and kept in the user's cache, named by compiler and flags.
+//! 3. Otherwise the two ways to get there are told.
+
+use crate::{Failure, Trying};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const BARE: &str = "wasm32-unknown-unknown";
+const WASI: &str = "wasm32-wasip2";
+const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
+const DEBIAN_SOURCES: &str = "/usr/lib/rustlib/src/rust/library";
+/// What every engine that holdfast uses can do, and what makes guests faster.
+const FEATURES: &str = "-Ctarget-feature=+simd128,+bulk-memory,+sign-ext,+nontrapping-fptoint";
+/// Curve arithmetic on 64-bit limbs: twice as fast as the 32-bit code that the target's name suggests.
+const CONFIGURED: [&str; 2] = ["--cfg=curve25519_dalek_bits=\"64\"", "--cfg=getrandom_backend=\"custom\""];
+const SEPARATOR: char = '\x1f';
+
+/// A compiler, ready for `cargo build`.
+pub(crate) struct Toolchain {
+    /// The target to build for.
+    pub(crate) target: &'static str,
+    environment: Vec<(&'static str, String)>,
+    cargo: PathBuf,
+}
+
+impl Toolchain {
+    /// Finds a compiler.
+    pub(crate) fn find() -> Result<Self, Failure> {
+        let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".into());
+        if let Ok(sysroot) = said(Command::new(&rustc).args(["--print", "sysroot"])) {
+            let has = |target: &str| Path::new(&sysroot).join("lib/rustlib").join(target).join("lib").is_dir();
+            if let Some(target) = [WASI, BARE].into_iter().find(|target| has(target)) {
+                return Ok(Self::with_flags(target, "cargo".into(), flags(&[])));
+            }
+        }
+        if Path::new(DEBIAN_RUSTC).exists() && Path::new(DEBIAN_SOURCES).exists() {
+            return Self::from_debian();
+        }
+        Err(Failure(format!(
+            "no compiler here can make WebAssembly.\n  With rustup:  rustup target add {WASI}\n  \
+             On Debian:    apt-get install --no-install-recommends rustc-web rust-web-src cargo-web"
+        )))
+    }
+
+    fn with_flags(target: &'static str, cargo: PathBuf, flags: String) -> Self {
+        Self { target, environment: vec![("CARGO_ENCODED_RUSTFLAGS", flags)], cargo }
+    }
+
+    fn from_debian() -> Result<Self, Failure> {
+        let sysroot = standard_library()?;
+        let mut toolchain = Self::with_flags(
+            BARE,
+            "/usr/bin/cargo".into(),
+            flags(&["--sysroot", &sysroot.to_string_lossy()]),
+        );
+        toolchain.environment.push(("RUSTC", DEBIAN_RUSTC.into()));
+        toolchain.environment.push(("PATH", path_with_linker()));
+        Ok(toolchain)
+    }
+
+    /// Begins a call of cargo.
+    pub(crate) fn cargo(&self) -> Command {
+        let mut command = Command::new(&self.cargo);
+        command.env_remove("RUSTFLAGS").env_remove("RUSTC_WRAPPER").env_remove("RUSTUP_TOOLCHAIN");
+        command.env_remove("CARGO").env_remove("RUSTC");
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+}
+
+fn flags(more: &[&str]) -> String {
+    let all: Vec<&str> = [FEATURES].into_iter().chain(CONFIGURED).chain(more.iter().copied()).collect();
+    all.join(&SEPARATOR.to_string())
+}
+
+/// Returns what a command says on its first line.
+fn said(command: &mut Command) -> Result<String, Failure> {
+    let output = command.output().trying(format!("run {command:?}"))?;
+    if !output.status.success() {
+        return Err(Failure(format!("{command:?} failed")));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// Puts the linker that rustup ships before the others: Debian's compiler looks for one by name.
+fn path_with_linker() -> String {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let sysroot = said(Command::new("rustc").args(["--print", "sysroot"])).unwrap_or_default();
+    let tools = Path::new(&sysroot).join("lib/rustlib/x86_64-unknown-linux-gnu/bin");
+    format!("{}:{path}", tools.display())
+}
+
+/// Builds the standard library once, and returns where it is.
+fn standard_library() -> Result<PathBuf, Failure> {
+    let version = said(Command::new(DEBIAN_RUSTC).arg("-vV"))?;
+    let key = blake3::hash(format!("{version}\n{FEATURES}").as_bytes()).to_hex();
+    let directories = directories::BaseDirs::new().ok_or_else(|| Failure("no home directory".into()))?;
+    let cache = directories.cache_dir().join("cargo-holdfast");
+    let sysroot = cache.join(format!("sysroot-{}", &key[..16]));
+    let library = sysroot.join("lib/rustlib").join(BARE).join("lib");
+    if library.is_dir() {
+        return Ok(sysroot);
+    }
+    let work = cache.join(format!("build-{}", std::process::id()));
+    let built = build_standard_library(&work, &library);
+    let _ = std::fs::remove_dir_all(&work);
+    built.map(|()| sysroot)
+}
+
+fn build_standard_library(work: &Path, library: &Path) -> Result<(), Failure> {
+    std::fs::create_dir_all(work.join("src")).trying("make a directory in the cache")?;
+    let manifest = "[package]\nname = \"empty\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\
+                    [profile.release]\npanic = \"abort\"\n[workspace]\n";
+    std::fs::write(work.join("Cargo.toml"), manifest).trying("write to the cache")?;
+    std::fs::write(work.join("src/lib.rs"), "").trying("write to the cache")?;
+    let flags = [FEATURES, "-Cembed-bitcode=yes"].join(&SEPARATOR.to_string());
+    let mut command = Command::new("/usr/bin/cargo");
+    command
+        .args(["build", "--release", "--quiet", "-Zbuild-std=std,panic_abort", "--target", BARE])
+        .current_dir(work)
+        .env_remove("RUSTFLAGS")
+        .env_remove("RUSTUP_TOOLCHAIN")
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("RUSTC", DEBIAN_RUSTC)
+        .env("PATH", path_with_linker())
+        .env("CARGO_TARGET_DIR", work.join("target"))
+        .env("CARGO_ENCODED_RUSTFLAGS", flags);
+    let status = command.status().trying("run Debian's cargo")?;
+    if !status.success() {
+        return Err(Failure("the standard library could not be built for WebAssembly".into()));
+    }
+    let parts = work.join("target").join(BARE).join("release/deps");
+    let aside = library.with_extension(std::process::id().to_string());
+    std::fs::create_dir_all(&aside).trying("make a directory in the cache")?;
+    for part in std::fs::read_dir(parts).trying("read what was built")? {
+        let part = part.trying("read what was built")?;
+        let name = part.file_name().to_string_lossy().into_owned();
+        if name.ends_with(".rlib") && !name.starts_with("libempty") {
+            std::fs::copy(part.path(), aside.join(&name)).trying("fill the cache")?;
+        }
+    }
+    // Whoever comes second finds the work done.
+    if std::fs::rename(&aside, library).is_err() {
+        let _ = std::fs::remove_dir_all(&aside);
+    }
+    Ok(())
+}

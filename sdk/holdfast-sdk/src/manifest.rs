@@ -1,0 +1,314 @@
+//! What a plugin says of itself, written at compile time.
+//!
+//! The declaration is a constant; the macro that exports the plugin turns it into JSON while
+//! compiling and puts it into the module. So the manifest can never say something else than the code.
+
+/// The contract that this SDK speaks.
+pub const CONTRACT: &str = "0.1.0";
+/// Room for a manifest.
+const ROOM: usize = 16 << 10;
+
+/// Reading, or reading and writing.
+#[derive(Clone, Copy)]
+pub enum Access {
+    /// Reading only.
+    Read,
+    /// Reading and writing.
+    Write,
+}
+
+/// Text that is put together at compile time.
+#[derive(Clone, Copy)]
+pub struct Text {
+    bytes: [u8; ROOM],
+    length: usize,
+}
+
+impl Text {
+    const fn new() -> Self {
+        Self { bytes: [0; ROOM], length: 0 }
+    }
+
+    const fn push(mut self, text: &str) -> Self {
+        let from = text.as_bytes();
+        let mut at = 0;
+        while at < from.len() {
+            self.bytes[self.length] = from[at];
+            self.length += 1;
+            at += 1;
+        }
+        self
+    }
+
+    /// Appends a JSON string.
+    const fn quoted(self, text: &str) -> Self {
+        let mut to = self.push("\"");
+        let from = text.as_bytes();
+        let mut at = 0;
+        while at < from.len() {
+            if from[at] == b'"' || from[at] == b'\\' {
+                to = to.push("\\");
+            }
+            assert!(from[at] >= b' ', "a text of the manifest has a control character");
+            to.bytes[to.length] = from[at];
+            to.length += 1;
+            at += 1;
+        }
+        to.push("\"")
+    }
+
+    const fn append(mut self, other: &Self) -> Self {
+        let mut at = 0;
+        while at < other.length {
+            self.bytes[self.length] = other.bytes[at];
+            self.length += 1;
+            at += 1;
+        }
+        self
+    }
+
+    /// Returns the length in bytes.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Returns whether there is no text.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Returns the bytes.
+    #[must_use]
+    pub const fn bytes<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        let mut at = 0;
+        while at < N {
+            bytes[at] = self.bytes[at];
+            at += 1;
+        }
+        bytes
+    }
+}
+
+/// What a plugin says of itself.
+pub struct Manifest {
+    head: Text,
+    settings: Text,
+    capabilities: Text,
+}
+
+impl Manifest {
+    const fn new(kind: &str, name: &str, version: &str, description: &str) -> Self {
+        let head = Text::new()
+            .push("{\"manifest\":1,\"name\":")
+            .quoted(name)
+            .push(",\"version\":")
+            .quoted(version)
+            .push(",\"contract\":")
+            .quoted(CONTRACT)
+            .push(",\"kinds\":[")
+            .quoted(kind)
+            .push("],\"description\":")
+            .quoted(description);
+        Self { head: head.push(",\"licence\":\"Apache-2.0\""), settings: Text::new(), capabilities: Text::new() }
+    }
+
+    /// Begins the manifest of a source.
+    #[must_use]
+    pub const fn source(name: &str, version: &str, description: &str) -> Self {
+        Self::new("source", name, version, description)
+    }
+
+    /// Begins the manifest of an encryptor.
+    #[must_use]
+    pub const fn encryptor(name: &str, version: &str, description: &str) -> Self {
+        Self::new("encryptor", name, version, description)
+    }
+
+    /// Begins the manifest of a verifier.
+    #[must_use]
+    pub const fn verifier(name: &str, version: &str, description: &str) -> Self {
+        Self::new("verifier", name, version, description)
+    }
+
+    /// Begins the manifest of a notifier.
+    #[must_use]
+    pub const fn notifier(name: &str, version: &str, description: &str) -> Self {
+        Self::new("notifier", name, version, description)
+    }
+
+    /// Adds a setting.
+    #[must_use]
+    pub const fn setting(mut self, setting: Setting) -> Self {
+        self.settings = separate(self.settings).append(&setting.0).push("}");
+        self
+    }
+
+    const fn capability(mut self, body: Text, reason: &str) -> Self {
+        let body = body.push(",\"reason\":").quoted(reason).push("}");
+        self.capabilities = separate(self.capabilities).append(&body);
+        self
+    }
+
+    /// Asks for the directory trees that a setting names.
+    #[must_use]
+    pub const fn trees(self, access: Access, from_setting: &str, reason: &str) -> Self {
+        let access = match access {
+            Access::Read => "read",
+            Access::Write => "write",
+        };
+        let body = Text::new()
+            .push("{\"capability\":\"trees\",\"access\":")
+            .quoted(access)
+            .push(",\"from-setting\":")
+            .quoted(from_setting);
+        self.capability(body, reason)
+    }
+
+    /// Asks for the command that a setting names.
+    #[must_use]
+    pub const fn command_from(self, from_setting: &str, reason: &str) -> Self {
+        let body = Text::new().push("{\"capability\":\"process\",\"from-setting\":").quoted(from_setting);
+        self.capability(body, reason)
+    }
+
+    /// Asks for a command by name.
+    #[must_use]
+    pub const fn command(self, program: &str, reason: &str) -> Self {
+        let body = Text::new().push("{\"capability\":\"process\",\"commands\":[").quoted(program).push("]");
+        self.capability(body, reason)
+    }
+
+    /// Asks to hand on the secret that a setting names, without seeing it.
+    #[must_use]
+    pub const fn secret(self, from_setting: &str, reason: &str) -> Self {
+        let body = Text::new().push("{\"capability\":\"secrets\",\"from-setting\":").quoted(from_setting);
+        self.capability(body, reason)
+    }
+
+    /// Asks for durable values of the job.
+    #[must_use]
+    pub const fn state(self, reason: &str) -> Self {
+        self.capability(Text::new().push("{\"capability\":\"state\""), reason)
+    }
+
+    /// Returns the manifest as JSON.
+    #[must_use]
+    pub const fn json(&self) -> Text {
+        Text::new()
+            .append(&self.head)
+            .push(",\"settings\":[")
+            .append(&self.settings)
+            .push("],\"capabilities\":[")
+            .append(&self.capabilities)
+            .push("]}")
+    }
+}
+
+const fn separate(text: Text) -> Text {
+    if text.is_empty() { text } else { text.push(",") }
+}
+
+/// What a job can set.
+pub struct Setting(Text);
+
+impl Setting {
+    const fn new(kind: &str, name: &str, help: &str) -> Self {
+        let text = Text::new()
+            .push("{\"name\":")
+            .quoted(name)
+            .push(",\"type\":")
+            .quoted(kind)
+            .push(",\"help\":")
+            .quoted(help);
+        Self(text)
+    }
+
+    /// A text.
+    #[must_use]
+    pub const fn string(name: &str, help: &str) -> Self {
+        Self::new("string", name, help)
+    }
+
+    /// A whole number.
+    #[must_use]
+    pub const fn integer(name: &str, help: &str) -> Self {
+        Self::new("integer", name, help)
+    }
+
+    /// True or false.
+    #[must_use]
+    pub const fn boolean(name: &str, help: &str) -> Self {
+        Self::new("boolean", name, help)
+    }
+
+    /// An absolute path.
+    #[must_use]
+    pub const fn path(name: &str, help: &str) -> Self {
+        Self::new("path", name, help)
+    }
+
+    /// Absolute paths.
+    #[must_use]
+    pub const fn paths(name: &str, help: &str) -> Self {
+        Self::new("paths", name, help)
+    }
+
+    /// Texts.
+    #[must_use]
+    pub const fn strings(name: &str, help: &str) -> Self {
+        Self::new("strings", name, help)
+    }
+
+    /// A program and its arguments.
+    #[must_use]
+    pub const fn command(name: &str, help: &str) -> Self {
+        Self::new("command", name, help)
+    }
+
+    /// A reference to a secret.
+    #[must_use]
+    pub const fn secret(name: &str, help: &str) -> Self {
+        Self::new("secret", name, help)
+    }
+
+    /// Texts by name.
+    #[must_use]
+    pub const fn map(name: &str, help: &str) -> Self {
+        Self::new("map", name, help)
+    }
+
+    /// Says that a job must set it.
+    #[must_use]
+    pub const fn required(self) -> Self {
+        Self(self.0.push(",\"required\":true"))
+    }
+
+    /// Says what holds where a job does not set it, as JSON.
+    #[must_use]
+    pub const fn default_json(self, json: &str) -> Self {
+        Self(self.0.push(",\"default\":").push(json))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_json_is_sound_and_quoted() {
+        const JSON: Text = Manifest::source("hello", "1.2.3", "says \"hi\" \\o/")
+            .setting(Setting::paths("paths", "what").required())
+            .setting(Setting::boolean("all", "whether").default_json("false"))
+            .trees(Access::Read, "paths", "to read")
+            .state("to remember")
+            .json();
+        let bytes = JSON.bytes::<{ JSON.len() }>();
+        let value: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        assert_eq!(value["description"], "says \"hi\" \\o/");
+        assert_eq!(value["settings"][1]["default"], false);
+        assert_eq!(value["capabilities"][0]["from-setting"], "paths");
+    }
+}
