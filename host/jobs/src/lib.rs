@@ -1,1 +1,36 @@
 //! What a run is: configuration, backup, restore, verify, history.
+//!
+//! Everything that a command does is one function here, which prints nothing and reads no
+//! environment.
+
+/// Runs a job.
+pub mod backup;
+/// `holdfast.toml`: found, read, checked.
+pub mod config;
+/// What can go wrong.
+pub mod error;
+/// What ran, when, and how it ended.
+pub mod history;
+/// Key files.
+pub mod keys;
+/// Opens repositories, and creates them.
+pub mod open;
+/// Where things are on this machine.
+pub mod places;
+/// Installed plugins and what they were granted.
+pub mod plugins;
+/// Brings entries back.
+pub mod restore;
+/// Secrets, by reference.
+pub mod secrets;
+/// Finds snapshots by what people call them.
+pub mod select;
+/// Durable values of a job.
+pub mod state;
+/// Judges a snapshot's content.
+pub mod verify;
+/// Joins the sandbox and the repository: the only file that knows both.
+pub mod wire;
+
+pub use error::JobError;
+pub use places::Places;

@@ -31,17 +31,28 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut made = 0;
     for module in modules {
         let bytes = std::fs::read(&module).trying(format!("read `{}`", module.display()))?;
-        let Some(manifest) = manifest_of(&bytes)? else { continue };
+        let Some(manifest) = manifest_of(&bytes)? else {
+            continue;
+        };
         let component = component(&bytes, &manifest)?;
         let inspection = holdfast_sandbox::component::inspect(&component)
             .trying(format!("use what `{}` was made into", module.display()))?;
-        let path = arguments.out.join(format!("{}.wasm", inspection.manifest.name));
+        let path = arguments
+            .out
+            .join(format!("{}.wasm", inspection.manifest.name));
         write(&path, &component)?;
-        println!("{} {} ({} KiB)", path.display(), inspection.manifest.version, component.len() >> 10);
+        println!(
+            "{} {} ({} KiB)",
+            path.display(),
+            inspection.manifest.version,
+            component.len() >> 10
+        );
         made += 1;
     }
     if made == 0 {
-        return Err(Failure("nothing that was built is a plugin: no module holds a manifest".into()));
+        return Err(Failure(
+            "nothing that was built is a plugin: no module holds a manifest".into(),
+        ));
     }
     Ok(())
 }
@@ -68,18 +79,26 @@ fn compile(toolchain: &Toolchain, arguments: &Arguments) -> Result<Vec<PathBuf>,
     if let Some(package) = &arguments.package {
         cargo.args(["--package", package]);
     }
-    let output = cargo.stderr(Stdio::inherit()).output().trying("run cargo")?;
+    let output = cargo
+        .stderr(Stdio::inherit())
+        .output()
+        .trying("run cargo")?;
     if !output.status.success() {
         return Err(Failure("the plugins do not compile".into()));
     }
     let lines = String::from_utf8_lossy(&output.stdout);
-    let messages = lines.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let messages = lines
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     let mut modules: Vec<PathBuf> = messages
         .filter(|message| message["reason"] == "compiler-artifact")
         .filter_map(|message| message["filenames"].as_array().cloned())
         .flatten()
         .filter_map(|name| name.as_str().map(PathBuf::from))
-        .filter(|path| path.extension().is_some_and(|extension| extension == "wasm"))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "wasm")
+        })
         .collect();
     modules.sort();
     modules.dedup();

@@ -9,7 +9,12 @@ pub(crate) fn run(file: &Path) -> Result<(), Failure> {
     let bytes = read(file).trying("check")?;
     let inspection = inspect(&bytes).trying(format!("use `{}`", file.display()))?;
     let manifest = &inspection.manifest;
-    println!("{} {} ({} KiB)", manifest.name, manifest.version, inspection.size >> 10);
+    println!(
+        "{} {} ({} KiB)",
+        manifest.name,
+        manifest.version,
+        inspection.size >> 10
+    );
     println!("  {}", manifest.description);
     for kind in &inspection.kinds {
         println!("  is a {}", kind.word());
@@ -17,6 +22,14 @@ pub(crate) fn run(file: &Path) -> Result<(), Failure> {
     for ask in &manifest.capabilities {
         println!("  asks to {} — {}", ask.words(), ask.reason());
     }
-    println!("  imports {}", inspection.imports.iter().cloned().collect::<Vec<_>>().join(", "));
+    println!(
+        "  imports {}",
+        inspection
+            .imports
+            .iter()
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(", ")
+    );
     Ok(())
 }

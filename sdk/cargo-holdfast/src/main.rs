@@ -52,7 +52,9 @@ impl<T, E: std::fmt::Display> Trying<T> for Result<T, E> {
 #[expect(clippy::print_stderr, reason = "a program says what went wrong")]
 fn main() -> ExitCode {
     let words = std::env::args_os().enumerate();
-    let words = words.filter(|(at, word)| *at != 1 || word != "holdfast").map(|(_, word)| word);
+    let words = words
+        .filter(|(at, word)| *at != 1 || word != "holdfast")
+        .map(|(_, word)| word);
     let done = match Arguments::parse_from(words).command {
         Command::New(arguments) => new::run(&arguments),
         Command::Build(arguments) => build::run(&arguments),

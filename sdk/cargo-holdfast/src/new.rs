@@ -41,9 +41,13 @@ impl PluginKind {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let name = &arguments.name;
     let is_name = name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     if !is_name {
-        return Err(Failure(format!("`{name}` is no name: use lower-case letters, digits and `-`")));
+        return Err(Failure(format!(
+            "`{name}` is no name: use lower-case letters, digits and `-`"
+        )));
     }
     let directory = PathBuf::from(name);
     if directory.exists() {
@@ -51,7 +55,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let sdk = match &arguments.sdk {
         Some(path) => {
-            let path = path.canonicalize().trying(format!("find the SDK at `{}`", path.display()))?;
+            let path = path
+                .canonicalize()
+                .trying(format!("find the SDK at `{}`", path.display()))?;
             format!("{{ path = {:?} }}", path.display().to_string())
         }
         None => format!("{:?}", env!("CARGO_PKG_VERSION")),
@@ -59,7 +65,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let fill = |text: &str| text.replace("{{name}}", name).replace("{{sdk}}", &sdk);
     std::fs::create_dir_all(directory.join("src")).trying("make the directory")?;
     std::fs::write(directory.join("Cargo.toml"), fill(MANIFEST)).trying("write Cargo.toml")?;
-    std::fs::write(directory.join("src/lib.rs"), fill(arguments.kind.template())).trying("write src/lib.rs")?;
+    std::fs::write(
+        directory.join("src/lib.rs"),
+        fill(arguments.kind.template()),
+    )
+    .trying("write src/lib.rs")?;
     println!("{name}/ is made. Next:\n  cd {name}\n  cargo test\n  cargo holdfast build --release");
     Ok(())
 }

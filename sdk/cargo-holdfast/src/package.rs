@@ -21,14 +21,20 @@ pub(crate) struct Arguments {
 
 #[expect(clippy::print_stdout, reason = "a program says what it made")]
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let bytes = std::fs::read(&arguments.file).trying(format!("read `{}`", arguments.file.display()))?;
-    let manifest =
-        std::fs::read(&arguments.manifest).trying(format!("read `{}`", arguments.manifest.display()))?;
+    let bytes =
+        std::fs::read(&arguments.file).trying(format!("read `{}`", arguments.file.display()))?;
+    let manifest = std::fs::read(&arguments.manifest)
+        .trying(format!("read `{}`", arguments.manifest.display()))?;
     Manifest::decode(&manifest).trying("use the manifest")?;
     let plugin = component(&bytes, &manifest)?;
     let inspection = holdfast_sandbox::component::inspect(&plugin).trying("use the component")?;
-    std::fs::write(&arguments.out, &plugin).trying(format!("write `{}`", arguments.out.display()))?;
-    println!("{} {}", arguments.out.display(), inspection.manifest.version);
+    std::fs::write(&arguments.out, &plugin)
+        .trying(format!("write `{}`", arguments.out.display()))?;
+    println!(
+        "{} {}",
+        arguments.out.display(),
+        inspection.manifest.version
+    );
     Ok(())
 }
 
@@ -48,7 +54,10 @@ pub(crate) fn manifest_of(bytes: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
 pub(crate) fn component(bytes: &[u8], manifest: &[u8]) -> Result<Vec<u8>, Failure> {
     let is_component = matches!(
         Parser::new(0).parse_all(bytes).next(),
-        Some(Ok(Payload::Version { encoding: Encoding::Component, .. }))
+        Some(Ok(Payload::Version {
+            encoding: Encoding::Component,
+            ..
+        }))
     );
     let mut component = if is_component {
         bytes.to_vec()

@@ -16,7 +16,10 @@ const DEBIAN_SOURCES: &str = "/usr/lib/rustlib/src/rust/library";
 /// What every engine that holdfast uses can do, and what makes guests faster.
 const FEATURES: &str = "-Ctarget-feature=+simd128,+bulk-memory,+sign-ext,+nontrapping-fptoint";
 /// Curve arithmetic on 64-bit limbs: twice as fast as the 32-bit code that the target's name suggests.
-const CONFIGURED: [&str; 2] = ["--cfg=curve25519_dalek_bits=\"64\"", "--cfg=getrandom_backend=\"custom\""];
+const CONFIGURED: [&str; 2] = [
+    "--cfg=curve25519_dalek_bits=\"64\"",
+    "--cfg=getrandom_backend=\"custom\"",
+];
 const SEPARATOR: char = '\x1f';
 
 /// A compiler, ready for `cargo build`.
@@ -32,7 +35,13 @@ impl Toolchain {
     pub(crate) fn find() -> Result<Self, Failure> {
         let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".into());
         if let Ok(sysroot) = said(Command::new(&rustc).args(["--print", "sysroot"])) {
-            let has = |target: &str| Path::new(&sysroot).join("lib/rustlib").join(target).join("lib").is_dir();
+            let has = |target: &str| {
+                Path::new(&sysroot)
+                    .join("lib/rustlib")
+                    .join(target)
+                    .join("lib")
+                    .is_dir()
+            };
             if let Some(target) = [WASI, BARE].into_iter().find(|target| has(target)) {
                 return Ok(Self::with_flags(target, "cargo".into(), flags(&[])));
             }
@@ -47,7 +56,11 @@ impl Toolchain {
     }
 
     fn with_flags(target: &'static str, cargo: PathBuf, flags: String) -> Self {
-        Self { target, environment: vec![("CARGO_ENCODED_RUSTFLAGS", flags)], cargo }
+        Self {
+            target,
+            environment: vec![("CARGO_ENCODED_RUSTFLAGS", flags)],
+            cargo,
+        }
     }
 
     fn from_debian() -> Result<Self, Failure> {
@@ -65,7 +78,10 @@ impl Toolchain {
     /// Begins a call of cargo.
     pub(crate) fn cargo(&self) -> Command {
         let mut command = Command::new(&self.cargo);
-        command.env_remove("RUSTFLAGS").env_remove("RUSTC_WRAPPER").env_remove("RUSTUP_TOOLCHAIN");
+        command
+            .env_remove("RUSTFLAGS")
+            .env_remove("RUSTC_WRAPPER")
+            .env_remove("RUSTUP_TOOLCHAIN");
         command.env_remove("CARGO").env_remove("RUSTC");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
@@ -73,7 +89,11 @@ impl Toolchain {
 }
 
 fn flags(more: &[&str]) -> String {
-    let all: Vec<&str> = [FEATURES].into_iter().chain(CONFIGURED).chain(more.iter().copied()).collect();
+    let all: Vec<&str> = [FEATURES]
+        .into_iter()
+        .chain(CONFIGURED)
+        .chain(more.iter().copied())
+        .collect();
     all.join(&SEPARATOR.to_string())
 }
 
@@ -98,7 +118,8 @@ fn path_with_linker() -> String {
 fn standard_library() -> Result<PathBuf, Failure> {
     let version = said(Command::new(DEBIAN_RUSTC).arg("-vV"))?;
     let key = blake3::hash(format!("{version}\n{FEATURES}").as_bytes()).to_hex();
-    let directories = directories::BaseDirs::new().ok_or_else(|| Failure("no home directory".into()))?;
+    let directories =
+        directories::BaseDirs::new().ok_or_else(|| Failure("no home directory".into()))?;
     let cache = directories.cache_dir().join("cargo-holdfast");
     let sysroot = cache.join(format!("sysroot-{}", &key[..16]));
     let library = sysroot.join("lib/rustlib").join(BARE).join("lib");
@@ -120,7 +141,14 @@ fn build_standard_library(work: &Path, library: &Path) -> Result<(), Failure> {
     let flags = [FEATURES, "-Cembed-bitcode=yes"].join(&SEPARATOR.to_string());
     let mut command = Command::new("/usr/bin/cargo");
     command
-        .args(["build", "--release", "--quiet", "-Zbuild-std=std,panic_abort", "--target", BARE])
+        .args([
+            "build",
+            "--release",
+            "--quiet",
+            "-Zbuild-std=std,panic_abort",
+            "--target",
+            BARE,
+        ])
         .current_dir(work)
         .env_remove("RUSTFLAGS")
         .env_remove("RUSTUP_TOOLCHAIN")
@@ -131,7 +159,9 @@ fn build_standard_library(work: &Path, library: &Path) -> Result<(), Failure> {
         .env("CARGO_ENCODED_RUSTFLAGS", flags);
     let status = command.status().trying("run Debian's cargo")?;
     if !status.success() {
-        return Err(Failure("the standard library could not be built for WebAssembly".into()));
+        return Err(Failure(
+            "the standard library could not be built for WebAssembly".into(),
+        ));
     }
     let parts = work.join("target").join(BARE).join("release/deps");
     let aside = library.with_extension(std::process::id().to_string());

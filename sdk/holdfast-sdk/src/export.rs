@@ -12,8 +12,12 @@ pub fn settings<T: DeserializeOwned>() -> Result<T, Failure> {
             host::log::write(host::log::Level::Error, &panic.to_string(), &[]);
         }));
     });
-    serde_json::from_str(&host::config::settings())
-        .map_err(|e| Failure::new(FailureKind::Invalid, format!("the settings cannot be read: {e}")))
+    serde_json::from_str(&host::config::settings()).map_err(|e| {
+        Failure::new(
+            FailureKind::Invalid,
+            format!("the settings cannot be read: {e}"),
+        )
+    })
 }
 
 /// Puts the manifest into the module.

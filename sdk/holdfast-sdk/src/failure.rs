@@ -7,7 +7,11 @@ impl Failure {
     /// Makes a failure.
     #[must_use]
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None }
+        Self {
+            kind,
+            message: message.into(),
+            hint: None,
+        }
     }
 
     /// Makes a failure of no particular kind.
@@ -28,7 +32,12 @@ impl Finding {
     /// Makes a finding.
     #[must_use]
     pub fn new(severity: Severity, subject: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { severity, subject: subject.into(), message: message.into(), hint: None }
+        Self {
+            severity,
+            subject: subject.into(),
+            message: message.into(),
+            hint: None,
+        }
     }
 }
 

@@ -25,16 +25,16 @@
 /// The generated types of the contract.
 #[doc(hidden)]
 pub mod bindings;
-/// What a plugin says of itself, written at compile time.
-pub mod manifest;
-/// `std::io` over the host's streams.
-mod io;
-/// Failures: from `std::io` and from words.
-mod failure;
-/// The four traits.
-mod kinds;
 /// The macros that export a plugin.
 mod export;
+/// Failures: from `std::io` and from words.
+mod failure;
+/// `std::io` over the host's streams.
+mod io;
+/// The four traits.
+mod kinds;
+/// What a plugin says of itself, written at compile time.
+pub mod manifest;
 
 pub use kinds::{Encryptor, Notifier, Source, Verifier};
 pub use manifest::{Manifest, Setting};

@@ -26,7 +26,10 @@ pub struct Text {
 
 impl Text {
     const fn new() -> Self {
-        Self { bytes: [0; ROOM], length: 0 }
+        Self {
+            bytes: [0; ROOM],
+            length: 0,
+        }
     }
 
     const fn push(mut self, text: &str) -> Self {
@@ -49,7 +52,10 @@ impl Text {
             if from[at] == b'"' || from[at] == b'\\' {
                 to = to.push("\\");
             }
-            assert!(from[at] >= b' ', "a text of the manifest has a control character");
+            assert!(
+                from[at] >= b' ',
+                "a text of the manifest has a control character"
+            );
             to.bytes[to.length] = from[at];
             to.length += 1;
             at += 1;
@@ -112,7 +118,11 @@ impl Manifest {
             .quoted(kind)
             .push("],\"description\":")
             .quoted(description);
-        Self { head: head.push(",\"licence\":\"Apache-2.0\""), settings: Text::new(), capabilities: Text::new() }
+        Self {
+            head: head.push(",\"licence\":\"Apache-2.0\""),
+            settings: Text::new(),
+            capabilities: Text::new(),
+        }
     }
 
     /// Begins the manifest of a source.
@@ -170,21 +180,28 @@ impl Manifest {
     /// Asks for the command that a setting names.
     #[must_use]
     pub const fn command_from(self, from_setting: &str, reason: &str) -> Self {
-        let body = Text::new().push("{\"capability\":\"process\",\"from-setting\":").quoted(from_setting);
+        let body = Text::new()
+            .push("{\"capability\":\"process\",\"from-setting\":")
+            .quoted(from_setting);
         self.capability(body, reason)
     }
 
     /// Asks for a command by name.
     #[must_use]
     pub const fn command(self, program: &str, reason: &str) -> Self {
-        let body = Text::new().push("{\"capability\":\"process\",\"commands\":[").quoted(program).push("]");
+        let body = Text::new()
+            .push("{\"capability\":\"process\",\"commands\":[")
+            .quoted(program)
+            .push("]");
         self.capability(body, reason)
     }
 
     /// Asks to hand on the secret that a setting names, without seeing it.
     #[must_use]
     pub const fn secret(self, from_setting: &str, reason: &str) -> Self {
-        let body = Text::new().push("{\"capability\":\"secrets\",\"from-setting\":").quoted(from_setting);
+        let body = Text::new()
+            .push("{\"capability\":\"secrets\",\"from-setting\":")
+            .quoted(from_setting);
         self.capability(body, reason)
     }
 
@@ -208,7 +225,11 @@ impl Manifest {
 }
 
 const fn separate(text: Text) -> Text {
-    if text.is_empty() { text } else { text.push(",") }
+    if text.is_empty() {
+        text
+    } else {
+        text.push(",")
+    }
 }
 
 /// What a job can set.

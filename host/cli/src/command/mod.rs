@@ -1,0 +1,117 @@
+//! One file for each command, or for a few that belong together.
+
+mod check;
+pub(crate) mod compile;
+mod entries;
+mod history;
+mod init;
+mod plugin;
+mod restore;
+mod run;
+mod snapshots;
+
+use crate::args::{Arguments, Command, Keys};
+use crate::environment::context;
+use crate::exit::Outcome;
+use crate::view::View;
+use clap::CommandFactory;
+use holdfast_jobs::JobError;
+use holdfast_jobs::open::{Context, Credentials};
+use holdfast_repository::Repository;
+use std::sync::Arc;
+
+/// Does what was typed.
+pub(crate) fn run(arguments: Arguments, view: &View) -> Result<Outcome, JobError> {
+    let global = arguments.global;
+    match arguments.command {
+        Command::Completions { shell } => {
+            clap_complete::generate(
+                shell,
+                &mut Arguments::command(),
+                "holdfast",
+                &mut std::io::stdout(),
+            );
+            Ok(Outcome::Done)
+        }
+        Command::Plugin(command) => plugin::run(&global, command, view),
+        Command::History { job, last } => history::run(&global, job.as_deref(), last, view),
+        Command::Init(init) => init::run(&context(&global)?, &init, view),
+        Command::Key(key) => init::key(&context(&global)?, &key, view),
+        Command::Run(run) => run::run(&context(&global)?, &run, view),
+        Command::Doctor => check::doctor(&context(&global)?, view),
+        Command::Config(_) => check::config(&context(&global)?, view),
+        Command::Check {
+            store,
+            data,
+            identity,
+            key,
+        } => {
+            let keys = Keys {
+                identity,
+                key,
+                store,
+            };
+            check::run(&context(&global)?, &keys, data, view)
+        }
+        Command::Verify {
+            snapshot,
+            with,
+            keys,
+        } => check::verify(&context(&global)?, &snapshot, &with, &keys, view),
+        Command::List { job, keys } => {
+            snapshots::list(&context(&global)?, job.as_deref(), &keys, view)
+        }
+        Command::Show { snapshot, keys } => {
+            snapshots::show(&context(&global)?, &snapshot, &keys, view)
+        }
+        Command::Diff { from, to, keys } => {
+            snapshots::diff(&context(&global)?, &from, &to, &keys, view)
+        }
+        Command::Ls {
+            snapshot,
+            paths,
+            keys,
+        } => entries::ls(&context(&global)?, &snapshot, &paths, &keys, view),
+        Command::Cat {
+            snapshot,
+            path,
+            keys,
+        } => entries::cat(&context(&global)?, &snapshot, &path, &keys),
+        Command::Find { pattern, job, keys } => {
+            entries::find(&context(&global)?, &pattern, job.as_deref(), &keys, view)
+        }
+        Command::Restore(restore) => restore::run(&context(&global)?, &restore, view),
+    }
+}
+
+/// Finds the store that is meant: named, a job's, or the only one.
+pub(crate) fn store<'a>(
+    context: &'a Context,
+    keys: &'a Keys,
+    snapshot: Option<&str>,
+) -> Result<&'a str, JobError> {
+    if let Some(store) = &keys.store {
+        context.config.store(store)?;
+        return Ok(store);
+    }
+    let job = snapshot.map(|snapshot| snapshot.split('@').next().unwrap_or(snapshot));
+    if let Some(job) = job
+        && context.config.job(job).is_ok()
+    {
+        return Ok(context.config.store_of(job)?);
+    }
+    Ok(context.config.only_store()?)
+}
+
+/// Opens the repository that is meant.
+pub(crate) fn open(
+    context: &Context,
+    keys: &Keys,
+    snapshot: Option<&str>,
+) -> Result<Arc<Repository>, JobError> {
+    let credentials = Credentials {
+        key: keys.key.clone(),
+        identities: keys.identity.clone(),
+    };
+    context.open(store(context, keys, snapshot)?, &credentials)
+}

@@ -1,0 +1,144 @@
+//! `plugin`.
+
+use crate::args::{Global, Plugin};
+use crate::environment::places;
+use crate::exit::Outcome;
+use crate::view::View;
+use holdfast_jobs::JobError;
+use holdfast_jobs::plugins::Plugins;
+use holdfast_sandbox::Inspection;
+use holdfast_sandbox::grant::Grant;
+use std::io::{BufRead, IsTerminal, Write};
+use std::path::Path;
+
+pub(crate) fn run(global: &Global, command: Plugin, view: &View) -> Result<Outcome, JobError> {
+    let plugins = Plugins::open(&places(global)?)?;
+    match command {
+        Plugin::Install {
+            file,
+            yes,
+            allow_command,
+        } => install(&plugins, &file, yes, allow_command, view),
+        Plugin::List => {
+            for plugin in plugins.installed()? {
+                let kinds = plugin
+                    .kinds
+                    .iter()
+                    .map(|kind| kind.word())
+                    .collect::<Vec<_>>()
+                    .join(", ");
+                let json = serde_json::json!({"name": plugin.name, "version": plugin.version, "kinds": plugin.kinds, "sha256": plugin.sha256});
+                view.answer(&json, |view| {
+                    view.line(&format!(
+                        "{:16}  {:8}  {kinds:10}  {}",
+                        plugin.name,
+                        plugin.version,
+                        &plugin.sha256[..16]
+                    ));
+                });
+            }
+            Ok(Outcome::Done)
+        }
+        Plugin::Show { plugin } => {
+            let inspection = if Path::new(&plugin).is_file() {
+                plugins.inspect(Path::new(&plugin))?.0
+            } else {
+                plugins.load(&plugin)?.0.inspection().clone()
+            };
+            let json = serde_json::to_value(&inspection.manifest).unwrap_or_default();
+            view.answer(&json, |view| describe(&inspection, view));
+            Ok(Outcome::Done)
+        }
+        Plugin::Remove { name } => {
+            plugins.remove(&name)?;
+            view.say(&format!("Removed {name}"));
+            Ok(Outcome::Done)
+        }
+    }
+}
+
+fn install(
+    plugins: &Plugins,
+    file: &Path,
+    yes: bool,
+    only_commands: Vec<String>,
+    view: &View,
+) -> Result<Outcome, JobError> {
+    let (inspection, bytes) = plugins.inspect(file)?;
+    if !yes {
+        describe(&inspection, view);
+        if !inspection.manifest.capabilities.is_empty() && !ask()? {
+            return Err(JobError::usage(
+                "nothing was installed",
+                Some("To say yes without being asked, add --yes"),
+            ));
+        }
+    }
+    let grant = Grant {
+        capabilities: inspection.manifest.capabilities.clone(),
+        only_commands,
+    };
+    let installed = plugins.install(&inspection, &bytes, grant)?;
+    view.say(&format!(
+        "Installed {} {} (sha256 {})",
+        installed.name,
+        installed.version,
+        &installed.sha256[..16]
+    ));
+    Ok(Outcome::Done)
+}
+
+fn ask() -> Result<bool, JobError> {
+    if !std::io::stdin().is_terminal() {
+        return Ok(false);
+    }
+    let _ = write!(std::io::stderr(), "Grant this? [y/N] ");
+    let mut line = String::new();
+    std::io::stdin()
+        .lock()
+        .read_line(&mut line)
+        .map_err(JobError::io("read the answer"))?;
+    Ok(matches!(line.trim(), "y" | "Y" | "yes"))
+}
+
+fn describe(inspection: &Inspection, view: &View) {
+    let manifest = &inspection.manifest;
+    view.line(&format!(
+        "{} {} — {}",
+        manifest.name, manifest.version, manifest.description
+    ));
+    let kinds = inspection
+        .kinds
+        .iter()
+        .map(|kind| kind.word())
+        .collect::<Vec<_>>()
+        .join(", ");
+    view.line(&format!(
+        "  kind: {kinds}; licence: {}; sha256 {}",
+        manifest.licence, inspection.sha256
+    ));
+    if !manifest.settings.is_empty() {
+        view.line("  settings:");
+    }
+    for setting in &manifest.settings {
+        let need = if setting.required {
+            "required".to_owned()
+        } else if setting.default.is_null() {
+            "optional".to_owned()
+        } else {
+            format!("default {}", setting.default)
+        };
+        view.line(&format!(
+            "    {:18} {} ({need})",
+            setting.name, setting.help
+        ));
+    }
+    if manifest.capabilities.is_empty() {
+        view.line("  asks for nothing");
+    } else {
+        view.line("  asks to:");
+    }
+    for ask in &manifest.capabilities {
+        view.line(&format!("    {}: {}", ask.words(), ask.reason()));
+    }
+}

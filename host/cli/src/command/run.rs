@@ -1,0 +1,101 @@
+//! `run`.
+
+use crate::args::Run;
+use crate::exit::Outcome;
+use crate::view::View;
+use holdfast_base::size::ByteSize;
+use holdfast_jobs::JobError;
+use holdfast_jobs::backup::RunOptions;
+use holdfast_jobs::open::Context;
+use holdfast_jobs::wire::Deaf;
+use holdfast_repository::format::root::Root;
+use holdfast_repository::write::Gauge;
+use std::sync::Arc;
+
+/// Warnings that are written one by one; the snapshot holds more.
+const WARNINGS_SHOWN: usize = 20;
+
+pub(crate) fn run(context: &Context, run: &Run, view: &View) -> Result<Outcome, JobError> {
+    let jobs: Vec<&str> = if run.all {
+        context.config.jobs().collect()
+    } else {
+        run.jobs.iter().map(String::as_str).collect()
+    };
+    for job in &jobs {
+        context.config.job(job)?;
+    }
+    let mut outcome = Outcome::Done;
+    let mut failure = None;
+    for job in jobs {
+        let ended = if run.check {
+            check(context, job, view)
+        } else {
+            backup(context, run, job, view)
+        };
+        match ended {
+            Ok(Outcome::Done) => {}
+            Ok(other) => outcome = other,
+            // Other jobs still get their backup; the first failure decides the exit code.
+            Err(error) if failure.is_none() && !context.cancel.is_raised() => failure = Some(error),
+            Err(error) if context.cancel.is_raised() => return Err(error),
+            Err(error) => drop(crate::fail::tell(&error, view)),
+        }
+    }
+    failure.map_or(Ok(outcome), Err)
+}
+
+fn check(context: &Context, job: &str, view: &View) -> Result<Outcome, JobError> {
+    let findings = context.check_job(job)?;
+    if view.findings(job, &findings) {
+        return Err(JobError::usage(
+            format!("a backup of `{job}` would fail now"),
+            None,
+        ));
+    }
+    view.say(&format!("{job}: a backup would work now"));
+    Ok(Outcome::Done)
+}
+
+fn backup(context: &Context, run: &Run, job: &str, view: &View) -> Result<Outcome, JobError> {
+    let gauge = Arc::new(Gauge::default());
+    let watch = view.watch(job, &gauge);
+    let options = RunOptions {
+        tags: run.tag.clone(),
+        gauge,
+        listener: Arc::new(Deaf),
+    };
+    let result = context.run(job, &options);
+    drop(watch);
+    let root = result?;
+    view.answer(&super::snapshots::json(&root), |view| tell(&root, view));
+    for (subject, message) in root.warnings.iter().take(WARNINGS_SHOWN) {
+        view.warn(&format!("{subject}: {message}"));
+    }
+    if root.warnings.len() > WARNINGS_SHOWN {
+        let more = root.counts.warnings - WARNINGS_SHOWN as u64;
+        view.warn(&format!(
+            "and {more} more: holdfast show {job}@{}",
+            root.snapshot.short()
+        ));
+    }
+    Ok(if root.counts.warnings == 0 {
+        Outcome::Done
+    } else {
+        Outcome::Warnings
+    })
+}
+
+fn tell(root: &Root, view: &View) {
+    let counts = &root.counts;
+    let seconds = (root.finished.0 - root.started.0) as f64 / 1e9;
+    view.say(&format!(
+        "{}@{}: {} entries, {}; {} new, {} stored, {} files unchanged; {seconds:.1} s",
+        root.job,
+        root.snapshot.short(),
+        counts.entries,
+        ByteSize(counts.bytes),
+        ByteSize(counts.new_bytes),
+        ByteSize(counts.stored_bytes),
+        counts.unchanged_files,
+    ));
+}

@@ -1,0 +1,133 @@
+//! What this machine and this call are: the only place that looks around.
+
+use crate::args::Global;
+use directories::ProjectDirs;
+use holdfast_base::cancel::{Cancel, Reason};
+use holdfast_jobs::config::Config;
+use holdfast_jobs::open::Context;
+use holdfast_jobs::plugins::Plugins;
+use holdfast_jobs::secrets::Environment;
+use holdfast_jobs::{JobError, Places};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The environment variable that names the configuration.
+const CONFIG_VARIABLE: &str = "HOLDFAST_CONFIG";
+const SYSTEM_CONFIG: &str = "/etc/holdfast/holdfast.toml";
+
+struct Process;
+
+impl Environment for Process {
+    fn variable(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+}
+
+/// Prepares the process: descriptors for deep trees, and the log.
+pub(crate) fn prepare(global: &Global) {
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: limit.maximum,
+            maximum: limit.maximum,
+        },
+    );
+    let level = match (global.quiet, global.verbose) {
+        (true, _) => "error",
+        (false, 0) => "warn",
+        (false, 1) => "info",
+        (false, _) => "debug",
+    };
+    let filter = tracing_subscriber::EnvFilter::new(format!(
+        "off,holdfast={level},holdfast_jobs={level},holdfast_repository={level},holdfast_sandbox={level},holdfast_process={level},holdfast_filetree={level}"
+    ));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .without_time()
+        .with_ansi(false)
+        .init();
+}
+
+/// Finds the configuration: the flag, the variable, the user's directory, the system's.
+fn config_path(global: &Global, user: Option<&ProjectDirs>) -> PathBuf {
+    if let Some(path) = &global.config {
+        return path.clone();
+    }
+    if let Some(path) = std::env::var_os(CONFIG_VARIABLE) {
+        return path.into();
+    }
+    match user.map(|user| user.config_dir().join("holdfast.toml")) {
+        Some(path) if path.exists() => path,
+        Some(path) if !Path::new(SYSTEM_CONFIG).exists() => path,
+        _ => PathBuf::from(SYSTEM_CONFIG),
+    }
+}
+
+/// Finds out where things are on this machine.
+pub(crate) fn places(global: &Global) -> Result<Places, JobError> {
+    let user = ProjectDirs::from("", "", "holdfast");
+    let fallback = |name: &str| PathBuf::from("/var/lib/holdfast").join(name);
+    let config = config_path(global, user.as_ref());
+    let config = std::path::absolute(&config).unwrap_or(config);
+    let state = user
+        .as_ref()
+        .and_then(|user| user.state_dir())
+        .map(Path::to_owned);
+    Ok(Places {
+        config,
+        cache: user
+            .as_ref()
+            .map_or_else(|| fallback("cache"), |user| user.cache_dir().to_owned()),
+        state: state.unwrap_or_else(|| fallback("state")),
+        plugins: user.as_ref().map_or_else(
+            || fallback("plugins"),
+            |user| user.data_dir().join("plugins"),
+        ),
+        program: std::env::current_exe().ok(),
+        host: host_name(),
+    })
+}
+
+fn host_name() -> String {
+    rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// Opens what a command works with, and lets signals end it.
+pub(crate) fn context(global: &Global) -> Result<Context, JobError> {
+    let places = places(global)?;
+    let config = Config::load(&places.config)?;
+    let plugins = Plugins::open(&places)?;
+    let cancel = Cancel::new();
+    listen(&cancel)?;
+    Ok(Context {
+        config,
+        places,
+        plugins,
+        environment: Arc::new(Process),
+        cancel,
+    })
+}
+
+/// Ends the work on the first SIGINT, SIGTERM or SIGHUP, and the process on the second.
+fn listen(cancel: &Cancel) -> Result<(), JobError> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    let signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP]);
+    let mut signals = signals.map_err(JobError::io("listen for signals"))?;
+    let cancel = cancel.clone();
+    std::thread::spawn(move || {
+        for signal in signals.forever() {
+            if cancel.is_raised() {
+                let _ = signal_hook::low_level::emulate_default_handler(signal);
+            }
+            cancel.raise(Reason::Interrupted);
+        }
+    });
+    Ok(())
+}

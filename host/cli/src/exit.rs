@@ -1,0 +1,40 @@
+//! Exit codes: documented in `docs/operator-guide.md`, and a promise to scripts.
+
+use holdfast_base::error::Kind;
+use std::process::ExitCode;
+
+/// How a command ended, where it did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Done.
+    Done,
+    /// Done, and something was left out, by name.
+    Warnings,
+    /// A verification found damage.
+    Damage,
+}
+
+impl Outcome {
+    pub(crate) fn code(self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Done => 0,
+            Self::Warnings => 3,
+            Self::Damage => 4,
+        })
+    }
+}
+
+/// Returns the exit code of a failure.
+pub(crate) fn code(kind: Kind) -> u8 {
+    match kind {
+        Kind::Failed => 1,
+        Kind::Usage => 2,
+        Kind::Damaged => 4,
+        Kind::Busy => 5,
+        Kind::NoRepository => 10,
+        Kind::Key => 11,
+        Kind::Denied => 12,
+        Kind::Temporary => 75,
+        Kind::Interrupted => 130,
+    }
+}

@@ -1,0 +1,442 @@
+//! `holdfast.toml`: read and checked. Every error names file, line and column.
+
+use holdfast_base::error::Hint;
+use holdfast_sandbox::manifest::{Manifest, SettingError, closest};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use toml::Spanned;
+
+/// The configuration.
+#[derive(Debug)]
+pub struct Config {
+    path: PathBuf,
+    text: String,
+    body: Body,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Body {
+    #[serde(default)]
+    store: BTreeMap<String, StoreConfig>,
+    #[serde(default)]
+    job: BTreeMap<String, JobConfig>,
+}
+
+/// A place for a repository.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct StoreConfig {
+    /// Where it is.
+    pub url: Spanned<String>,
+    /// The key file, where it is not the usual one.
+    pub key: Option<PathBuf>,
+    /// The encryptor that seals its objects.
+    #[serde(default = "age")]
+    pub encryptor: String,
+    /// Who can open it, beside whom `init` names.
+    #[serde(default)]
+    pub recipients: Vec<String>,
+}
+
+fn age() -> String {
+    "age".to_owned()
+}
+
+/// What is backed up, and how.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct JobConfig {
+    /// The plugin that makes the backup.
+    pub source: Spanned<String>,
+    /// The store; the only one, where none is named.
+    pub store: Option<Spanned<String>>,
+    /// The plugins that judge a backup.
+    #[serde(default)]
+    pub verify: Vec<Spanned<String>>,
+    /// Settings of those plugins, by name.
+    #[serde(default)]
+    pub verify_with: BTreeMap<String, Settings>,
+    /// Tags of every snapshot.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// How hard zstd tries: 1 to 19.
+    #[serde(default = "three")]
+    pub compression_level: Spanned<i32>,
+    /// How long a run may take; no limit where none is set.
+    pub timeout_minutes: Option<u64>,
+    /// Settings of the source.
+    #[serde(default)]
+    pub with: Settings,
+}
+
+/// Settings of a plugin, with their places in the file.
+pub type Settings = BTreeMap<Spanned<String>, Spanned<toml::Value>>;
+
+fn three() -> Spanned<i32> {
+    Spanned::new(0..0, 3)
+}
+
+/// Says what is wrong with the configuration, and where.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read configuration `{path}`")]
+    Read {
+        /// The file.
+        path: String,
+        /// What the system answered.
+        source: io::Error,
+    },
+    /// Something in it is wrong.
+    #[error("{place}: {message}")]
+    Wrong {
+        /// File, line and column.
+        place: String,
+        /// What is wrong.
+        message: String,
+        /// What was probably meant.
+        suggestion: Option<String>,
+    },
+    /// What was asked for is not in it.
+    #[error("{path} has no {what} `{name}`")]
+    Missing {
+        /// The file.
+        path: String,
+        /// Job or store.
+        what: &'static str,
+        /// Its name.
+        name: String,
+        /// What is there.
+        suggestion: Option<String>,
+    },
+}
+
+impl ConfigError {
+    pub(crate) fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => vec![Hint(
+                "Write one (README.md shows the smallest), or name another with --config FILE"
+                    .into(),
+            )],
+            Self::Wrong {
+                suggestion: Some(text),
+                ..
+            }
+            | Self::Missing {
+                suggestion: Some(text),
+                ..
+            } => {
+                vec![Hint(text.clone())]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads and checks a configuration.
+    ///
+    /// # Errors
+    /// The file cannot be read, or something in it is wrong.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let shown = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+            path: shown,
+            source,
+        })?;
+        Self::parse(path, text)
+    }
+
+    /// Checks the text of a configuration.
+    ///
+    /// # Errors
+    /// Something in it is wrong.
+    pub fn parse(path: &Path, text: String) -> Result<Self, ConfigError> {
+        let body: Body = toml::from_str(&text).map_err(|error| {
+            let message = error.message().trim().to_owned();
+            ConfigError::Wrong {
+                place: place(path, &text, error.span()),
+                suggestion: suggestion(&message),
+                message: message.lines().next().unwrap_or_default().to_owned(),
+            }
+        })?;
+        let config = Self {
+            path: path.to_owned(),
+            text,
+            body,
+        };
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        for (name, job) in &self.body.job {
+            self.check_name(name)?;
+            if let Some(store) = &job.store
+                && !self.body.store.contains_key(store.get_ref())
+            {
+                let known = self.body.store.keys().map(String::as_str);
+                let hint =
+                    closest(store.get_ref(), known).map(|name| format!("Did you mean `{name}`?"));
+                return Err(self.wrong(
+                    store.span(),
+                    format!("there is no store `{}`", store.get_ref()),
+                    hint,
+                ));
+            }
+            let level = &job.compression_level;
+            if !(1..=19).contains(level.get_ref()) {
+                let message = format!("compression-level is 1 to 19, not {}", level.get_ref());
+                return Err(self.wrong(level.span(), message, None));
+            }
+        }
+        for (name, store) in &self.body.store {
+            self.check_name(name)?;
+            if let Err(error) = holdfast_store::open(store.url.get_ref()) {
+                return Err(self.wrong(store.url.span(), error.to_string(), None));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_name(&self, name: &str) -> Result<(), ConfigError> {
+        let is_name = name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        if is_name && !name.is_empty() && name.len() <= 64 {
+            return Ok(());
+        }
+        let at = self.text.find(name).map(|at| at..at + name.len());
+        let message = format!("`{name}` is no name: use letters, digits, `-` and `_`");
+        Err(self.wrong(at.unwrap_or(0..0), message, None))
+    }
+
+    fn wrong(
+        &self,
+        span: Range<usize>,
+        message: String,
+        suggestion: Option<String>,
+    ) -> ConfigError {
+        ConfigError::Wrong {
+            place: place(&self.path, &self.text, Some(span)),
+            message,
+            suggestion,
+        }
+    }
+
+    /// Returns the file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns the names of all jobs.
+    pub fn jobs(&self) -> impl Iterator<Item = &str> {
+        self.body.job.keys().map(String::as_str)
+    }
+
+    /// Returns the names of all stores.
+    pub fn stores(&self) -> impl Iterator<Item = &str> {
+        self.body.store.keys().map(String::as_str)
+    }
+
+    /// Returns a job.
+    ///
+    /// # Errors
+    /// There is none of that name.
+    pub fn job(&self, name: &str) -> Result<&JobConfig, ConfigError> {
+        self.body
+            .job
+            .get(name)
+            .ok_or_else(|| self.missing("job", name, self.jobs()))
+    }
+
+    /// Returns a store.
+    ///
+    /// # Errors
+    /// There is none of that name.
+    pub fn store(&self, name: &str) -> Result<&StoreConfig, ConfigError> {
+        self.body
+            .store
+            .get(name)
+            .ok_or_else(|| self.missing("store", name, self.stores()))
+    }
+
+    fn missing<'a>(
+        &self,
+        what: &'static str,
+        name: &str,
+        known: impl Iterator<Item = &'a str>,
+    ) -> ConfigError {
+        let known: Vec<&str> = known.collect();
+        let suggestion = match closest(name, known.iter().copied()) {
+            Some(near) => format!("Did you mean `{near}`?"),
+            None if known.is_empty() => format!("Add a table [{what}.{name}]"),
+            None => format!("There are: {}", known.join(", ")),
+        };
+        let path = self.path.display().to_string();
+        ConfigError::Missing {
+            path,
+            what,
+            name: name.to_owned(),
+            suggestion: Some(suggestion),
+        }
+    }
+
+    /// Returns the name of a job's store.
+    ///
+    /// # Errors
+    /// The job names none and there are several, or none at all.
+    pub fn store_of(&self, job: &str) -> Result<&str, ConfigError> {
+        let config = self.job(job)?;
+        if let Some(store) = &config.store {
+            return Ok(store.get_ref());
+        }
+        self.only_store().map_err(|_| {
+            let message = format!("job `{job}` names no store, and there is not exactly one");
+            self.wrong(
+                config.source.span(),
+                message,
+                Some("Add to the job: store = \"NAME\"".into()),
+            )
+        })
+    }
+
+    /// Returns the only store.
+    ///
+    /// # Errors
+    /// There is none, or there are several.
+    pub fn only_store(&self) -> Result<&str, ConfigError> {
+        let mut stores = self.body.store.keys();
+        match (stores.next(), stores.next()) {
+            (Some(only), None) => Ok(only),
+            _ => Err(self.missing(
+                "only store; name one of them instead of",
+                "it",
+                self.stores(),
+            )),
+        }
+    }
+
+    /// Checks a job's settings against a plugin, and fills in what it does not set.
+    ///
+    /// # Errors
+    /// Names the setting that does not fit, with its place.
+    pub fn settings(
+        &self,
+        owner: &Spanned<String>,
+        given: &Settings,
+        manifest: &Manifest,
+    ) -> Result<serde_json::Map<String, serde_json::Value>, ConfigError> {
+        let mut plain = serde_json::Map::new();
+        for (key, value) in given {
+            let json = serde_json::to_value(value.get_ref()).unwrap_or_default();
+            plain.insert(key.get_ref().clone(), json);
+        }
+        manifest.settings(&plain).map_err(|error: SettingError| {
+            let found = given
+                .iter()
+                .find(|(key, _)| *key.get_ref() == error.setting);
+            let span = match found {
+                Some((key, _)) if error.is_key => key.span(),
+                Some((_, value)) => value.span(),
+                None => owner.span(),
+            };
+            self.wrong(span, error.message, error.suggestion)
+        })
+    }
+
+    /// Returns where a secret of a job comes from, as it is written.
+    #[must_use]
+    pub fn secret(given: &Settings, setting: &str) -> Option<String> {
+        let (_, value) = given.iter().find(|(key, _)| key.get_ref() == setting)?;
+        Some(value.get_ref().get("secret")?.as_str()?.to_owned())
+    }
+}
+
+/// Says where something is: file, line and column, counted from 1.
+fn place(path: &Path, text: &str, span: Option<Range<usize>>) -> String {
+    let Some(span) = span else {
+        return path.display().to_string();
+    };
+    let before = &text[..text.floor_char_boundary(span.start)];
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or(before).chars().count() + 1;
+    format!("{}:{line}:{column}", path.display())
+}
+
+/// Finds out what was meant where a key is unknown.
+fn suggestion(message: &str) -> Option<String> {
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    if !message.starts_with("unknown field") {
+        return None;
+    }
+    let unknown = quoted.next()?;
+    let known: Vec<&str> = quoted.collect();
+    match closest(unknown, known.iter().copied()) {
+        Some(near) => Some(format!("Did you mean `{near}`?")),
+        None => Some(format!("Known here: {}", known.join(", "))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config, ConfigError> {
+        Config::parse(Path::new("holdfast.toml"), text.to_owned())
+    }
+
+    const GOOD: &str = "[store.local]\nurl = \"file:///b\"\n[job.a]\nsource = \"files\"\n[job.a.with]\npaths = [\"/etc\"]\n";
+
+    #[test]
+    fn a_small_configuration_is_enough() {
+        let config = parse(GOOD).unwrap();
+        assert_eq!(config.store_of("a").unwrap(), "local");
+        assert_eq!(*config.job("a").unwrap().compression_level.get_ref(), 3);
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error_with_its_place_and_a_suggestion() {
+        let error = parse(&GOOD.replace("source =", "sorce =")).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("holdfast.toml:4:1: unknown field `sorce`"),
+            "{error}"
+        );
+        assert_eq!(error.hints()[0].0, "Did you mean `source`?");
+    }
+
+    #[test]
+    fn what_does_not_fit_together_is_named_with_its_place() {
+        for (from, to, expected) in [
+            (
+                "source = \"files\"",
+                "source = \"files\"\nstore = \"locl\"",
+                "holdfast.toml:5:9: there is no store `locl`",
+            ),
+            (
+                "file:///b",
+                "ftp://b",
+                "holdfast.toml:2:7: `ftp://b` is no store that this version knows",
+            ),
+            (
+                "source = \"files\"",
+                "source = \"files\"\ncompression-level = 77",
+                "holdfast.toml:5:21: compression-level is 1 to 19, not 77",
+            ),
+        ] {
+            assert_eq!(
+                parse(&GOOD.replace(from, to)).unwrap_err().to_string(),
+                expected
+            );
+        }
+        let error = parse(GOOD).unwrap().job("b").map(|_| ()).unwrap_err();
+        assert_eq!(error.to_string(), "holdfast.toml has no job `b`");
+    }
+}

@@ -1,0 +1,189 @@
+//! What can go wrong.
+
+use crate::config::ConfigError;
+use holdfast_base::cancel::Reason;
+use holdfast_base::error::{Describe, Hint, Kind, kind_of_io};
+use holdfast_repository::RepositoryError;
+use holdfast_repository::keys::KeyError;
+use holdfast_sandbox::engine::LoadError;
+use holdfast_sandbox::{CallError, ComponentError};
+use holdfast_store::StoreError;
+use std::io;
+
+/// What can go wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The repository failed.
+    #[error(transparent)]
+    Repository(#[from] RepositoryError),
+    /// A plugin cannot be loaded.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// A plugin's file cannot be used.
+    #[error(transparent)]
+    Component(#[from] ComponentError),
+    /// A plugin failed.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// A backup failed.
+    #[error("backup `{job}` failed, nothing was committed")]
+    Backup {
+        /// The job.
+        job: String,
+        /// Why.
+        source: Box<JobError>,
+    },
+    /// A source reported success and gave nothing.
+    #[error("the source reported success, but put nothing into the snapshot")]
+    Empty,
+    /// A plugin is not installed.
+    #[error("plugin `{name}` is not installed")]
+    NotInstalled {
+        /// Its name.
+        name: String,
+    },
+    /// A plugin asks for more than it was granted.
+    #[error("plugin `{name}` asks for more than it was granted: {asks}")]
+    NotGranted {
+        /// Its name.
+        name: String,
+        /// What it asks for.
+        asks: String,
+    },
+    /// Another run holds the job.
+    #[error("another run of job `{job}` is going on")]
+    Busy {
+        /// The job.
+        job: String,
+    },
+    /// A key file cannot be used.
+    #[error("cannot use key file `{path}`")]
+    Key {
+        /// The file.
+        path: String,
+        /// Why.
+        source: KeyError,
+    },
+    /// A key file cannot be read.
+    #[error("cannot read key file `{path}`")]
+    KeyFile {
+        /// The file.
+        path: String,
+        /// What the system answered.
+        source: io::Error,
+    },
+    /// A secret cannot be had.
+    #[error("cannot get secret `{reference}`: {detail}")]
+    Secret {
+        /// Where it was looked for.
+        reference: String,
+        /// Why.
+        detail: String,
+    },
+    /// The system refused something on this machine.
+    #[error("cannot {action}")]
+    Io {
+        /// What was tried.
+        action: String,
+        /// What the system answered.
+        source: io::Error,
+    },
+    /// The command line asks for something that cannot be.
+    #[error("{message}")]
+    Usage {
+        /// What cannot be.
+        message: String,
+        /// What can.
+        hint: Option<String>,
+    },
+    /// The run was ended.
+    #[error("the run {}", match .0 {
+        Reason::Interrupted => "was interrupted",
+        Reason::Deadline => "ran out of time",
+        Reason::Failed => "failed elsewhere",
+    })]
+    Cancelled(Reason),
+}
+
+impl JobError {
+    /// Makes an error of the system on this machine.
+    pub fn io(action: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let action = action.into();
+        move |source| Self::Io { action, source }
+    }
+
+    /// Makes an error about the command line.
+    #[must_use]
+    pub fn usage(message: impl Into<String>, hint: Option<&str>) -> Self {
+        Self::Usage {
+            message: message.into(),
+            hint: hint.map(str::to_owned),
+        }
+    }
+}
+
+impl From<StoreError> for JobError {
+    fn from(error: StoreError) -> Self {
+        Self::Repository(error.into())
+    }
+}
+
+impl Describe for JobError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Config(_) | Self::Usage { .. } | Self::NotInstalled { .. } => Kind::Usage,
+            Self::Repository(error) => error.kind(),
+            Self::Load(error) => error.kind(),
+            Self::Component(error) => error.kind(),
+            Self::Call(error) => error.kind(),
+            Self::Backup { source, .. } => match source.kind() {
+                // A source that says "damaged" speaks of what it read, not of the repository.
+                Kind::Damaged if matches!(**source, Self::Call(_)) => Kind::Failed,
+                kind => kind,
+            },
+            Self::Empty => Kind::Failed,
+            Self::NotGranted { .. } => Kind::Denied,
+            Self::Busy { .. } => Kind::Busy,
+            Self::Key { .. } | Self::KeyFile { .. } => Kind::Key,
+            Self::Secret { .. } => Kind::Key,
+            Self::Io { source, .. } => kind_of_io(source),
+            Self::Cancelled(Reason::Interrupted) => Kind::Interrupted,
+            Self::Cancelled(Reason::Deadline) => Kind::Temporary,
+            Self::Cancelled(Reason::Failed) => Kind::Failed,
+        }
+    }
+
+    fn hints(&self) -> Vec<Hint> {
+        let text = match self {
+            Self::Config(error) => return error.hints(),
+            Self::Repository(error) => return error.hints(),
+            Self::Load(error) => return error.hints(),
+            Self::Component(error) => return error.hints(),
+            Self::Call(error) => return error.hints(),
+            Self::Backup { source, .. } => return source.hints(),
+            Self::NotInstalled { name } => {
+                format!("Install it: holdfast plugin install {name}.wasm")
+            }
+            Self::NotGranted { name, .. } => {
+                format!(
+                    "Look at what it asks for, and say yes: holdfast plugin install {name}.wasm"
+                )
+            }
+            Self::Busy { .. } => {
+                "Wait for it to end, or see what it does: holdfast history".to_owned()
+            }
+            Self::KeyFile { path, source } if source.kind() == io::ErrorKind::NotFound => format!(
+                "Bring `{path}` back from where it was exported to, or make it again from an operator's \
+                 identity: holdfast key recover STORE --identity FILE"
+            ),
+            Self::Usage {
+                hint: Some(hint), ..
+            } => hint.clone(),
+            _ => return Vec::new(),
+        };
+        vec![Hint(text)]
+    }
+}

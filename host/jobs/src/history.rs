@@ -1,0 +1,62 @@
+//! What ran, when, and how it ended: one line of JSON for each run.
+
+use crate::error::JobError;
+use crate::places::Places;
+use holdfast_base::time::Instant;
+use serde::{Deserialize, Serialize};
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+
+/// A run that ended.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Run {
+    /// The job.
+    pub job: String,
+    /// What was done: `backup`, `verify` or `restore`.
+    pub action: String,
+    /// When it began.
+    pub started: Instant,
+    /// When it ended.
+    pub finished: Instant,
+    /// `done`, `warnings`, `damage` or `failed`.
+    pub outcome: String,
+    /// The snapshot that it made or read.
+    pub snapshot: Option<String>,
+    /// What went wrong, in one line.
+    pub error: Option<String>,
+}
+
+/// Adds a run. Failing to is no reason to fail a backup that is committed.
+pub fn add(places: &Places, run: &Run) {
+    let write = || -> io::Result<()> {
+        std::fs::create_dir_all(&places.state)?;
+        let path = places.state.join("history.jsonl");
+        let mut line = serde_json::to_vec(run)?;
+        line.push(b'\n');
+        OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(path)?
+            .write_all(&line)
+    };
+    if let Err(error) = write() {
+        tracing::warn!(%error, "the run is not in the history");
+    }
+}
+
+/// Returns the runs, oldest first; lines that cannot be read are passed over.
+///
+/// # Errors
+/// The history is there and cannot be read.
+pub fn read(places: &Places) -> Result<Vec<Run>, JobError> {
+    let path = places.state.join("history.jsonl");
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok(text
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(JobError::io(format!("read `{}`", path.display()))(error)),
+    }
+}

@@ -1,0 +1,215 @@
+//! Opens repositories, and creates them.
+
+use crate::config::Config;
+use crate::error::JobError;
+use crate::keys;
+use crate::places::Places;
+use crate::plugins::Plugins;
+use crate::secrets::Environment;
+use crate::state::JobState;
+use crate::wire::{Deaf, PluginSealer};
+use holdfast_base::cancel::Cancel;
+use holdfast_base::time::SystemClock;
+use holdfast_repository::keys::{KeyFile, Role};
+use holdfast_repository::pipeline::seal::{Identity, Recipient, Sealer};
+use holdfast_repository::{Repository, Setup};
+use holdfast_sandbox::CallContext;
+use holdfast_sandbox::grant::Effective;
+use holdfast_sandbox::limits::CallLimits;
+use holdfast_sandbox::plugin::encryptor::Encryptor;
+use holdfast_sandbox::ports::SecretPort;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Everything that a command works with.
+pub struct Context {
+    /// The configuration.
+    pub config: Config,
+    /// Where things are.
+    pub places: Places,
+    /// Installed plugins.
+    pub plugins: Plugins,
+    /// What secrets may come from.
+    pub environment: Arc<dyn Environment>,
+    /// Ends whatever is going on.
+    pub cancel: Cancel,
+}
+
+/// With what a repository is opened.
+#[derive(Debug, Clone, Default)]
+pub struct Credentials {
+    /// A key file, instead of the store's own.
+    pub key: Option<PathBuf>,
+    /// Operators' identities: with one, no key file is needed.
+    pub identities: Vec<PathBuf>,
+}
+
+struct NoSecrets;
+
+impl SecretPort for NoSecrets {
+    fn resolve(&self, name: &str) -> io::Result<Vec<u8>> {
+        Err(io::Error::new(
+            io::ErrorKind::NotFound,
+            format!("there is no secret `{name}`"),
+        ))
+    }
+}
+
+impl Context {
+    /// Returns where a store's key file is.
+    ///
+    /// # Errors
+    /// There is no such store.
+    pub fn key_file(&self, store: &str) -> Result<PathBuf, JobError> {
+        let config = self.config.store(store)?;
+        Ok(config
+            .key
+            .clone()
+            .unwrap_or_else(|| self.places.key_file(store)))
+    }
+
+    /// Loads the encryptor of a store.
+    ///
+    /// # Errors
+    /// It is not installed, or no encryptor.
+    pub fn sealer(&self, store: &str) -> Result<Arc<dyn Sealer>, JobError> {
+        let name = &self.config.store(store)?.encryptor;
+        let (plugin, _) = self.plugins.load(name)?;
+        let context = CallContext {
+            job: format!("store {store}"),
+            settings: serde_json::json!({}),
+            effective: Effective::default(),
+            secrets: Arc::new(NoSecrets),
+            state: Arc::new(JobState::open(Path::new("/nonexistent"))?),
+            listener: Arc::new(Deaf),
+            cancel: self.cancel.clone(),
+            limits: CallLimits::default(),
+        };
+        Ok(Arc::new(PluginSealer(Encryptor::new(plugin, context)?)))
+    }
+
+    fn setup(&self, store: &str) -> Result<Setup, JobError> {
+        Ok(Setup {
+            store: holdfast_store::open(self.config.store(store)?.url.get_ref())?,
+            sealer: self.sealer(store)?,
+            cache: Some(self.places.cache.join("repositories")),
+            clock: Arc::new(SystemClock),
+        })
+    }
+
+    /// Opens a store's repository.
+    ///
+    /// # Errors
+    /// There is none, or the credentials do not open it.
+    pub fn open(
+        &self,
+        store: &str,
+        credentials: &Credentials,
+    ) -> Result<Arc<Repository>, JobError> {
+        let setup = self.setup(store)?;
+        if credentials.identities.is_empty() {
+            // That there is no repository is said before that there is no key for it.
+            holdfast_repository::repository::read_header(setup.store.as_ref())?;
+            let path = match &credentials.key {
+                Some(path) => path.clone(),
+                None => self.key_file(store)?,
+            };
+            return Ok(Arc::new(Repository::open(setup, keys::read(&path)?)?));
+        }
+        let identities: Vec<Identity> = credentials
+            .identities
+            .iter()
+            .map(|path| keys::identity(path))
+            .collect::<Result<_, _>>()?;
+        Ok(Arc::new(Repository::open_as_operator(setup, &identities)?))
+    }
+
+    /// Creates a store's repository and writes its write key.
+    ///
+    /// With `new_identity`, an operator's identity is made first and written to that file.
+    ///
+    /// # Errors
+    /// There is one already, a file is in the way, or nobody is named who could open it.
+    pub fn init(
+        &self,
+        store: &str,
+        recipients: &[String],
+        new_identity: Option<&Path>,
+    ) -> Result<Created, JobError> {
+        let key_file = self.key_file(store)?;
+        for path in [Some(key_file.as_path()), new_identity]
+            .into_iter()
+            .flatten()
+        {
+            if path.symlink_metadata().is_ok() {
+                let error = io::Error::from(io::ErrorKind::AlreadyExists);
+                return Err(JobError::io(format!("create `{}`", path.display()))(error));
+            }
+        }
+        let setup = self.setup(store)?;
+        let configured = &self.config.store(store)?.recipients;
+        let mut operators: Vec<Recipient> = configured
+            .iter()
+            .chain(recipients)
+            .cloned()
+            .map(Recipient::PublicKey)
+            .collect();
+        if let Some(path) = new_identity {
+            let pair = setup
+                .sealer
+                .generate()
+                .map_err(holdfast_repository::RepositoryError::from)?;
+            let text = format!(
+                "# public key: {}\n{}",
+                pair.public_key,
+                pair.identity.expose()
+            );
+            keys::write_new(path, text.as_bytes())?;
+            operators.push(Recipient::PublicKey(pair.public_key));
+        }
+        if operators.is_empty() {
+            return Err(JobError::usage(
+                "nobody is named who could open the repository after a disaster",
+                Some(
+                    "Name a recipient with --recipient age1…, or let one be made with --new-identity FILE",
+                ),
+            ));
+        }
+        let key = Repository::init(&setup, &operators)?;
+        self.write_key(&key_file, &key, Role::Write)?;
+        Ok(Created {
+            place: setup.store.place(),
+            key_file,
+            operators: operators.len(),
+        })
+    }
+
+    /// Writes a key of some role to a new file.
+    ///
+    /// # Errors
+    /// The key does not go so far, or something is in the way.
+    pub fn write_key(&self, path: &Path, key: &KeyFile, role: Role) -> Result<(), JobError> {
+        let shown = path.display().to_string();
+        let failed = |source| JobError::Key {
+            path: shown.clone(),
+            source,
+        };
+        let bytes = key
+            .narrowed(role)
+            .and_then(|key| key.encode())
+            .map_err(failed)?;
+        keys::write_new(path, &bytes)
+    }
+}
+
+/// What `init` made.
+#[derive(Debug)]
+pub struct Created {
+    /// Where the repository is.
+    pub place: String,
+    /// The write key.
+    pub key_file: PathBuf,
+    /// How many can open it.
+    pub operators: usize,
+}

@@ -1,0 +1,58 @@
+//! Judges a snapshot's content: the third rung of verification.
+
+use crate::error::JobError;
+use crate::open::Context;
+use crate::secrets::JobSecrets;
+use crate::state::JobState;
+use crate::wire::{Deaf, SnapshotContent};
+use holdfast_repository::Repository;
+use holdfast_repository::format::root::Root;
+use holdfast_repository::read::Reader;
+use holdfast_sandbox::grant::effective;
+use holdfast_sandbox::limits::CallLimits;
+use holdfast_sandbox::plugin::{CallContext, Finding};
+use holdfast_sandbox::ports::ContentPort;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+/// Lets a verifier judge a snapshot.
+///
+/// # Errors
+/// The verifier failed, or is not installed. What it finds is no error: it is returned.
+pub fn verify(
+    context: &Context,
+    repository: &Arc<Repository>,
+    root: &Root,
+    verifier: &str,
+) -> Result<Vec<Finding>, JobError> {
+    let (plugin, installed) = context.plugins.load(verifier)?;
+    let manifest = &plugin.inspection().manifest;
+    let nothing = Default::default();
+    let config = context.config.job(&root.job).ok();
+    let owner = toml::Spanned::new(0..0, verifier.to_owned());
+    let given = config
+        .and_then(|job| job.verify_with.get(verifier))
+        .unwrap_or(&nothing);
+    let owner = config
+        .and_then(|job| job.verify.iter().find(|v| v.get_ref() == verifier))
+        .unwrap_or(&owner);
+    let settings = context.config.settings(owner, given, manifest)?;
+    let call = Arc::new(CallContext {
+        job: root.job.clone(),
+        effective: effective(manifest, &installed.grant, &settings),
+        settings: serde_json::Value::Object(settings),
+        secrets: Arc::new(JobSecrets::new(given, Arc::clone(&context.environment))),
+        state: Arc::new(JobState::open(Path::new("/nonexistent"))?),
+        listener: Arc::new(Deaf),
+        cancel: context.cancel.clone(),
+        limits: CallLimits::default(),
+    });
+    let content: Arc<dyn ContentPort> = Arc::new(SnapshotContent {
+        reader: Arc::new(Reader::new(Arc::clone(repository))?),
+        root: root.clone(),
+        only: Vec::new(),
+        cancel: context.cancel.clone(),
+        troubles: Mutex::default(),
+    });
+    Ok(plugin.verify(&call, &content)?)
+}
