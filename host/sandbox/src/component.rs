@@ -14,7 +14,7 @@ use wasmparser::{Encoding, Parser, Payload, Validator, WasmFeatures};
 
 /// The contract that this host offers.
 pub const CONTRACT: &str = "0.1.0";
-const PACKAGE: &str = "holdfast:plugin/";
+pub(crate) const PACKAGE: &str = "holdfast:plugin/";
 
 /// What can be said of a component without running it.
 #[derive(Debug, Clone)]
@@ -162,7 +162,7 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, ComponentError> {
     for import in outside.imports {
         match interface(&import)? {
             Some(name) => drop(imports.insert(name)),
-            None if import.starts_with("wasi:") => drop(wasi.insert(import)),
+            None if is_wasi(&import) => drop(wasi.insert(import)),
             None => return Err(ComponentError::Import { import }),
         }
     }
@@ -185,6 +185,11 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, ComponentError> {
         _ => return Err(ComponentError::TwoManifests),
     };
     same_kinds(&manifest, &kinds)?;
+    if manifest.contract != CONTRACT {
+        return Err(ComponentError::Contract {
+            found: manifest.contract,
+        });
+    }
     let size = bytes.len() as u64;
     Ok(Inspection {
         manifest,
@@ -194,6 +199,16 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, ComponentError> {
         imports,
         wasi,
     })
+}
+
+/// Returns whether a name is one of the interfaces of WASI preview 2 that are there.
+fn is_wasi(name: &str) -> bool {
+    let packages = ["cli", "clocks", "filesystem", "io", "random", "sockets"];
+    name.strip_prefix("wasi:")
+        .and_then(|rest| rest.split_once('/'))
+        .is_some_and(|(package, rest)| {
+            packages.contains(&package) && rest.split_once("@0.2.").is_some()
+        })
 }
 
 fn same_kinds(manifest: &Manifest, exported: &[PluginKind]) -> Result<(), ComponentError> {

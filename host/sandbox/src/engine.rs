@@ -1,9 +1,10 @@
-//! The engine, and the clock that interrupts guests.
+//! The engine, and what loads plugins into it.
 
 use crate::cache::{CacheError, CompiledCache, Compiler};
-use crate::component::{ComponentError, Inspection, digest, inspect};
-use crate::limits::{STACK_BYTES_MAX, TICK};
+use crate::component::{CONTRACT, ComponentError, Inspection, digest, inspect};
+use crate::limits::STACK_BYTES_MAX;
 use crate::plugin::Plugin;
+use crate::watchdog::Watchdog;
 use holdfast_base::error::{Describe, Hint, Kind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ pub struct SandboxConfig {
 #[derive(Clone)]
 pub struct Sandbox {
     engine: Engine,
+    watchdog: Watchdog,
     cache: Arc<CompiledCache>,
 }
 
@@ -45,6 +47,14 @@ pub enum LoadError {
         /// Why.
         source: CacheError,
     },
+    /// It does not fit the contract that it names.
+    #[error("plugin `{name}` does not fit the contract {CONTRACT}: {detail}")]
+    Link {
+        /// Its name.
+        name: String,
+        /// What does not fit.
+        detail: String,
+    },
     /// The engine cannot be set up on this machine.
     #[error("the WebAssembly engine cannot be set up: {detail}")]
     Engine {
@@ -58,6 +68,7 @@ impl Describe for LoadError {
         match self {
             Self::Component(error) => error.kind(),
             Self::Changed { .. } => Kind::Denied,
+            Self::Link { .. } => Kind::Usage,
             Self::Compile { .. } | Self::Engine { .. } => Kind::Failed,
         }
     }
@@ -81,6 +92,8 @@ pub(crate) fn engine() -> Result<Engine, LoadError> {
         .epoch_interruption(true)
         .cranelift_opt_level(OptLevel::Speed)
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
+        .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(32))
+        .wasm_memory64(false)
         .max_wasm_stack(STACK_BYTES_MAX);
     Engine::new(&config).map_err(|e| LoadError::Engine {
         detail: format!("{e:#}"),
@@ -94,16 +107,16 @@ impl Sandbox {
     /// The engine does not work on this machine.
     pub fn new(config: SandboxConfig) -> Result<Self, LoadError> {
         let engine = engine()?;
-        let weak = engine.weak();
-        std::thread::spawn(move || {
-            while let Some(engine) = weak.upgrade() {
-                engine.increment_epoch();
-                drop(engine);
-                std::thread::sleep(TICK);
-            }
-        });
+        let watchdog = Watchdog::start(&engine);
+        let watchdog = watchdog.map_err(|e| LoadError::Engine {
+            detail: e.to_string(),
+        })?;
         let cache = Arc::new(CompiledCache::new(config.cache, config.compiler));
-        Ok(Self { engine, cache })
+        Ok(Self {
+            engine,
+            watchdog,
+            cache,
+        })
     }
 
     /// Says what a component is, without running it.
@@ -130,6 +143,15 @@ impl Sandbox {
             name: name.to_owned(),
             source,
         })?;
-        Ok(Plugin::new(self.engine.clone(), component, inspection))
+        let plugin = Plugin::new(
+            self.engine.clone(),
+            self.watchdog.clone(),
+            &component,
+            inspection,
+        );
+        plugin.map_err(|e| LoadError::Link {
+            name: name.to_owned(),
+            detail: format!("{e:#}"),
+        })
     }
 }

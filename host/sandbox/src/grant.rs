@@ -1,11 +1,16 @@
 //! Asked, granted and narrowed: what a plugin may do in a job.
 //!
-//! What is effective is asked for by the plugin's manifest, granted by the operator at install, and
-//! named by the job. Each step can only take away.
+//! - What is effective is asked for by the plugin's manifest, granted by the operator at install,
+//!   and named by the job. Each step can only take away.
+//! - A denial says which step it failed at, and what to write where to allow it.
 
+use crate::bindings::v1::shared::types::{Failure, FailureKind};
 use crate::manifest::{Access, Ask, Manifest};
+use crate::pattern;
+use holdfast_base::error::Hint;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::path::PathBuf;
 
 /// The operator's yes, for one installed plugin.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -20,7 +25,8 @@ pub struct Grant {
 }
 
 impl Grant {
-    /// Returns what the manifest asks for beyond what was granted.
+    /// Returns what the manifest asks for beyond what was granted: with any of it, a new yes is
+    /// needed.
     #[must_use]
     pub fn lacks<'a>(&self, manifest: &'a Manifest) -> Vec<&'a Ask> {
         manifest
@@ -33,76 +39,55 @@ impl Grant {
     fn covers(&self, ask: &Ask) -> bool {
         self.capabilities
             .iter()
-            .any(|granted| match (granted, ask) {
-                (
-                    Ask::Trees {
-                        access: held,
-                        from_setting: a,
-                        ..
-                    },
-                    Ask::Trees {
-                        access: wanted,
-                        from_setting: b,
-                        ..
-                    },
-                ) => a == b && held >= wanted,
-                (
-                    Ask::Process {
-                        commands: held,
-                        from_setting: a,
-                        ..
-                    },
-                    Ask::Process {
-                        commands: wanted,
-                        from_setting: b,
-                        ..
-                    },
-                ) => a == b && wanted.iter().all(|command| held.contains(command)),
-                (
-                    Ask::Secrets {
-                        from_setting: a,
-                        reveal: held,
-                        ..
-                    },
-                    Ask::Secrets {
-                        from_setting: b,
-                        reveal: wanted,
-                        ..
-                    },
-                ) => a == b && held >= wanted,
-                (
-                    Ask::Net {
-                        from_setting: a, ..
-                    },
-                    Ask::Net {
-                        from_setting: b, ..
-                    },
-                )
-                | (
-                    Ask::Http {
-                        from_setting: a, ..
-                    },
-                    Ask::Http {
-                        from_setting: b, ..
-                    },
-                ) => a == b,
-                (Ask::State { .. }, Ask::State { .. }) => true,
-                _ => false,
-            })
+            .any(|granted| is_within(ask, granted))
     }
 }
 
-/// What a plugin may do in one job.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Effective {
-    /// Directory trees.
-    pub trees: Vec<(String, Access)>,
-    /// Commands.
-    pub commands: Vec<CommandRule>,
-    /// Secrets, and whether the guest may see them.
-    pub secrets: Vec<(String, bool)>,
-    /// Whether there is durable state.
-    pub state: bool,
+/// Returns whether a yes to `granted` is also one to `ask`.
+fn is_within(ask: &Ask, granted: &Ask) -> bool {
+    if ask.from_setting() != granted.from_setting() {
+        return false;
+    }
+    match (granted, ask) {
+        (Ask::Trees { access: held, .. }, Ask::Trees { access: wanted, .. }) => held >= wanted,
+        (
+            Ask::Process { commands: held, .. },
+            Ask::Process {
+                commands: wanted, ..
+            },
+        ) => wanted.iter().all(|command| held.contains(command)),
+        (Ask::Secrets { reveal: held, .. }, Ask::Secrets { reveal: wanted, .. }) => held >= wanted,
+        (Ask::Net { .. }, Ask::Net { .. })
+        | (Ask::Http { .. }, Ask::Http { .. })
+        | (Ask::State { .. }, Ask::State { .. }) => true,
+        _ => false,
+    }
+}
+
+/// What a job takes away: its table `[job.NAME.allow]`. What is not given stays as it was granted.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Narrowing {
+    /// Patterns of command lines: `pg_dump --format=custom *`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commands: Option<Vec<String>>,
+    /// Directories that trees must be, or lie below.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paths: Option<Vec<PathBuf>>,
+    /// Secrets, by the name of the setting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secrets: Option<Vec<String>>,
+}
+
+/// A directory tree that may be opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TreeRule {
+    /// The name that the job's settings give it.
+    pub name: String,
+    /// Where it is; a restore to another place changes this and not the name.
+    pub path: PathBuf,
+    /// How it may be used.
+    pub access: Access,
 }
 
 /// A command that may be run.
@@ -114,44 +99,77 @@ pub struct CommandRule {
     pub arguments: Option<Vec<String>>,
 }
 
-impl CommandRule {
-    /// Returns whether a command line is allowed.
-    #[must_use]
-    pub fn allows(&self, program: &str, arguments: &[String]) -> bool {
-        self.program == program
-            && self
-                .arguments
-                .as_deref()
-                .is_none_or(|only| only == arguments)
-    }
+/// A secret that may be handed on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretRule {
+    /// Its name: that of the setting.
+    pub name: String,
+    /// Whether the guest may see it.
+    pub reveal: bool,
 }
 
-/// Returns what is effective in a job with these (checked) settings.
+/// What a plugin may do in one job.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Effective {
+    /// Directory trees.
+    pub trees: Vec<TreeRule>,
+    /// Commands.
+    pub commands: Vec<CommandRule>,
+    /// Patterns of command lines, if the job allows only these.
+    pub command_patterns: Option<Vec<String>>,
+    /// Secrets.
+    pub secrets: Vec<SecretRule>,
+    /// Whether there is durable state.
+    pub state: bool,
+    /// What was asked for and never granted: a call is refused before it begins.
+    pub lacking: Vec<Ask>,
+}
+
+/// Returns what is effective in a job with these settings, which were checked.
 #[must_use]
 pub fn effective(manifest: &Manifest, grant: &Grant, settings: &Map<String, Value>) -> Effective {
     let mut effective = Effective::default();
-    let granted = manifest.capabilities.iter().filter(|ask| grant.covers(ask));
-    for ask in granted {
-        let named = ask.from_setting().and_then(|setting| settings.get(setting));
+    for ask in &manifest.capabilities {
+        if grant.covers(ask) {
+            let named = texts(ask.from_setting().and_then(|setting| settings.get(setting)));
+            effective.take_in(ask, grant, named);
+        } else {
+            effective.lacking.push(ask.clone());
+        }
+    }
+    effective
+}
+
+impl Effective {
+    fn take_in(&mut self, ask: &Ask, grant: &Grant, named: Vec<String>) {
+        let may_run = |program: &String| {
+            grant.only_commands.is_empty() || grant.only_commands.contains(program)
+        };
         match ask {
             Ask::Trees { access, .. } => {
-                effective
-                    .trees
-                    .extend(texts(named).into_iter().map(|path| (path, *access)));
+                let rule = |name| TreeRule {
+                    path: PathBuf::from(&name),
+                    name,
+                    access: *access,
+                };
+                self.trees.extend(named.into_iter().map(rule));
             }
             Ask::Process {
                 commands,
                 from_setting,
                 ..
             } => {
-                let fixed = commands.iter().map(|program| CommandRule {
+                let rule = |program: &String| CommandRule {
                     program: program.clone(),
                     arguments: None,
-                });
-                effective.commands.extend(fixed);
-                let mut line = texts(named).into_iter();
-                if let (Some(_), Some(program)) = (from_setting, line.next()) {
-                    effective.commands.push(CommandRule {
+                };
+                self.commands
+                    .extend(commands.iter().filter(|program| may_run(program)).map(rule));
+                let mut line = named.into_iter();
+                if let (Some(_), Some(program)) = (from_setting, line.next())
+                    && may_run(&program)
+                {
+                    self.commands.push(CommandRule {
                         program,
                         arguments: Some(line.collect()),
                     });
@@ -162,21 +180,235 @@ pub fn effective(manifest: &Manifest, grant: &Grant, settings: &Map<String, Valu
                 reveal,
                 ..
             } => {
-                if named.is_some_and(Value::is_string) {
-                    effective.secrets.push((from_setting.clone(), *reveal));
+                if !named.is_empty() {
+                    self.secrets.push(SecretRule {
+                        name: from_setting.clone(),
+                        reveal: *reveal,
+                    });
                 }
             }
-            Ask::State { .. } => effective.state = true,
+            Ask::State { .. } => self.state = true,
             // Not available in this version: nothing to make effective.
             Ask::Net { .. } | Ask::Http { .. } => {}
         }
     }
-    if !grant.only_commands.is_empty() {
-        effective
-            .commands
-            .retain(|rule| grant.only_commands.contains(&rule.program));
+
+    /// Takes away what the job does not allow.
+    #[must_use]
+    pub fn narrowed(mut self, narrowing: &Narrowing) -> Self {
+        if let Some(paths) = &narrowing.paths {
+            self.trees
+                .retain(|rule| paths.iter().any(|path| rule.path.starts_with(path)));
+        }
+        if let Some(secrets) = &narrowing.secrets {
+            self.secrets.retain(|rule| secrets.contains(&rule.name));
+        }
+        if narrowing.commands.is_some() {
+            self.command_patterns.clone_from(&narrowing.commands);
+        }
+        self
     }
-    effective
+
+    /// Returns the tree of this name, if it may be used so.
+    ///
+    /// # Errors
+    /// Says what would allow it.
+    pub fn tree(&self, by: &Asker<'_>, name: &str, access: Access) -> Result<&TreeRule, Denial> {
+        let deed = match access {
+            Access::Read => format!("to read directory `{name}`"),
+            Access::Write => format!("to write to directory `{name}`"),
+        };
+        match self.trees.iter().find(|rule| rule.name == name) {
+            Some(rule) if rule.access >= access => Ok(rule),
+            Some(_) => Err(by.denial(deed, Remedy::NeverAsked)),
+            None => {
+                let line = format!("paths = [{}]", quoted(name));
+                Err(by.denial(deed, Remedy::Allow(line)))
+            }
+        }
+    }
+
+    /// Checks a command line.
+    ///
+    /// # Errors
+    /// Says what would allow it.
+    pub fn command(
+        &self,
+        by: &Asker<'_>,
+        program: &str,
+        arguments: &[String],
+    ) -> Result<(), Denial> {
+        let words: Vec<&str> = std::iter::once(program)
+            .chain(arguments.iter().map(String::as_str))
+            .collect();
+        let line = words.join(" ");
+        let deny = |remedy| by.denial(format!("to run `{line}`"), remedy);
+        let rules: Vec<_> = self
+            .commands
+            .iter()
+            .filter(|rule| rule.program == program)
+            .collect();
+        if rules.is_empty() {
+            return Err(deny(Remedy::AllowCommand(program.to_owned())));
+        }
+        if !rules.iter().any(|rule| {
+            rule.arguments
+                .as_deref()
+                .is_none_or(|only| only == arguments)
+        }) {
+            return Err(deny(Remedy::NeverAsked));
+        }
+        let is_allowed = |only: &Vec<String>| only.iter().any(|p| pattern::matches(p, &words));
+        if self.command_patterns.as_ref().is_none_or(is_allowed) {
+            return Ok(());
+        }
+        Err(deny(Remedy::Allow(format!(
+            "commands = [{}]",
+            quoted(&line)
+        ))))
+    }
+
+    /// Returns the rule for a secret.
+    ///
+    /// # Errors
+    /// Says what would allow it.
+    pub fn secret(&self, by: &Asker<'_>, name: &str) -> Result<&SecretRule, Denial> {
+        self.secrets
+            .iter()
+            .find(|rule| rule.name == name)
+            .ok_or_else(|| {
+                let line = format!("secrets = [{}]", quoted(name));
+                by.denial(format!("to use secret `{name}`"), Remedy::Allow(line))
+            })
+    }
+
+    /// Checks that a secret may be seen by the guest itself.
+    ///
+    /// # Errors
+    /// Says what would allow it.
+    pub fn reveal(&self, by: &Asker<'_>, name: &str) -> Result<(), Denial> {
+        if self.secret(by, name)?.reveal {
+            return Ok(());
+        }
+        let deed = format!("to see the content of secret `{name}`");
+        Err(by.denial(deed, Remedy::NeverAsked))
+    }
+
+    /// Checks that there is durable state.
+    ///
+    /// # Errors
+    /// Says what would allow it.
+    pub fn state(&self, by: &Asker<'_>) -> Result<(), Denial> {
+        if self.state {
+            return Ok(());
+        }
+        let deed = "to keep values between runs".to_owned();
+        Err(by.denial(deed, Remedy::NeverAsked))
+    }
+
+    /// Returns the first request that was never granted.
+    #[must_use]
+    pub fn first_lacking(&self, by: &Asker<'_>) -> Option<Denial> {
+        let ask = self.lacking.first()?;
+        Some(by.denial(format!("to {}", ask.words()), Remedy::Install))
+    }
+}
+
+/// Who asks, and in which job.
+#[derive(Debug, Clone, Copy)]
+pub struct Asker<'a> {
+    /// The plugin.
+    pub plugin: &'a str,
+    /// The job.
+    pub job: &'a str,
+}
+
+impl Asker<'_> {
+    fn denial(&self, deed: String, remedy: Remedy) -> Denial {
+        Denial {
+            plugin: self.plugin.to_owned(),
+            job: self.job.to_owned(),
+            deed,
+            remedy,
+        }
+    }
+}
+
+/// What would allow what was denied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remedy {
+    /// A line in the job's `allow` table.
+    Allow(String),
+    /// Another yes at install, for this program.
+    AllowCommand(String),
+    /// A yes at install.
+    Install,
+    /// Nothing: it is not what the manifest asks for and the settings name.
+    NeverAsked,
+}
+
+/// Says what was denied, to whom, and what would allow it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("plugin `{plugin}` asked {deed}, which {}", self.whose())]
+pub struct Denial {
+    /// The plugin.
+    pub plugin: String,
+    /// The job.
+    pub job: String,
+    /// What it asked to do.
+    pub deed: String,
+    /// What would allow it.
+    pub remedy: Remedy,
+}
+
+impl Denial {
+    fn whose(&self) -> String {
+        match self.remedy {
+            Remedy::Allow(_) => format!("job `{}` does not allow", self.job),
+            Remedy::AllowCommand(_) | Remedy::Install => {
+                "was not granted when it was installed".into()
+            }
+            Remedy::NeverAsked => "neither its manifest nor the job's settings name".into(),
+        }
+    }
+
+    /// Returns what to do next.
+    #[must_use]
+    pub fn hint(&self) -> Hint {
+        let plugin = &self.plugin;
+        Hint(match &self.remedy {
+            Remedy::Allow(line) => format!(
+                "To allow it, name it in the settings of job `{0}`, or where the job has a table [job.{0}.allow], there:\n  {line}",
+                self.job
+            ),
+            Remedy::AllowCommand(program) => {
+                format!(
+                    "To allow it: holdfast plugin install {plugin}.wasm --allow-command {program}"
+                )
+            }
+            Remedy::Install => format!("To grant it: holdfast plugin install {plugin}.wasm"),
+            Remedy::NeverAsked => {
+                format!(
+                    "No grant can allow it: see what the manifest asks for with `holdfast plugin show {plugin}`"
+                )
+            }
+        })
+    }
+}
+
+impl From<Denial> for Failure {
+    fn from(denial: Denial) -> Self {
+        Self {
+            kind: FailureKind::Denied,
+            message: denial.to_string(),
+            hint: Some(denial.hint().0),
+        }
+    }
+}
+
+/// Writes a text as TOML does.
+fn quoted(text: &str) -> String {
+    Value::String(text.to_owned()).to_string()
 }
 
 fn texts(value: Option<&Value>) -> Vec<String> {
@@ -191,77 +423,4 @@ fn texts(value: Option<&Value>) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn manifest(capabilities: Value) -> Manifest {
-        let text = json!({
-            "manifest": 1, "name": "p", "version": "1.0.0", "contract": "0.1.0", "kinds": ["source"],
-            "licence": "x", "description": "x", "capabilities": capabilities,
-            "settings": [
-                {"name": "paths", "type": "paths", "help": ""},
-                {"name": "command", "type": "command", "help": ""},
-            ],
-        });
-        Manifest::decode(text.to_string().as_bytes()).unwrap()
-    }
-
-    fn all() -> Manifest {
-        manifest(json!([
-            {"capability": "trees", "access": "read", "from-setting": "paths", "reason": ""},
-            {"capability": "process", "from-setting": "command", "reason": ""},
-        ]))
-    }
-
-    #[test]
-    fn only_what_is_asked_granted_and_named_is_effective() {
-        let settings = json!({"paths": ["/etc"], "command": ["pg_dump", "-Fc", "db"]});
-        let settings = settings.as_object().unwrap();
-        let grant = Grant {
-            capabilities: all().capabilities,
-            ..Grant::default()
-        };
-        let yes = effective(&all(), &grant, settings);
-        assert_eq!(yes.trees, [("/etc".to_owned(), Access::Read)]);
-        let line = |words: &[&str]| words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>();
-        assert!(yes.commands[0].allows("pg_dump", &line(&["-Fc", "db"])));
-        assert!(!yes.commands[0].allows("pg_dump", &line(&["-Fc", "other"])));
-        assert!(!yes.commands[0].allows("sh", &line(&["-Fc", "db"])));
-        assert_eq!(
-            effective(&all(), &Grant::default(), settings),
-            Effective::default()
-        );
-        assert_eq!(
-            effective(&manifest(json!([])), &grant, settings),
-            Effective::default()
-        );
-        let narrow = Grant {
-            only_commands: vec!["sqlite3".into()],
-            ..grant
-        };
-        assert!(effective(&all(), &narrow, settings).commands.is_empty());
-    }
-
-    #[test]
-    fn a_wider_request_needs_a_new_yes_and_a_narrower_one_does_not() {
-        let grant = Grant {
-            capabilities: all().capabilities,
-            ..Grant::default()
-        };
-        assert!(grant.lacks(&all()).is_empty());
-        let wider = manifest(json!([
-            {"capability": "trees", "access": "write", "from-setting": "paths", "reason": ""},
-            {"capability": "state", "reason": ""},
-        ]));
-        assert_eq!(grant.lacks(&wider).len(), 2);
-        let write = Grant {
-            capabilities: wider.capabilities.clone(),
-            ..Grant::default()
-        };
-        let narrower = manifest(json!([
-            {"capability": "trees", "access": "read", "from-setting": "paths", "reason": ""},
-        ]));
-        assert!(write.lacks(&narrower).is_empty());
-    }
-}
+mod tests;

@@ -8,7 +8,7 @@ pub mod cache;
 pub mod capability;
 /// Components as files: looked at, never run.
 pub mod component;
-/// The engine, and the clock that interrupts guests.
+/// The engine, and what loads plugins into it.
 pub mod engine;
 /// Asked, granted and narrowed: what a plugin may do in a job.
 pub mod grant;
@@ -16,10 +16,14 @@ pub mod grant;
 pub mod limits;
 /// What a plugin says of itself, and the check of a job's settings against it.
 pub mod manifest;
+/// Patterns of command lines.
+pub mod pattern;
 /// Plugins by kind: typed calls.
 pub mod plugin;
 /// What the sandbox needs from whoever runs plugins.
 pub mod ports;
+/// The clock that interrupts.
+mod watchdog;
 
 pub use component::{ComponentError, Inspection};
 pub use engine::{Sandbox, SandboxConfig};

@@ -17,6 +17,12 @@ pub const MEMORIES_MAX: usize = 4;
 /// Most table elements: functions of a program, not data.
 pub const TABLE_ELEMENTS_MAX: usize = 100_000;
 
+/// Most tables: one for each module of a component, and a few of the bindings.
+pub const TABLES_MAX: usize = 64;
+
+/// Transfers that go on at once; each has a thread.
+pub const TRANSFERS_MAX: usize = 32;
+
 /// Most instances: modules of one component.
 pub const INSTANCES_MAX: usize = 64;
 
@@ -34,6 +40,9 @@ pub const TICK: Duration = Duration::from_millis(10);
 
 /// Log lines in one call; more are dropped and counted.
 pub const LOG_LINES_MAX: u64 = 10_000;
+
+/// Bytes of log lines in one call; more are dropped and counted.
+pub const LOG_BYTES_MAX: u64 = 4 << 20;
 
 /// Longest log line; what is longer is cut.
 pub const LOG_LINE_BYTES_MAX: usize = 4 << 10;
@@ -56,20 +65,36 @@ pub const STATE_VALUE_BYTES_MAX: usize = 64 << 10;
 /// Most random bytes in one call.
 pub const RANDOM_BYTES_MAX: u32 = 64 << 10;
 
+/// Time for a call that should answer at once: `check`, `generate`, `committed`, `notify`.
+pub const SHORT_CALL: Duration = Duration::from_secs(300);
+
+/// Time to seal or open one pack, however slow the cipher.
+pub const SEAL_CALL: Duration = Duration::from_secs(3600);
+
+/// Time for a call that moves a site's data. Who needs longer says so.
+pub const LONG_CALL: Duration = Duration::from_secs(48 * 3600);
+
 /// What one call may take.
 #[derive(Debug, Clone, Copy)]
 pub struct CallLimits {
     /// Time that the guest itself may run; what it waits for does not count.
     pub guest_time: Duration,
+    /// Time for the whole call, waiting included; where none is given, by the kind of call.
+    pub deadline: Option<Duration>,
     /// Most memory of one guest memory.
     pub memory_bytes: usize,
+    /// Entries that a backup has to put into the draft: a source that succeeds with nothing is not
+    /// believed, unless this says 0.
+    pub entries_min: u64,
 }
 
 impl Default for CallLimits {
     fn default() -> Self {
         Self {
-            guest_time: Duration::from_secs(600),
+            guest_time: Duration::from_secs(4 * 3600),
+            deadline: None,
             memory_bytes: MEMORY_BYTES_MAX,
+            entries_min: 1,
         }
     }
 }

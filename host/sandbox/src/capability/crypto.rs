@@ -1,22 +1,19 @@
 //! Fast ciphers and hashes. Format, keys and policy stay the plugin's.
 
-use super::streams::{Reader, Writer};
-use super::{Answer, Guest, failure, held, of_io};
+mod segments;
+
+use super::streams::{Reader, SPLICE_BYTES, Writer};
+use super::{Answer, Guest, failure};
 use crate::bindings::v1::shared::crypto::{Aead, Digest, Host, HostHasher, HostKey, Segments};
 use crate::bindings::v1::shared::types::{Failure, FailureKind};
+use holdfast_base::cancel::Cancel;
 use ring::aead::{AES_256_GCM, Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use sha2::Digest as _;
-use std::io::{self, Read, Write};
+use std::sync::Arc;
 use wasmtime::component::Resource;
 
-/// Segments that are read, worked on and written at once.
-const BATCH: usize = 16;
-/// Largest segment.
-const SEGMENT_BYTES_MAX: u32 = 1 << 20;
-const TAG_BYTES: usize = 16;
-
 /// A key that stays on the host.
-pub struct Key(LessSafeKey);
+pub struct Key(Arc<LessSafeKey>);
 
 /// A hash in the making.
 pub enum RunningHash {
@@ -61,180 +58,7 @@ fn damaged() -> Failure {
     )
 }
 
-/// Numbers the segments of a stream and makes their nonces.
-struct Counter {
-    prefix: Vec<u8>,
-    next: u64,
-}
-
-impl Counter {
-    fn nonce(&mut self, is_last: bool) -> io::Result<Nonce> {
-        let mut bytes = [0; 12];
-        bytes[..self.prefix.len()].copy_from_slice(&self.prefix);
-        let number = self.next.to_be_bytes();
-        let room = 11 - self.prefix.len();
-        if room < 8 {
-            let (lost, kept) = number.split_at(8 - room);
-            if lost.iter().any(|byte| *byte != 0) {
-                return Err(held(failure(
-                    FailureKind::Limit,
-                    "the stream has too many segments",
-                )));
-            }
-            bytes[self.prefix.len()..11].copy_from_slice(kept);
-        } else {
-            bytes[3..11].copy_from_slice(&number);
-        }
-        bytes[11] = u8::from(is_last);
-        self.next += 1;
-        Ok(Nonce::assume_unique_for_key(bytes))
-    }
-}
-
-fn check(segments: &Segments) -> Result<(), Failure> {
-    let is_sound = (1..=SEGMENT_BYTES_MAX).contains(&segments.segment_bytes)
-        && segments.nonce_prefix.len() <= 7;
-    if is_sound {
-        Ok(())
-    } else {
-        Err(failure(FailureKind::Invalid, "segments that cannot be"))
-    }
-}
-
-/// Reads whole batches, and always knows whether more is to come.
-struct Batches<'a> {
-    from: &'a mut dyn Read,
-    buffer: Vec<u8>,
-    filled: usize,
-    step: usize,
-    is_end: bool,
-}
-
-impl<'a> Batches<'a> {
-    fn new(from: &'a mut dyn Read, segment: usize) -> Self {
-        let step = segment * BATCH;
-        Self {
-            from,
-            buffer: vec![0; step + segment],
-            filled: 0,
-            step,
-            is_end: false,
-        }
-    }
-
-    /// Calls `work` with some whole segments and whether they are the last.
-    fn run(&mut self, mut work: impl FnMut(&mut [u8], bool) -> io::Result<()>) -> io::Result<()> {
-        while !self.is_end {
-            self.fill()?;
-            if self.is_end {
-                return work(&mut self.buffer[..self.filled], true);
-            }
-            work(&mut self.buffer[..self.step], false)?;
-            self.buffer.copy_within(self.step..self.filled, 0);
-            self.filled -= self.step;
-        }
-        Ok(())
-    }
-
-    fn fill(&mut self) -> io::Result<()> {
-        while self.filled < self.buffer.len() {
-            match self.from.read(&mut self.buffer[self.filled..]) {
-                Ok(0) => {
-                    self.is_end = true;
-                    return Ok(());
-                }
-                Ok(count) => self.filled += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-}
-
-fn seal_stream(
-    key: &Key,
-    segments: Segments,
-    from: &mut dyn Read,
-    to: &mut Writer,
-) -> io::Result<u64> {
-    let segment = segments.segment_bytes as usize;
-    let mut counter = Counter {
-        prefix: segments.nonce_prefix,
-        next: 0,
-    };
-    let mut sealed = Vec::with_capacity((segment + TAG_BYTES) * (BATCH + 1));
-    let mut total = 0;
-    Batches::new(from, segment).run(|plain, is_end| {
-        sealed.clear();
-        total += plain.len() as u64;
-        let count = plain.len().div_ceil(segment).max(usize::from(is_end));
-        for at in 0..count {
-            let end = plain.len().min((at + 1) * segment);
-            let piece = &mut plain[at * segment..end];
-            let nonce = counter.nonce(is_end && at + 1 == count)?;
-            let tag = key.0.seal_in_place_separate_tag(nonce, Aad::empty(), piece);
-            let tag = tag.map_err(|_| io::Error::other("sealing failed"))?;
-            sealed.extend_from_slice(piece);
-            sealed.extend_from_slice(tag.as_ref());
-        }
-        to.to.write_all(&sealed)?;
-        to.taken += sealed.len() as u64;
-        Ok(())
-    })?;
-    Ok(total)
-}
-
-fn open_stream(
-    key: &Key,
-    segments: Segments,
-    from: &mut dyn Read,
-    to: &mut Writer,
-) -> io::Result<u64> {
-    let segment = segments.segment_bytes as usize + TAG_BYTES;
-    let mut counter = Counter {
-        prefix: segments.nonce_prefix,
-        next: segments.first,
-    };
-    let mut skip = segments.skip;
-    let mut take = segments.take.unwrap_or(u64::MAX);
-    let mut total = 0;
-    Batches::new(from, segment).run(|sealed, is_end| {
-        let count = sealed.len().div_ceil(segment);
-        if is_end && count == 0 && segments.to_end {
-            return Err(held(failure(FailureKind::Damaged, "it was cut short")));
-        }
-        let mut filled = 0;
-        for at in 0..count {
-            let end = sealed.len().min((at + 1) * segment);
-            let is_last = segments.to_end && is_end && at + 1 == count;
-            let nonce = counter.nonce(is_last)?;
-            let piece = &mut sealed[at * segment..end];
-            let opened = key
-                .0
-                .open_in_place(nonce, Aad::empty(), piece)
-                .map_err(|_| held(damaged()))?;
-            let length = opened.len();
-            if length == 0 && counter.next > 1 {
-                return Err(held(damaged()));
-            }
-            sealed.copy_within(at * segment..at * segment + length, filled);
-            filled += length;
-        }
-        let from = (filled as u64).min(skip);
-        skip -= from;
-        let wanted = (filled as u64 - from).min(take);
-        take -= wanted;
-        let plain = &sealed[from as usize..(from + wanted) as usize];
-        to.to.write_all(plain)?;
-        to.taken += wanted;
-        total += wanted;
-        Ok(())
-    })?;
-    Ok(total)
-}
-
-type Work = fn(&Key, Segments, &mut dyn Read, &mut Writer) -> io::Result<u64>;
+type Work = fn(&LessSafeKey, Segments, &Cancel, &mut Reader, &mut Writer) -> Result<u64, Failure>;
 
 impl Guest {
     fn stream(
@@ -245,36 +69,11 @@ impl Guest {
         target: &Resource<Writer>,
         work: Work,
     ) -> Answer<u64> {
-        if let Err(failure) = check(&segments) {
-            return Ok(Err(failure));
-        }
-        // Taken out for the time of the work, since the table lends one thing at a time.
-        let empty = Box::new(io::empty());
-        let mut from = std::mem::replace(&mut self.table.get_mut(source)?.from, empty);
-        let mut to = std::mem::replace(self.table.get_mut(target)?, Writer::new(Box::new(Nowhere)));
-        let result = work(self.table.get(key)?, segments, from.as_mut(), &mut to);
-        self.table.get_mut(source)?.from = from;
-        *self.table.get_mut(target)? = to;
-        Ok(result.map_err(|e| of_io(&e)))
-    }
-}
-
-/// Stands in for a writer that is at work.
-struct Nowhere;
-
-impl Write for Nowhere {
-    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-        Err(io::Error::other("the writer is at work elsewhere"))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl super::streams::Target for Nowhere {
-    fn finish(self: Box<Self>) -> io::Result<()> {
-        Err(io::Error::other("the writer is at work elsewhere"))
+        let key = Arc::clone(&self.table.get(key)?.0);
+        let cancel = self.call.clone();
+        self.with_streams(source, target, |from, to| {
+            work(&key, segments, &cancel, from, to)
+        })
     }
 }
 
@@ -286,7 +85,7 @@ impl HostKey for Guest {
             Aead::Aes256Gcm => &AES_256_GCM,
         };
         match UnboundKey::new(algorithm, &bytes) {
-            Ok(key) => Ok(Ok(self.table.push(Key(LessSafeKey::new(key)))?)),
+            Ok(key) => self.keep(Key(Arc::new(LessSafeKey::new(key)))),
             Err(_) => Ok(Err(failure(FailureKind::Invalid, "a key has 32 bytes"))),
         }
     }
@@ -338,7 +137,7 @@ impl HostKey for Guest {
         plain: Resource<Reader>,
         sealed: Resource<Writer>,
     ) -> Answer<u64> {
-        self.stream(&this, segments, &plain, &sealed, seal_stream)
+        self.stream(&this, segments, &plain, &sealed, segments::seal)
     }
 
     fn open_stream(
@@ -348,7 +147,7 @@ impl HostKey for Guest {
         sealed: Resource<Reader>,
         plain: Resource<Writer>,
     ) -> Answer<u64> {
-        self.stream(&this, segments, &sealed, &plain, open_stream)
+        self.stream(&this, segments, &sealed, &plain, segments::open)
     }
 
     fn drop(&mut self, this: Resource<Key>) -> wasmtime::Result<()> {
@@ -379,15 +178,16 @@ impl HostHasher for Guest {
 
 impl Host for Guest {
     fn hash_stream(&mut self, algorithm: Digest, source: Resource<Reader>) -> Answer<Vec<u8>> {
-        let reader = self.table.get_mut(&source)?;
         let mut hash = RunningHash::new(algorithm);
-        let mut buffer = vec![0; 256 << 10];
+        let mut piece = self.pieces.take(SPLICE_BYTES);
         loop {
-            match reader.from.read(&mut buffer) {
+            if let Err(failure) = self.check_cancelled() {
+                return Ok(Err(failure));
+            }
+            match self.table.get_mut(&source)?.fill(&mut piece.bytes) {
                 Ok(0) => return Ok(Ok(hash.digest())),
-                Ok(count) => hash.update(&buffer[..count]),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Ok(Err(of_io(&error))),
+                Ok(count) => hash.update(&piece.bytes[..count]),
+                Err(failure) => return Ok(Err(failure)),
             }
         }
     }

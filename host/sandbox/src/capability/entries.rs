@@ -1,19 +1,19 @@
 //! What a snapshot takes and gives. The handles come as arguments; a guest cannot open one.
 
-use super::streams::{Reader, SinkTarget, Writer};
+use super::guest::BeyondLimit;
+use super::streams::{Reader, Writer};
 use super::trees::OpenTree;
-use super::{Answer, Guest, failure, of_io};
+use super::{Answer, Guest, cleaned, failure, of_io};
 use crate::bindings::v1::shared::entries::{
     Entry as WitEntry, EntryKind as WitKind, Host, HostContent, HostDraft, HostListing, TreeReport,
 };
+use crate::bindings::v1::shared::log::Level;
 use crate::bindings::v1::shared::trees::WalkOptions as WitOptions;
 use crate::bindings::v1::shared::types::{Attributes, Failure, FailureKind};
 use crate::limits::{LISTING_MAX, STREAMS_MAX, WARNINGS_MAX};
-use crate::manifest::Access;
 use crate::ports::{ContentPort, DraftPort, EntryIter, Totals};
 use holdfast_base::entry::{Entry, EntryKind, EntryPath, Warning};
-use holdfast_filetree::{Excludes, ExtractOptions, Extractor, Found, Tree, WalkOptions};
-use std::path::Path;
+use holdfast_filetree::{Excludes, Found, Tree, WalkOptions};
 use std::sync::Arc;
 use wasmtime::component::Resource;
 
@@ -23,7 +23,6 @@ pub struct DraftHandle(pub(crate) Arc<dyn DraftPort>);
 /// A committed snapshot.
 pub struct ContentHandle {
     pub(crate) content: Arc<dyn ContentPort>,
-    pub(crate) overwrite: bool,
 }
 
 /// Entries as they come.
@@ -74,7 +73,7 @@ impl Guest {
             }
         })?;
         for found in walk {
-            self.check_cancelled().map_err(|e| of_io(&e))?;
+            self.check_cancelled()?;
             match found {
                 Found::Entry(entry, content) => draft.add(entry, content).map_err(|e| of_io(&e))?,
                 Found::Skipped(warning) => draft.warn(warning),
@@ -82,9 +81,9 @@ impl Guest {
         }
         let after = draft.settle().map_err(|e| of_io(&e))?;
         Ok(Totals {
-            entries: after.entries - before.entries,
-            bytes: after.bytes - before.bytes,
-            warnings: after.warnings - before.warnings,
+            entries: after.entries.saturating_sub(before.entries),
+            bytes: after.bytes.saturating_sub(before.bytes),
+            warnings: after.warnings.saturating_sub(before.warnings),
         })
     }
 }
@@ -98,9 +97,8 @@ impl HostDraft for Guest {
     ) -> Answer<Resource<Writer>> {
         self.streams += 1;
         if self.streams > STREAMS_MAX {
-            return Err(wasmtime::Error::msg(
-                "the plugin created too many entries one by one",
-            ));
+            let message = format!("more than {STREAMS_MAX} entries were created one by one");
+            return Err(wasmtime::Error::new(BeyondLimit(message)));
         }
         let draft = Arc::clone(&self.table.get(&this)?.0);
         let start = || -> Result<(String, _), Failure> {
@@ -115,9 +113,8 @@ impl HostDraft for Guest {
         };
         match start() {
             Ok((name, sink)) => {
-                let mut writer = Writer::new(Box::new(SinkTarget(sink)));
-                writer.unfinished = Some(self.started(&name));
-                Ok(Ok(self.table.push(writer)?))
+                let started = self.ledger.start(name, draft);
+                self.keep(Writer::of_entry(sink, started))
             }
             Err(failure) => Ok(Err(failure)),
         }
@@ -131,8 +128,8 @@ impl HostDraft for Guest {
         options: WitOptions,
     ) -> Answer<TreeReport> {
         let draft = Arc::clone(&self.table.get(&this)?.0);
-        let tree = self.table.get(&source)?.tree.clone();
-        let add = || self.add(draft.as_ref(), &tree, optional(prefix)?, options);
+        let source = self.table.get(&source)?;
+        let add = || self.add(draft.as_ref(), source.tree()?, optional(prefix)?, options);
         Ok(add().map(report))
     }
 
@@ -158,9 +155,14 @@ impl HostDraft for Guest {
     ) -> wasmtime::Result<()> {
         self.warnings += 1;
         if self.warnings > WARNINGS_MAX {
-            return Err(wasmtime::Error::msg("the plugin gave too many warnings"));
+            let message = format!("more than {WARNINGS_MAX} warnings were given");
+            return Err(wasmtime::Error::new(BeyondLimit(message)));
         }
-        self.table.get(&this)?.0.warn(Warning { subject, message });
+        let warning = Warning {
+            subject: cleaned(&subject),
+            message: cleaned(&message),
+        };
+        self.table.get(&this)?.0.warn(warning);
         Ok(())
     }
 
@@ -223,7 +225,7 @@ impl HostContent for Guest {
                 .map_err(|e| of_io(&e))
         };
         match list() {
-            Ok(entries) => Ok(Ok(self.table.push(Listing(entries))?)),
+            Ok(entries) => self.keep(Listing(entries)),
             Err(failure) => Ok(Err(failure)),
         }
     }
@@ -231,10 +233,7 @@ impl HostContent for Guest {
     fn open(&mut self, this: Resource<ContentHandle>, name: Vec<u8>) -> Answer<Resource<Reader>> {
         let content = Arc::clone(&self.table.get(&this)?.content);
         match path(name).and_then(|path| content.open(&path).map_err(|e| of_io(&e))) {
-            Ok(from) => Ok(Ok(self.table.push(Reader {
-                from,
-                size_hint: None,
-            })?)),
+            Ok(from) => self.keep(Reader::new(from)),
             Err(failure) => Ok(Err(failure)),
         }
     }
@@ -245,19 +244,17 @@ impl HostContent for Guest {
         prefix: Vec<u8>,
         target: Resource<OpenTree>,
     ) -> Answer<TreeReport> {
-        let handle = self.table.get(&this)?;
-        let (content, overwrite) = (Arc::clone(&handle.content), handle.overwrite);
+        let content = Arc::clone(&self.table.get(&this)?.content);
         let tree = self.table.get(&target)?;
-        if tree.access != Access::Write {
-            let message = format!("tree `{}` was opened for reading", tree.name);
-            return Ok(Err(failure(FailureKind::Denied, message)));
-        }
         let extract = || -> Result<Totals, Failure> {
-            let target = Extractor::new(Path::new(&tree.name), ExtractOptions { overwrite });
-            let target = target.map_err(|e| of_io(&e))?;
-            content
-                .extract(optional(prefix)?.as_ref(), &target)
-                .map_err(|e| of_io(&e))
+            let target = tree.extractor(self.overwrite)?;
+            let extracted = content.extract(optional(prefix)?.as_ref(), &target);
+            let mut totals = extracted.map_err(|e| of_io(&e))?;
+            for note in target.notes() {
+                totals.warnings += 1;
+                self.log.write(Level::Warn, &note);
+            }
+            Ok(totals)
         };
         Ok(extract().map(report))
     }

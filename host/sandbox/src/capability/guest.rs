@@ -1,38 +1,53 @@
 //! What a guest's store holds.
+//!
+//! - Every limit of a call is set here, before the guest runs.
+//! - Ending a call drops every handle, which discards what was not finished, kills what still runs
+//!   and waits for every transfer: nothing of a call outlives it.
 
 use super::failure;
+use super::ledger::Ledger;
+use super::plain::LogGate;
+use super::streams::{Pieces, Transfers};
+use super::wasi;
+use super::{Answer, cancelled};
 use crate::bindings::v1::shared::types::{Failure, FailureKind};
+use crate::grant::Asker;
 use crate::limits::{
-    CallLimits, HANDLES_MAX, INSTANCES_MAX, MEMORIES_MAX, TABLE_ELEMENTS_MAX, TICK,
+    CallLimits, HANDLES_MAX, INSTANCES_MAX, MEMORIES_MAX, TABLE_ELEMENTS_MAX, TABLES_MAX, TICK,
 };
 use crate::plugin::CallContext;
-use std::collections::BTreeSet;
-use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
-use wasmtime::component::ResourceTable;
+use holdfast_base::cancel::{Cancel, Reason};
+use std::sync::Arc;
+use wasmtime::component::{Resource, ResourceTable, ResourceTableError};
 use wasmtime::{Store, StoreLimits, StoreLimitsBuilder, UpdateDeadline};
-use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 /// What a guest's store holds.
 pub struct Guest {
     pub(crate) table: ResourceTable,
     pub(crate) context: Arc<CallContext>,
     pub(crate) plugin: Arc<str>,
-    /// Entries that were started and are neither finished nor given up.
-    pub(crate) unfinished: Arc<Mutex<BTreeSet<String>>>,
-    pub(crate) log_lines: u64,
+    /// Ends this call, and nothing else of the run.
+    pub(crate) call: Cancel,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) transfers: Transfers,
+    pub(crate) pieces: Pieces,
+    pub(crate) log: Arc<LogGate>,
+    /// Whether what stands in the way in a tree may be replaced.
+    pub(crate) overwrite: bool,
     pub(crate) streams: u64,
     pub(crate) warnings: u64,
     ticks: u64,
     limits: StoreLimits,
     wasi: WasiCtx,
+    wasi_table: ResourceTable,
 }
 
 impl WasiView for Guest {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView {
             ctx: &mut self.wasi,
-            table: &mut self.table,
+            table: &mut self.wasi_table,
         }
     }
 }
@@ -42,10 +57,21 @@ impl WasiView for Guest {
 #[error("the guest ran longer than it may")]
 pub(crate) struct OutOfTime;
 
-/// The job was cancelled while the guest ran.
+/// The call was ended from outside while the guest ran.
 #[derive(Debug, thiserror::Error)]
-#[error("the job was cancelled")]
-pub(crate) struct WasCancelled;
+#[error("the call was ended")]
+pub(crate) struct Ended;
+
+/// The guest went beyond a limit that is no failure of its own.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct BeyondLimit(pub(crate) String);
+
+fn table() -> ResourceTable {
+    let mut table = ResourceTable::new();
+    table.set_max_capacity(HANDLES_MAX);
+    table
+}
 
 impl Guest {
     /// Makes a store with every limit set.
@@ -53,43 +79,51 @@ impl Guest {
         engine: &wasmtime::Engine,
         context: Arc<CallContext>,
         plugin: Arc<str>,
+        call: Cancel,
     ) -> Store<Self> {
         let CallLimits {
             guest_time,
             memory_bytes,
+            ..
         } = context.limits;
-        let mut table = ResourceTable::new();
-        table.set_max_capacity(HANDLES_MAX);
         let limits = StoreLimitsBuilder::new()
             .memory_size(memory_bytes)
             .memories(MEMORIES_MAX)
+            .tables(TABLES_MAX)
             .table_elements(TABLE_ELEMENTS_MAX)
             .instances(INSTANCES_MAX)
             .trap_on_grow_failure(true)
             .build();
+        let log = Arc::new(LogGate::new(&plugin, &context.job));
         let guest = Self {
-            table,
+            table: table(),
+            wasi: wasi::context(&log),
+            wasi_table: table(),
             context,
             plugin,
-            unfinished: Arc::default(),
-            log_lines: 0,
+            call,
+            ledger: Arc::default(),
+            transfers: Transfers::default(),
+            pieces: Pieces::default(),
+            log,
+            overwrite: true,
             streams: 0,
             warnings: 0,
             ticks: 0,
             limits,
-            wasi: WasiCtxBuilder::new().build(),
         };
         let mut store = Store::new(engine, guest);
         store.limiter(|guest| &mut guest.limits);
         store.set_hostcall_fuel(crate::limits::HOSTCALL_BYTES_MAX);
+        store.set_max_component_handles(HANDLES_MAX);
         store.set_epoch_deadline(1);
         // Called once a tick while the guest itself runs; waiting on the host does not count.
         let ticks_max = (guest_time.as_millis() / TICK.as_millis()).max(1) as u64;
         store.epoch_deadline_callback(move |mut store| {
             let guest = store.data_mut();
             guest.ticks += 1;
-            if guest.context.cancel.is_raised() {
-                return Err(wasmtime::Error::new(WasCancelled));
+            if guest.call.is_raised() {
+                return Err(wasmtime::Error::new(Ended));
             }
             if guest.ticks > ticks_max {
                 return Err(wasmtime::Error::new(OutOfTime));
@@ -99,61 +133,51 @@ impl Guest {
         store
     }
 
-    /// Starts a call of its own in a store that is used again.
-    pub(crate) fn begin_call(&mut self, context: Arc<CallContext>) {
-        self.context = context;
+    /// Starts another call in a store that is used again.
+    pub(crate) fn begin_call(&mut self, call: Cancel) {
+        self.call = call;
+        self.ledger = Arc::default();
+        self.log.reset();
         self.ticks = 0;
-        self.log_lines = 0;
+        self.streams = 0;
+        self.warnings = 0;
     }
 
-    /// Makes a denial that shows the line which would allow what was asked for.
-    pub(crate) fn denied(&self, what: &str, line: &str) -> Failure {
-        let mut failure = failure(
-            FailureKind::Denied,
-            format!(
-                "plugin `{}` asked to {what}, which job `{}` does not allow",
-                self.plugin, self.context.job
-            ),
-        );
-        failure.hint = Some(format!(
-            "To allow it, add to [job.{}.with]: {line}",
-            self.context.job
-        ));
-        failure
+    /// Ends the call: discards, kills and waits for what is left of it. Returns why the call was
+    /// ended from outside, if it was, and whether the guest held nothing any more.
+    pub(crate) fn end_call(&mut self) -> (Option<Reason>, bool) {
+        let reason = self.call.reason();
+        let is_clean = self.table.is_empty();
+        self.table = table();
+        self.call.raise(Reason::Failed);
+        self.transfers.join();
+        self.log.close();
+        (reason, is_clean)
     }
 
-    /// Notes that an entry was started.
-    pub(crate) fn started(&self, name: &str) -> Unfinished {
-        lock(&self.unfinished).insert(name.to_owned());
-        Unfinished {
-            all: Arc::clone(&self.unfinished),
-            name: name.to_owned(),
+    /// Returns who asks, for denials.
+    pub(crate) fn asker(&self) -> Asker<'_> {
+        Asker {
+            plugin: &self.plugin,
+            job: &self.context.job,
         }
     }
 
-    pub(crate) fn check_cancelled(&self) -> io::Result<()> {
-        if self.context.cancel.is_raised() {
-            return Err(super::held(failure(
-                FailureKind::Cancelled,
-                "the job was cancelled",
-            )));
+    /// Hands a thing to the guest.
+    pub(crate) fn keep<T: Send + 'static>(&mut self, thing: T) -> Answer<Resource<T>> {
+        match self.table.push(thing) {
+            Ok(handle) => Ok(Ok(handle)),
+            Err(ResourceTableError::Full) => {
+                let message = format!("more than {HANDLES_MAX} handles are open at once");
+                Ok(Err(failure(FailureKind::Limit, message)))
+            }
+            Err(error) => Err(error.into()),
         }
-        Ok(())
     }
-}
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// An entry that was started. What is dropped without being done stays on the list.
-pub(crate) struct Unfinished {
-    all: Arc<Mutex<BTreeSet<String>>>,
-    name: String,
-}
-
-impl Unfinished {
-    pub(crate) fn done(self) {
-        lock(&self.all).remove(&self.name);
+    pub(crate) fn check_cancelled(&self) -> Result<(), Failure> {
+        self.call
+            .reason()
+            .map_or(Ok(()), |reason| Err(cancelled(reason)))
     }
 }

@@ -11,6 +11,8 @@ pub mod entries;
 pub mod guest;
 /// Not available in this version.
 pub mod http;
+/// What a guest started and has to finish.
+mod ledger;
 /// Not available in this version.
 pub mod net;
 /// Settings, log, progress, clock and random: what needs no grant and no handle.
@@ -25,10 +27,15 @@ pub mod state;
 pub mod streams;
 /// Granted directories.
 pub mod trees;
+/// WASI with nothing in it.
+mod wasi;
 
 pub use guest::Guest;
+pub(crate) use streams::link_fast;
+pub(crate) use wasi::link as link_wasi;
 
 use crate::bindings::v1::shared::types::{Failure, FailureKind};
+use holdfast_base::cancel::Reason;
 use std::io;
 
 /// What a host function answers: a trap, or a failure that the guest sees, or a value.
@@ -41,6 +48,28 @@ pub(crate) fn failure(kind: FailureKind, message: impl Into<String>) -> Failure 
         message: message.into(),
         hint: None,
     }
+}
+
+/// Makes the failure that tells a guest why its call is ended.
+pub(crate) fn cancelled(reason: Reason) -> Failure {
+    match reason {
+        Reason::Interrupted => failure(FailureKind::Cancelled, "the run was interrupted"),
+        Reason::Deadline => failure(FailureKind::Timeout, "the time allowed is over"),
+        Reason::Failed => failure(FailureKind::Cancelled, "another part of the run failed"),
+    }
+}
+
+/// Takes out of a guest's words what could confuse a terminal, and cuts them to what a person reads.
+pub(crate) fn cleaned(text: &str) -> String {
+    const CHARS_MAX: usize = 4_096;
+    let is_unseen = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars()
+        .take(CHARS_MAX)
+        .map(|c| if is_unseen(c) { ' ' } else { c })
+        .collect()
 }
 
 /// Makes a failure of what the system, or somebody behind a port, answered.

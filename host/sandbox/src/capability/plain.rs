@@ -1,12 +1,12 @@
 //! Settings, log, progress, clock and random: what needs no grant and no handle.
 
-use super::Guest;
+use super::{Guest, cleaned};
 use crate::bindings::v1::shared::log::Level;
 use crate::bindings::v1::shared::types::Attributes;
 use crate::bindings::v1::shared::{clock, config, log, progress, random, types};
-use crate::limits::{LOG_LINE_BYTES_MAX, LOG_LINES_MAX, RANDOM_BYTES_MAX};
+use crate::limits::{LOG_BYTES_MAX, LOG_LINE_BYTES_MAX, LOG_LINES_MAX, RANDOM_BYTES_MAX};
 use holdfast_base::time::{Clock, SystemClock};
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 impl types::Host for Guest {}
@@ -28,34 +28,87 @@ impl log::Host for Guest {
         message: String,
         attributes: Attributes,
     ) -> wasmtime::Result<()> {
-        self.log_lines += 1;
-        if self.log_lines > LOG_LINES_MAX {
-            if self.log_lines == LOG_LINES_MAX + 1 {
-                tracing::warn!(plugin = %self.plugin, "it says too much; from here on its lines are dropped");
-            }
-            return Ok(());
-        }
-        let mut line = clean(&message);
+        let mut line = message;
         for (key, value) in attributes {
-            line.push_str(&format!(" {}={}", clean(&key), clean(&value)));
+            if line.len() > LOG_LINE_BYTES_MAX {
+                break;
+            }
+            line.push_str(&format!(" {key}={value}"));
         }
-        let line = cut(&line);
-        let (plugin, job) = (&*self.plugin, &*self.context.job);
-        match level {
-            Level::Debug => tracing::debug!(plugin, job, "{line}"),
-            Level::Info => tracing::info!(plugin, job, "{line}"),
-            Level::Warn => tracing::warn!(plugin, job, "{line}"),
-            Level::Error => tracing::error!(plugin, job, "{line}"),
-        }
+        self.log.write(level, &line);
         Ok(())
     }
 }
 
-/// Takes out what could move a terminal's cursor or begin a line of its own.
-fn clean(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
+/// Lets a guest's words into the log: cleaned, cut, and no more than a person could read.
+pub(crate) struct LogGate {
+    plugin: String,
+    job: String,
+    told: Mutex<Told>,
+}
+
+#[derive(Default)]
+struct Told {
+    lines: u64,
+    bytes: u64,
+    dropped: u64,
+    last_error: Option<String>,
+}
+
+impl LogGate {
+    pub(crate) fn new(plugin: &str, job: &str) -> Self {
+        Self {
+            plugin: plugin.to_owned(),
+            job: job.to_owned(),
+            told: Mutex::default(),
+        }
+    }
+
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes a line.
+    pub(crate) fn write(&self, level: Level, message: &str) {
+        let line = cleaned(message);
+        let line = cut(&line);
+        let mut told = self.told();
+        if matches!(level, Level::Error) {
+            told.last_error = Some(line.to_owned());
+        }
+        if told.lines >= LOG_LINES_MAX || told.bytes >= LOG_BYTES_MAX {
+            told.dropped += 1;
+            return;
+        }
+        told.lines += 1;
+        told.bytes += line.len() as u64;
+        drop(told);
+        let (plugin, job) = (self.plugin.as_str(), self.job.as_str());
+        match level {
+            Level::Debug => tracing::debug!(target: "plugin", plugin, job, "{line}"),
+            Level::Info => tracing::info!(target: "plugin", plugin, job, "{line}"),
+            Level::Warn => tracing::warn!(target: "plugin", plugin, job, "{line}"),
+            Level::Error => tracing::error!(target: "plugin", plugin, job, "{line}"),
+        }
+    }
+
+    /// Returns the last error that the guest wrote: most often why it broke.
+    pub(crate) fn last_error(&self) -> Option<String> {
+        self.told().last_error.clone()
+    }
+
+    /// Says how much was left out.
+    pub(crate) fn close(&self) {
+        let dropped = std::mem::take(&mut self.told().dropped);
+        if dropped > 0 {
+            let plugin = self.plugin.as_str();
+            tracing::warn!(target: "plugin", plugin, "it said too much: {dropped} lines were left out");
+        }
+    }
+
+    pub(crate) fn reset(&self) {
+        *self.told() = Told::default();
+    }
 }
 
 fn cut(line: &str) -> &str {
@@ -66,7 +119,7 @@ impl progress::Host for Guest {
     fn report(&mut self, done: u64, total: Option<u64>, label: String) -> wasmtime::Result<()> {
         self.context
             .listener
-            .progress(done, total, cut(&clean(&label)));
+            .progress(done, total, cut(&cleaned(&label)));
         Ok(())
     }
 }
@@ -101,7 +154,7 @@ mod tests {
 
     #[test]
     fn lines_are_cleaned_and_cut_between_letters() {
-        assert_eq!(clean("a\nb\x1b[2J"), "a b [2J");
+        assert_eq!(cleaned("a\nb\x1b[2J"), "a b [2J");
         let long = "é".repeat(LOG_LINE_BYTES_MAX);
         assert_eq!(cut(&long).len(), LOG_LINE_BYTES_MAX);
     }

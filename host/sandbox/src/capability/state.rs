@@ -7,11 +7,7 @@ use crate::limits::STATE_VALUE_BYTES_MAX;
 
 impl Guest {
     fn may_keep(&self) -> Result<(), Failure> {
-        if self.context.effective.state {
-            return Ok(());
-        }
-        let message = format!("plugin `{}` was not granted durable values", self.plugin);
-        Err(failure(FailureKind::Denied, message))
+        Ok(self.context.effective.state(&self.asker())?)
     }
 }
 

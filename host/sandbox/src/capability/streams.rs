@@ -1,117 +1,179 @@
 //! Bytes in motion and at rest.
 //!
-//! - A reader ends well only after everything upstream succeeded.
-//! - A writer commits only by `finish`; dropping it, whatever the reason, discards.
+//! - A reader ends well only after everything upstream succeeded. One that failed stays failed.
+//! - A writer commits only by `finish`. Dropping it discards, whatever the reason; so does a failed
+//!   write, splice or transfer, after which `finish` fails too.
+//! - Whatever waits or works for long looks at the call's cancel flag.
 
-use super::guest::Unfinished;
-use super::{Answer, Guest, failure, held, of_io};
-use crate::bindings::v1::shared::streams::{Host, HostBlob, HostReader, HostTransfer, HostWriter};
+mod fast;
+mod transfer;
+
+pub(crate) use fast::{Pieces, link_fast};
+pub use transfer::Transfer;
+pub(crate) use transfer::Transfers;
+
+use super::ledger::Started;
+use super::{Answer, Guest, cancelled, failure, of_io};
+use crate::bindings::v1::shared::streams::{Host, HostBlob, HostReader, HostWriter};
 use crate::bindings::v1::shared::types::{Failure, FailureKind};
 use crate::ports::StreamSink;
 use holdfast_base::cancel::Cancel;
 use holdfast_base::limits::PIECE_MAX;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::JoinHandle;
+use std::sync::atomic::{AtomicBool, Ordering};
 use wasmtime::component::Resource;
 
 /// Bytes that one step of a splice moves.
-const SPLICE_BYTES: usize = 256 << 10;
+pub(crate) const SPLICE_BYTES: usize = 256 << 10;
 
 /// Bytes to come.
 pub struct Reader {
-    pub(crate) from: Box<dyn Read + Send>,
-    pub(crate) size_hint: Option<u64>,
+    from: Box<dyn Read + Send>,
+    size_hint: Option<u64>,
+    end: Option<Result<(), Failure>>,
 }
 
 impl Reader {
     pub(crate) fn new(from: impl Read + Send + 'static) -> Self {
+        Self::sized(from, None)
+    }
+
+    pub(crate) fn sized(from: impl Read + Send + 'static, size_hint: Option<u64>) -> Self {
         Self {
             from: Box::new(from),
-            size_hint: None,
+            size_hint,
+            end: None,
         }
     }
-}
 
-/// Where bytes go.
-pub(crate) trait Target: Write + Send {
-    /// Commits.
-    fn finish(self: Box<Self>) -> io::Result<()>;
+    /// Reads some bytes; none is the end, and stays the end.
+    pub(crate) fn fill(&mut self, buffer: &mut [u8]) -> Result<usize, Failure> {
+        match &self.end {
+            Some(Ok(())) => return Ok(0),
+            Some(Err(failure)) => return Err(failure.clone()),
+            None => {}
+        }
+        let end = loop {
+            match self.from.read(buffer) {
+                Ok(0) => break Ok(()),
+                Ok(count) => return Ok(count),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => break Err(of_io(&error)),
+            }
+        };
+        // What lies behind is let go of at once: a pipe, a connection.
+        self.from = Box::new(io::empty());
+        self.end = Some(end.clone());
+        end.map(|()| 0)
+    }
+
+    /// Reads until the buffer is full or the end is there.
+    pub(crate) fn fill_all(&mut self, buffer: &mut [u8]) -> Result<usize, Failure> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.fill(&mut buffer[filled..])? {
+                0 => break,
+                count => filled += count,
+            }
+        }
+        Ok(filled)
+    }
 }
 
 /// Bytes to be taken.
 pub struct Writer {
-    pub(crate) to: Box<dyn Target>,
-    pub(crate) taken: u64,
-    pub(crate) unfinished: Option<Unfinished>,
+    to: Result<Box<dyn StreamSink>, Failure>,
+    taken: u64,
+    entry: Option<Started>,
 }
 
 impl Writer {
-    pub(crate) fn new(to: Box<dyn Target>) -> Self {
+    pub(crate) fn new(to: Box<dyn StreamSink>) -> Self {
         Self {
-            to,
+            to: Ok(to),
             taken: 0,
-            unfinished: None,
+            entry: None,
         }
     }
 
-    fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.to.write_all(bytes)?;
-        self.taken += bytes.len() as u64;
-        Ok(())
+    /// Makes the writer of an entry, which the source has to finish.
+    pub(crate) fn of_entry(to: Box<dyn StreamSink>, entry: Started) -> Self {
+        Self {
+            to: Ok(to),
+            taken: 0,
+            entry: Some(entry),
+        }
     }
 
-    fn finish(self) -> io::Result<u64> {
-        self.to.finish()?;
-        if let Some(unfinished) = self.unfinished {
-            unfinished.done();
+    /// Stands in for one that is at work elsewhere.
+    fn away() -> Self {
+        let failure = failure(FailureKind::Invalid, "the writer is at work elsewhere");
+        Self {
+            to: Err(failure),
+            taken: 0,
+            entry: None,
+        }
+    }
+
+    pub(crate) fn take(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        let to = self.to.as_mut().map_err(|failure| failure.clone())?;
+        match to.write(bytes) {
+            Ok(()) => {
+                self.taken += bytes.len() as u64;
+                Ok(())
+            }
+            Err(error) => {
+                let failure = of_io(&error);
+                self.fail(&failure);
+                Err(failure)
+            }
+        }
+    }
+
+    /// Discards what was taken: what should have come cannot come any more.
+    pub(crate) fn fail(&mut self, failure: &Failure) {
+        if let Some(entry) = &self.entry {
+            entry.failed(failure);
+        }
+        if self.to.is_ok() {
+            self.to = Err(failure.clone());
+        }
+    }
+
+    pub(crate) fn finish(self) -> Result<u64, Failure> {
+        let finished = self.to.and_then(|to| to.finish().map_err(|e| of_io(&e)));
+        match (finished, self.entry) {
+            (Ok(_), Some(entry)) => entry.done(),
+            (Err(failure), Some(entry)) => {
+                entry.failed(&failure);
+                return Err(failure);
+            }
+            (Err(failure), None) => return Err(failure),
+            (Ok(_), None) => {}
         }
         Ok(self.taken)
     }
 }
 
-/// A target whose owner sees by itself whether it was finished.
+/// A sink whose owner sees by itself whether it was finished.
 pub(crate) struct PlainTarget {
     pub(crate) to: Box<dyn Write + Send>,
+    pub(crate) taken: u64,
     pub(crate) finished: Arc<AtomicBool>,
 }
 
-impl Write for PlainTarget {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.to.write(bytes)
+impl StreamSink for PlainTarget {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.to.write_all(bytes)?;
+        self.taken += bytes.len() as u64;
+        Ok(())
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        self.to.flush()
-    }
-}
-
-impl Target for PlainTarget {
-    fn finish(mut self: Box<Self>) -> io::Result<()> {
+    fn finish(mut self: Box<Self>) -> io::Result<u64> {
         self.to.flush()?;
         self.finished.store(true, Ordering::SeqCst);
-        Ok(())
-    }
-}
-
-/// A target that is an entry of the snapshot being made.
-pub(crate) struct SinkTarget(pub(crate) Box<dyn StreamSink>);
-
-impl Write for SinkTarget {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Target for SinkTarget {
-    fn finish(self: Box<Self>) -> io::Result<()> {
-        self.0.finish().map(drop)
+        Ok(self.taken)
     }
 }
 
@@ -146,11 +208,9 @@ impl Read for BlobRange {
         if self.used == self.current.len() && self.at < self.end {
             let wanted = (self.end - self.at).min(PIECE_MAX.bytes()) as usize;
             self.current = self.bytes.read_at(self.at, wanted)?;
-            if self.current.is_empty() {
-                return Err(io::Error::new(
-                    io::ErrorKind::UnexpectedEof,
-                    "the range reaches past the end",
-                ));
+            if self.current.is_empty() || self.current.len() > wanted {
+                let what = "the range reaches past the end";
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, what));
             }
             self.used = 0;
             self.at += self.current.len() as u64;
@@ -163,82 +223,66 @@ impl Read for BlobRange {
     }
 }
 
-/// A transfer that goes on in the background.
-pub struct Transfer {
-    thread: Option<JoinHandle<io::Result<u64>>>,
-    moved: Arc<AtomicU64>,
-    given_up: Arc<AtomicBool>,
-}
-
-impl Drop for Transfer {
-    fn drop(&mut self) {
-        self.given_up.store(true, Ordering::Relaxed);
+/// Moves everything from a reader into a writer.
+pub(crate) fn copy(
+    from: &mut Reader,
+    to: &mut Writer,
+    cancel: &Cancel,
+    buffer: &mut [u8],
+    mut moved: impl FnMut(u64) -> Result<(), Failure>,
+) -> Result<u64, Failure> {
+    let mut total = 0;
+    loop {
+        cancel
+            .reason()
+            .map_or(Ok(()), |reason| Err(cancelled(reason)))?;
+        moved(total)?;
+        let count = from.fill(buffer)?;
+        if count == 0 {
+            return Ok(total);
+        }
+        to.take(&buffer[..count])?;
+        total += count as u64;
     }
 }
 
-/// Moves everything from a reader into a writer.
-pub(crate) fn splice(
-    from: &mut dyn Read,
-    to: &mut Writer,
-    cancel: &Cancel,
-    moved: Option<&AtomicU64>,
-    given_up: Option<&AtomicBool>,
-) -> io::Result<u64> {
-    let mut buffer = vec![0; SPLICE_BYTES];
-    let mut total = 0;
-    loop {
-        let is_given_up = given_up.is_some_and(|flag| flag.load(Ordering::Relaxed));
-        if cancel.is_raised() || is_given_up {
-            return Err(held(failure(
-                FailureKind::Cancelled,
-                "the transfer was cancelled",
-            )));
+impl Guest {
+    /// Works with a reader and a writer at once; a failure of the work discards the writer's bytes.
+    pub(crate) fn with_streams(
+        &mut self,
+        source: &Resource<Reader>,
+        target: &Resource<Writer>,
+        work: impl FnOnce(&mut Reader, &mut Writer) -> Result<u64, Failure>,
+    ) -> Answer<u64> {
+        // Taken out for the time of the work, since the table lends one thing at a time.
+        let empty = Reader::new(io::empty());
+        let mut writer = std::mem::replace(self.table.get_mut(target)?, Writer::away());
+        let mut reader = std::mem::replace(self.table.get_mut(source)?, empty);
+        let result = work(&mut reader, &mut writer);
+        if let Err(failure) = &result {
+            writer.fail(failure);
         }
-        let count = match from.read(&mut buffer) {
-            Ok(0) => return Ok(total),
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        to.take(&buffer[..count])?;
-        total += count as u64;
-        if let Some(moved) = moved {
-            moved.store(total, Ordering::Relaxed);
-        }
+        *self.table.get_mut(source)? = reader;
+        *self.table.get_mut(target)? = writer;
+        Ok(result)
     }
 }
 
 impl Host for Guest {
     fn splice(&mut self, source: Resource<Reader>, target: Resource<Writer>) -> Answer<u64> {
-        let cancel = self.context.cancel.clone();
-        // Taken out for the time of the work, since the table lends one thing at a time.
-        let empty = Box::new(io::empty());
-        let mut from = std::mem::replace(&mut self.table.get_mut(&source)?.from, empty);
-        let to = self.table.get_mut(&target)?;
-        let result = splice(from.as_mut(), to, &cancel, None, None);
-        self.table.get_mut(&source)?.from = from;
-        Ok(result.map_err(|e| of_io(&e)))
+        let cancel = self.call.clone();
+        let mut piece = self.pieces.take(SPLICE_BYTES);
+        self.with_streams(&source, &target, |from, to| {
+            copy(from, to, &cancel, &mut piece.bytes, |_| Ok(()))
+        })
     }
 }
 
 impl HostReader for Guest {
+    // The linked one is in `fast.rs`: it gives its buffer back.
     fn read(&mut self, this: Resource<Reader>, max_bytes: u32) -> Answer<Option<Vec<u8>>> {
-        if let Err(error) = self.check_cancelled() {
-            return Ok(Err(of_io(&error)));
-        }
-        let reader = self.table.get_mut(&this)?;
-        let mut bytes = vec![0; (max_bytes as usize).clamp(1, PIECE_MAX.len())];
-        loop {
-            match reader.from.read(&mut bytes) {
-                Ok(0) => return Ok(Ok(None)),
-                Ok(count) => {
-                    bytes.truncate(count);
-                    return Ok(Ok(Some(bytes)));
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Ok(Err(of_io(&error))),
-            }
-        }
+        let piece = fast::read(self, &this, max_bytes)?;
+        Ok(piece.map(|piece| piece.map(|bytes| bytes.to_vec())))
     }
 
     fn size_hint(&mut self, this: Resource<Reader>) -> wasmtime::Result<Option<u64>> {
@@ -252,26 +296,26 @@ impl HostReader for Guest {
 }
 
 impl HostWriter for Guest {
+    // The linked one is in `fast.rs`: it borrows the guest's memory.
     fn write(&mut self, this: Resource<Writer>, data: Vec<u8>) -> Answer<()> {
-        if let Err(error) = self.check_cancelled() {
-            return Ok(Err(of_io(&error)));
+        if let Err(failure) = self.check_cancelled() {
+            return Ok(Err(failure));
         }
-        Ok(self
-            .table
-            .get_mut(&this)?
-            .take(&data)
-            .map_err(|e| of_io(&e)))
+        Ok(self.table.get_mut(&this)?.take(&data))
     }
 
     fn finish(&mut self, this: Resource<Writer>) -> Answer<u64> {
-        Ok(self.table.delete(this)?.finish().map_err(|e| of_io(&e)))
+        let mut writer = self.table.delete(this)?;
+        if let Err(failure) = self.check_cancelled() {
+            writer.fail(&failure);
+        }
+        Ok(writer.finish())
     }
 
     fn abort(&mut self, this: Resource<Writer>, reason: String) -> wasmtime::Result<()> {
         let writer = self.table.delete(this)?;
-        tracing::debug!(plugin = %self.plugin, %reason, "a stream was given up");
-        if let Some(unfinished) = writer.unfinished {
-            unfinished.done();
+        if let Some(entry) = writer.entry {
+            entry.given_up(&reason);
         }
         Ok(())
     }
@@ -289,12 +333,8 @@ impl HostBlob for Guest {
 
     fn read_at(&mut self, this: Resource<Blob>, offset: u64, max_bytes: u32) -> Answer<Vec<u8>> {
         let length = (max_bytes as usize).min(PIECE_MAX.len());
-        Ok(self
-            .table
-            .get(&this)?
-            .bytes
-            .read_at(offset, length)
-            .map_err(|e| of_io(&e)))
+        let blob = self.table.get(&this)?;
+        Ok(blob.bytes.read_at(offset, length).map_err(|e| of_io(&e)))
     }
 
     fn open_range(
@@ -308,7 +348,10 @@ impl HostBlob for Guest {
             .checked_add(length)
             .filter(|end| *end <= bytes.size())
         else {
-            return Ok(Err(past_the_end()));
+            return Ok(Err(failure(
+                FailureKind::Damaged,
+                "the range reaches past the end",
+            )));
         };
         let range = BlobRange {
             bytes,
@@ -317,70 +360,10 @@ impl HostBlob for Guest {
             current: Vec::new(),
             used: 0,
         };
-        let reader = Reader {
-            size_hint: Some(length),
-            ..Reader::new(range)
-        };
-        Ok(Ok(self.table.push(reader)?))
+        self.keep(Reader::sized(range, Some(length)))
     }
 
     fn drop(&mut self, this: Resource<Blob>) -> wasmtime::Result<()> {
-        self.table.delete(this)?;
-        Ok(())
-    }
-}
-
-fn past_the_end() -> Failure {
-    failure(FailureKind::Damaged, "the range reaches past the end")
-}
-
-impl HostTransfer for Guest {
-    fn start(
-        &mut self,
-        source: Resource<Reader>,
-        target: Resource<Writer>,
-    ) -> wasmtime::Result<Resource<Transfer>> {
-        let mut reader = self.table.delete(source)?;
-        let mut writer = self.table.delete(target)?;
-        let cancel = self.context.cancel.clone();
-        let moved = Arc::new(AtomicU64::new(0));
-        let given_up = Arc::new(AtomicBool::new(false));
-        let (count, flag) = (Arc::clone(&moved), Arc::clone(&given_up));
-        let thread = std::thread::spawn(move || {
-            let total = splice(
-                reader.from.as_mut(),
-                &mut writer,
-                &cancel,
-                Some(&count),
-                Some(&flag),
-            )?;
-            writer.finish()?;
-            Ok(total)
-        });
-        Ok(self.table.push(Transfer {
-            thread: Some(thread),
-            moved,
-            given_up,
-        })?)
-    }
-
-    fn moved(&mut self, this: Resource<Transfer>) -> wasmtime::Result<u64> {
-        Ok(self.table.get(&this)?.moved.load(Ordering::Relaxed))
-    }
-
-    fn wait(&mut self, this: Resource<Transfer>) -> Answer<u64> {
-        let mut transfer = self.table.delete(this)?;
-        let Some(thread) = transfer.thread.take() else {
-            return Ok(Err(failure(
-                FailureKind::Invalid,
-                "the transfer was waited for before",
-            )));
-        };
-        let ended = |_| Err(io::Error::other("the transfer ended in an unknown way"));
-        Ok(thread.join().unwrap_or_else(ended).map_err(|e| of_io(&e)))
-    }
-
-    fn drop(&mut self, this: Resource<Transfer>) -> wasmtime::Result<()> {
         self.table.delete(this)?;
         Ok(())
     }

@@ -1,35 +1,61 @@
 //! Granted directories. Nothing outside of them can be named.
 
-use super::streams::{Blob, BlobBytes, Reader, Target, Writer};
+mod new_file;
+
+use super::streams::{Blob, BlobBytes, Reader, Writer};
 use super::{Answer, Guest, failure, of_io};
 use crate::bindings::v1::shared::trees::{Access as WitAccess, Host, HostTree, Node, NodeKind};
 use crate::bindings::v1::shared::types::{Failure, FailureKind};
 use crate::manifest::Access;
-use holdfast_base::entry::{Entry, EntryKind, EntryPath, Ownership, RestoreTarget, TargetFile};
-use holdfast_base::time::{Clock, Instant, SystemClock};
+use holdfast_base::entry::{Entry, EntryKind, EntryPath, RestoreTarget};
+use holdfast_base::time::{Clock, SystemClock};
 use holdfast_filetree::{ExtractOptions, Extractor, Tree};
+use new_file::NewFile;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use wasmtime::component::Resource;
 
 /// A directory tree that the operator granted.
 pub struct OpenTree {
-    pub(crate) tree: Tree,
-    pub(crate) access: Access,
-    pub(crate) name: String,
+    /// None where it is absent: a restore makes it.
+    tree: Option<Tree>,
+    path: PathBuf,
+    access: Access,
+    name: String,
 }
 
 impl OpenTree {
-    fn writer(&self) -> Result<Extractor, Failure> {
-        if self.access != Access::Write {
-            let message = format!("tree `{}` was opened for reading", self.name);
-            return Err(failure(FailureKind::Denied, message));
+    pub(crate) fn tree(&self) -> Result<&Tree, Failure> {
+        let absent = || {
+            failure(
+                FailureKind::NotFound,
+                format!("`{}` does not exist", self.name),
+            )
+        };
+        self.tree.as_ref().ok_or_else(absent)
+    }
+
+    fn may_write(&self) -> Result<(), Failure> {
+        if self.access == Access::Write {
+            return Ok(());
         }
-        let options = ExtractOptions { overwrite: true };
-        Extractor::new(Path::new(&self.name), options).map_err(|e| of_io(&e))
+        let message = format!("tree `{}` was opened for reading", self.name);
+        Err(failure(FailureKind::Denied, message))
+    }
+
+    /// Returns what writes into the tree, and makes the tree where it is absent.
+    pub(crate) fn extractor(&self, overwrite: bool) -> Result<Extractor, Failure> {
+        self.may_write()?;
+        Extractor::new(&self.path, ExtractOptions { overwrite }).map_err(|e| self.failed(&e))
+    }
+
+    fn failed(&self, error: &io::Error) -> Failure {
+        let mut failure = of_io(error);
+        failure.message = format!("`{}`: {}", self.name, failure.message);
+        failure
     }
 }
 
@@ -39,12 +65,13 @@ fn path(bytes: Vec<u8>) -> Result<EntryPath, Failure> {
 
 impl Host for Guest {
     fn granted(&mut self) -> wasmtime::Result<Vec<(String, WitAccess)>> {
-        let trees = self.context.effective.trees.iter();
-        Ok(trees
-            .map(|(name, access)| match access {
-                Access::Read => (name.clone(), WitAccess::Read),
-                Access::Write => (name.clone(), WitAccess::Write),
-            })
+        let granted = self.context.effective.trees.iter();
+        let access = |access| match access {
+            Access::Read => WitAccess::Read,
+            Access::Write => WitAccess::Write,
+        };
+        Ok(granted
+            .map(|rule| (rule.name.clone(), access(rule.access)))
             .collect())
     }
 
@@ -53,20 +80,27 @@ impl Host for Guest {
             WitAccess::Read => Access::Read,
             WitAccess::Write => Access::Write,
         };
-        let is_granted = |(held, most): &(String, Access)| *held == name && *most >= access;
-        if !self.context.effective.trees.iter().any(is_granted) {
-            return Ok(Err(self.denied(
-                &format!("open tree `{name}`"),
-                &format!("paths = [{name:?}]"),
-            )));
-        }
-        match Tree::open(Path::new(&name)) {
-            Ok(tree) => Ok(Ok(self.table.push(OpenTree { tree, access, name })?)),
-            Err(error) => {
-                let mut failure = of_io(&error);
-                failure.message = format!("cannot open `{name}`: {error}");
-                Ok(Err(failure))
+        let open = || -> Result<OpenTree, Failure> {
+            let rule = self.context.effective.tree(&self.asker(), &name, access)?;
+            let path = rule.path.clone();
+            let opened = Tree::open(&path);
+            let mut open = OpenTree {
+                tree: None,
+                path,
+                access,
+                name,
+            };
+            match opened {
+                Ok(tree) => open.tree = Some(tree),
+                Err(error)
+                    if access == Access::Write && error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(open.failed(&error)),
             }
+            Ok(open)
+        };
+        match open() {
+            Ok(open) => self.keep(open),
+            Err(failure) => Ok(Err(failure)),
         }
     }
 }
@@ -84,32 +118,27 @@ impl HostTree for Guest {
             } else {
                 Some(path(directory)?)
             };
-            let found = tree.tree.list(below.as_ref()).map_err(|e| of_io(&e))?;
+            let found = tree.tree()?.list(below.as_ref()).map_err(|e| of_io(&e))?;
             Ok(found.into_iter().map(node).collect())
         };
         Ok(list())
     }
 
     fn read_file(&mut self, this: Resource<OpenTree>, file: Vec<u8>) -> Answer<Resource<Reader>> {
-        let tree = self.table.get(&this)?;
-        match path(file).and_then(|path| tree.tree.open_file(&path).map_err(|e| of_io(&e))) {
+        match open_file(self.table.get(&this)?, file) {
             Ok(file) => {
-                let size_hint = file.metadata().ok().map(|meta| meta.size());
-                Ok(Ok(self.table.push(Reader {
-                    size_hint,
-                    ..Reader::new(file)
-                })?))
+                let size = file.metadata().ok().map(|meta| meta.size());
+                self.keep(Reader::sized(file, size))
             }
             Err(failure) => Ok(Err(failure)),
         }
     }
 
     fn open_file(&mut self, this: Resource<OpenTree>, file: Vec<u8>) -> Answer<Resource<Blob>> {
-        let tree = self.table.get(&this)?;
-        match path(file).and_then(|path| tree.tree.open_file(&path).map_err(|e| of_io(&e))) {
-            Ok(file) => Ok(Ok(self.table.push(Blob {
+        match open_file(self.table.get(&this)?, file) {
+            Ok(file) => self.keep(Blob {
                 bytes: Arc::new(FileBlob(file)),
-            })?)),
+            }),
             Err(failure) => Ok(Err(failure)),
         }
     }
@@ -120,33 +149,33 @@ impl HostTree for Guest {
         file: Vec<u8>,
         mode: u32,
     ) -> Answer<Resource<Writer>> {
+        let overwrite = self.overwrite;
         let tree = self.table.get(&this)?;
         let start = || -> Result<NewFile, Failure> {
-            let extractor = tree.writer()?;
-            let entry = new_entry(path(file)?, EntryKind::Stream, mode);
-            let started = extractor.start(&entry, u64::MAX).map_err(|e| of_io(&e))?;
-            let taken = || failure(FailureKind::Failed, "the file cannot be created");
-            Ok(NewFile {
-                file: started.ok_or_else(taken)?,
-                entry,
-                at: 0,
-            })
+            tree.may_write()?;
+            let path = path(file)?;
+            NewFile::start(&tree.path, &path, mode, overwrite).map_err(|e| of_io(&e))
         };
         match start() {
-            Ok(file) => Ok(Ok(self.table.push(Writer::new(Box::new(file)))?)),
+            Ok(file) => self.keep(Writer::new(Box::new(file))),
             Err(failure) => Ok(Err(failure)),
         }
     }
 
     fn create_directory(&mut self, this: Resource<OpenTree>, directory: Vec<u8>) -> Answer<()> {
+        let overwrite = self.overwrite;
         let tree = self.table.get(&this)?;
         let make = || -> Result<(), Failure> {
-            let extractor = tree.writer()?;
-            let entry = Entry {
+            let directory = Entry {
+                path: path(directory)?,
+                kind: EntryKind::Directory,
+                modified: SystemClock.now(),
                 ownership: None,
-                ..new_entry(path(directory)?, EntryKind::Directory, 0)
+                attributes: Vec::new(),
             };
-            extractor.make(&entry).map_err(|e| of_io(&e))
+            tree.extractor(overwrite)?
+                .make(&directory)
+                .map_err(|e| of_io(&e))
         };
         Ok(make())
     }
@@ -154,8 +183,8 @@ impl HostTree for Guest {
     fn remove(&mut self, this: Resource<OpenTree>, name: Vec<u8>) -> Answer<()> {
         let tree = self.table.get(&this)?;
         let remove = || -> Result<(), Failure> {
-            tree.writer()?;
-            tree.tree.remove(&path(name)?).map_err(|e| of_io(&e))
+            tree.may_write()?;
+            tree.tree()?.remove(&path(name)?).map_err(|e| of_io(&e))
         };
         Ok(remove())
     }
@@ -164,6 +193,10 @@ impl HostTree for Guest {
         self.table.delete(this)?;
         Ok(())
     }
+}
+
+fn open_file(tree: &OpenTree, file: Vec<u8>) -> Result<File, Failure> {
+    tree.tree()?.open_file(&path(file)?).map_err(|e| of_io(&e))
 }
 
 fn node(entry: Entry) -> Node {
@@ -179,23 +212,6 @@ fn node(entry: Entry) -> Node {
         size,
         modified_ns: entry.modified.0,
         mode: entry.ownership.map_or(0, |ownership| ownership.mode),
-    }
-}
-
-fn new_entry(path: EntryPath, kind: EntryKind, mode: u32) -> Entry {
-    let ownership = Ownership {
-        mode: mode & 0o7777,
-        uid: rustix::process::geteuid().as_raw(),
-        gid: rustix::process::getegid().as_raw(),
-        xattrs: Vec::new(),
-    };
-    let modified: Instant = SystemClock.now();
-    Entry {
-        path,
-        kind,
-        modified,
-        ownership: Some(ownership),
-        attributes: Vec::new(),
     }
 }
 
@@ -220,30 +236,5 @@ impl BlobBytes for FileBlob {
         }
         bytes.truncate(filled);
         Ok(bytes)
-    }
-}
-
-/// A file in the making: it has no permissions until it is finished.
-struct NewFile {
-    file: Box<dyn TargetFile>,
-    entry: Entry,
-    at: u64,
-}
-
-impl Write for NewFile {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write_at(self.at, bytes)?;
-        self.at += bytes.len() as u64;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Target for NewFile {
-    fn finish(self: Box<Self>) -> io::Result<()> {
-        self.file.finish(&self.entry)
     }
 }

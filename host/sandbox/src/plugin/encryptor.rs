@@ -2,16 +2,17 @@
 //!
 //! An instance is used again only after a call that ended without a trap and left no handle behind.
 
-use super::{CallContext, CallError, Finding, Plugin, few, settle};
-use crate::bindings::v1::encryptor::EncryptorPlugin as Bindings;
-use crate::bindings::v1::encryptor::EncryptorPluginPre;
+use super::{CallContext, CallError, Finding, Plugin, end, few};
 use crate::bindings::v1::encryptor::exports::holdfast::plugin::encryptor as wit;
+use crate::bindings::v1::encryptor::{EncryptorPlugin as Bindings, EncryptorPluginPre};
 use crate::capability::Guest;
 use crate::capability::streams::{Blob, BlobBytes, PlainTarget, Reader, Writer};
+use crate::limits::{SEAL_CALL, SHORT_CALL};
 use crate::manifest::PluginKind;
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use wasmtime::Store;
 use wasmtime::component::Resource;
 
@@ -19,14 +20,20 @@ pub use wit::{Identity, KeyPair, Recipient};
 
 /// Instances that are kept ready; more than work at once are of no use.
 const READY_MAX: usize = 8;
+/// Calls after which an instance is replaced, so that what a guest forgets to free does not pile up.
+const CALLS_MAX: u32 = 1_000;
 
-type Instance = (Store<Guest>, Bindings);
+struct Instance {
+    store: Store<Guest>,
+    bindings: Bindings,
+    calls: u32,
+}
 
 /// A plugin, as an encryptor. Shared by threads.
 pub struct Encryptor {
     plugin: Plugin,
     context: Arc<CallContext>,
-    pre: EncryptorPluginPre<Guest>,
+    linked: EncryptorPluginPre<Guest>,
     ready: Mutex<Vec<Instance>>,
 }
 
@@ -36,18 +43,13 @@ impl Encryptor {
     /// # Errors
     /// It is none, or cannot be linked.
     pub fn new(plugin: Plugin, context: CallContext) -> Result<Self, CallError> {
-        if !plugin.inspection.kinds.contains(&PluginKind::Encryptor) {
-            return Err(plugin.other_kind("encryptor"));
-        }
-        let linker = plugin.linker()?;
-        let pre = linker
-            .instantiate_pre(&plugin.component)
-            .and_then(EncryptorPluginPre::new);
-        let pre = pre.map_err(|e| plugin.cannot_start(&e))?;
+        plugin.is(PluginKind::Encryptor)?;
+        let linked = EncryptorPluginPre::new(plugin.linked.clone());
+        let linked = linked.map_err(|e| plugin.cannot_start(&e))?;
         Ok(Self {
             plugin,
             context: Arc::new(context),
-            pre,
+            linked,
             ready: Mutex::default(),
         })
     }
@@ -55,41 +57,47 @@ impl Encryptor {
     /// Returns the plugin's name.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.plugin.inspection.manifest.name
-    }
-
-    fn instance(&self) -> Result<Instance, CallError> {
-        let ready = self
-            .ready
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop();
-        if let Some(instance) = ready {
-            return Ok(instance);
-        }
-        let mut store = self.plugin.store(&self.context);
-        let bindings = self
-            .pre
-            .instantiate(&mut store)
-            .map_err(|e| self.plugin.cannot_start(&e))?;
-        Ok((store, bindings))
+        self.plugin.name()
     }
 
     /// Makes a call, and keeps the instance if nothing of the call is left in it.
     fn call<T>(
         &self,
+        time: Duration,
         call: impl FnOnce(&mut Store<Guest>, &Bindings) -> wasmtime::Result<Result<T, super::Failure>>,
     ) -> Result<T, CallError> {
-        let (mut store, bindings) = self.instance()?;
-        store.data_mut().begin_call(Arc::clone(&self.context));
-        store.set_hostcall_fuel(crate::limits::HOSTCALL_BYTES_MAX);
-        store.set_epoch_deadline(1);
-        let result = call(&mut store, &bindings);
-        let is_clean = result.is_ok() && store.data().table.is_empty();
-        let answer = settle(self.name(), &self.context.cancel, result);
+        let ready = self
+            .ready
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
+        let (mut instance, _watch) = match ready {
+            Some(mut instance) => {
+                let time = self.context.limits.deadline.unwrap_or(time);
+                let watch = self.plugin.watchdog.watch(&self.context.cancel, time);
+                instance.store.data_mut().begin_call(watch.call());
+                instance.store.set_epoch_deadline(1);
+                (instance, watch)
+            }
+            None => {
+                let mut running = self.plugin.begin(&self.context, time)?;
+                let bindings = running.finish_start(|store| self.linked.instantiate(store))?;
+                (
+                    Instance {
+                        store: running.store,
+                        bindings,
+                        calls: 0,
+                    },
+                    running.watch,
+                )
+            }
+        };
+        let result = call(&mut instance.store, &instance.bindings);
+        let (answer, is_reusable) = end(&mut instance.store, result);
+        instance.calls += 1;
         let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
-        if is_clean && ready.len() < READY_MAX {
-            ready.push((store, bindings));
+        if is_reusable && instance.calls < CALLS_MAX && ready.len() < READY_MAX {
+            ready.push(instance);
         }
         answer
     }
@@ -104,7 +112,7 @@ impl Encryptor {
                 .holdfast_plugin_encryptor()
                 .call_check(store, recipients)
         };
-        self.call(check).map(few)
+        self.call(SHORT_CALL, check).map(few)
     }
 
     /// Makes a new pair of keys.
@@ -112,7 +120,9 @@ impl Encryptor {
     /// # Errors
     /// The plugin failed.
     pub fn generate(&self) -> Result<KeyPair, CallError> {
-        self.call(|store, bindings| bindings.holdfast_plugin_encryptor().call_generate(store))
+        self.call(SHORT_CALL, |store, bindings| {
+            bindings.holdfast_plugin_encryptor().call_generate(store)
+        })
     }
 
     /// Seals a stream.
@@ -125,22 +135,12 @@ impl Encryptor {
         plain: Box<dyn Read + Send>,
         sealed: Box<dyn Write + Send>,
     ) -> Result<(), CallError> {
-        let finished = Arc::new(AtomicBool::new(false));
-        let target = PlainTarget {
-            to: sealed,
-            finished: Arc::clone(&finished),
-        };
-        self.call(|store, bindings| {
-            let plain = store.data_mut().table.push(Reader {
-                from: plain,
-                size_hint: None,
-            })?;
-            let sealed = store.data_mut().table.push(Writer::new(Box::new(target)))?;
+        self.transform(sealed, |store, bindings, sealed| {
+            let plain = store.data_mut().table.push(Reader::new(plain))?;
             bindings
                 .holdfast_plugin_encryptor()
                 .call_seal(store, recipients, plain, sealed)
-        })?;
-        self.was_finished(&finished)
+        })
     }
 
     /// Opens a sealed stream.
@@ -153,28 +153,18 @@ impl Encryptor {
         sealed: Box<dyn Read + Send>,
         plain: Box<dyn Write + Send>,
     ) -> Result<(), CallError> {
-        let finished = Arc::new(AtomicBool::new(false));
-        let target = PlainTarget {
-            to: plain,
-            finished: Arc::clone(&finished),
-        };
-        self.call(|store, bindings| {
-            let sealed = store.data_mut().table.push(Reader {
-                from: sealed,
-                size_hint: None,
-            })?;
-            let plain = store.data_mut().table.push(Writer::new(Box::new(target)))?;
+        self.transform(plain, |store, bindings, plain| {
+            let sealed = store.data_mut().table.push(Reader::new(sealed))?;
             bindings
                 .holdfast_plugin_encryptor()
                 .call_open(store, identities, sealed, plain)
-        })?;
-        self.was_finished(&finished)
+        })
     }
 
-    /// Opens a range of the plaintext.
+    /// Opens a range of the plaintext: its offset and its length.
     ///
     /// # Errors
-    /// As for [`Encryptor::open`].
+    /// As for [`Encryptor::open`]; also where the range reaches past the end.
     pub fn open_range(
         &self,
         identities: &[Identity],
@@ -182,31 +172,38 @@ impl Encryptor {
         range: (u64, u64),
         plain: Box<dyn Write + Send>,
     ) -> Result<(), CallError> {
-        let finished = Arc::new(AtomicBool::new(false));
-        let target = PlainTarget {
-            to: plain,
-            finished: Arc::clone(&finished),
-        };
-        self.call(|store, bindings| {
+        let (offset, length) = range;
+        self.transform(plain, |store, bindings, plain| {
             let blob = store.data_mut().table.push(Blob { bytes: sealed })?;
-            let plain = store.data_mut().table.push(Writer::new(Box::new(target)))?;
             let borrowed = Resource::new_borrow(blob.rep());
-            let (offset, length) = range;
-            let result = bindings.holdfast_plugin_encryptor().call_open_range(
-                &mut *store,
-                identities,
-                borrowed,
-                offset,
-                length,
-                plain,
-            );
+            let encryptor = bindings.holdfast_plugin_encryptor();
+            let result =
+                encryptor.call_open_range(&mut *store, identities, borrowed, offset, length, plain);
             store.data_mut().table.delete(blob)?;
             result
-        })?;
-        self.was_finished(&finished)
+        })
     }
 
-    fn was_finished(&self, finished: &AtomicBool) -> Result<(), CallError> {
+    /// Makes a call that writes, and sees to it that what was written is whole.
+    fn transform(
+        &self,
+        to: Box<dyn Write + Send>,
+        call: impl FnOnce(
+            &mut Store<Guest>,
+            &Bindings,
+            Resource<Writer>,
+        ) -> wasmtime::Result<Result<(), super::Failure>>,
+    ) -> Result<(), CallError> {
+        let finished = Arc::new(AtomicBool::new(false));
+        let target = PlainTarget {
+            to,
+            taken: 0,
+            finished: Arc::clone(&finished),
+        };
+        self.call(SEAL_CALL, |store, bindings| {
+            let target = store.data_mut().table.push(Writer::new(Box::new(target)))?;
+            call(store, bindings, target)
+        })?;
         if finished.load(Ordering::SeqCst) {
             return Ok(());
         }

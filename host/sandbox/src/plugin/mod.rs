@@ -1,10 +1,14 @@
 //! Plugins by kind: typed calls.
 //!
-//! A call runs on the thread that makes it, and blocks it. Whatever it waits for listens to the
-//! job's cancel flag. A store that trapped is thrown away; nothing of it is used again.
+//! - A call runs on the thread that makes it, and blocks it. A clock ends it when its time is over or
+//!   its run is cancelled; whatever waits listens.
+//! - When a call is over nothing of it goes on: handles are dropped, commands killed, transfers joined.
+//! - A store that trapped is thrown away; nothing of it is used again.
 
 /// Encryptors, with instances that are kept ready.
 pub mod encryptor;
+/// Why a call failed.
+mod error;
 /// Notifiers.
 pub mod notifier;
 /// Sources.
@@ -13,25 +17,30 @@ pub mod source;
 pub mod verifier;
 
 use crate::bindings::v1::shared;
-use crate::capability::Guest;
-use crate::capability::guest::{OutOfTime, WasCancelled};
-use crate::component::Inspection;
-use crate::grant::Effective;
+use crate::capability::{Guest, cleaned, link_fast, link_wasi};
+use crate::component::{CONTRACT, Inspection, PACKAGE};
+use crate::grant::{Asker, Effective};
 use crate::limits::{CallLimits, FINDINGS_MAX};
+use crate::manifest::PluginKind;
 use crate::ports::{Listener, SecretPort, StatePort};
-use holdfast_base::cancel::{Cancel, Reason};
-use holdfast_base::error::{Describe, Hint, Kind};
+use crate::watchdog::{Watch, Watchdog};
+use error::Ending;
+use holdfast_base::cancel::Cancel;
 use std::sync::Arc;
-use wasmtime::component::{Component, HasSelf, Linker};
-use wasmtime::{Engine, Store, Trap, WasmBacktrace};
+use std::time::Duration;
+use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
+use wasmtime::{Engine, Store};
 
+pub use error::CallError;
 pub use shared::types::{Attributes, Failure, FailureKind, Finding, Severity};
 
 /// A plugin that was loaded.
 pub struct Plugin {
     engine: Engine,
-    component: Component,
+    watchdog: Watchdog,
+    linked: InstancePre<Guest>,
     inspection: Inspection,
+    name: Arc<str>,
 }
 
 /// What a call may use, and for which job it is made.
@@ -54,109 +63,6 @@ pub struct CallContext {
     pub limits: CallLimits,
 }
 
-/// Says why a call failed.
-#[derive(Debug, thiserror::Error)]
-pub enum CallError {
-    /// The plugin says so itself.
-    #[error("plugin `{plugin}`: {}", .failure.message)]
-    Failed {
-        /// The plugin.
-        plugin: String,
-        /// What it says.
-        failure: Failure,
-    },
-    /// The plugin broke.
-    #[error("plugin `{plugin}` broke: {what}")]
-    Broke {
-        /// The plugin.
-        plugin: String,
-        /// How.
-        what: String,
-        /// The functions that it was in, innermost first.
-        backtrace: Vec<String>,
-    },
-    /// The plugin reached a limit.
-    #[error("plugin `{plugin}` was stopped: {what}")]
-    Limit {
-        /// The plugin.
-        plugin: String,
-        /// Which limit.
-        what: String,
-    },
-    /// The plugin cannot be started.
-    #[error("plugin `{plugin}` cannot be started: {detail}")]
-    Start {
-        /// The plugin.
-        plugin: String,
-        /// Why.
-        detail: String,
-    },
-    /// The plugin says that all went well, and it did not.
-    #[error("plugin `{plugin}` reported success, but {what}")]
-    Untrue {
-        /// The plugin.
-        plugin: String,
-        /// What is not so.
-        what: String,
-    },
-    /// The plugin is of another kind.
-    #[error("plugin `{plugin}` is no {kind}")]
-    OtherKind {
-        /// The plugin.
-        plugin: String,
-        /// What was wanted.
-        kind: &'static str,
-    },
-    /// The job was cancelled.
-    #[error("plugin `{plugin}` was stopped, since the job {}", match .reason {
-        Reason::Interrupted => "was interrupted",
-        Reason::Deadline => "ran out of time",
-        Reason::Failed => "failed elsewhere",
-    })]
-    Cancelled {
-        /// The plugin.
-        plugin: String,
-        /// Why.
-        reason: Reason,
-    },
-}
-
-impl Describe for CallError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::Failed { failure, .. } => match failure.kind {
-                FailureKind::Denied => Kind::Denied,
-                FailureKind::Unavailable | FailureKind::Timeout => Kind::Temporary,
-                FailureKind::Damaged => Kind::Damaged,
-                _ => Kind::Failed,
-            },
-            Self::OtherKind { .. } => Kind::Usage,
-            Self::Cancelled {
-                reason: Reason::Interrupted,
-                ..
-            } => Kind::Interrupted,
-            Self::Cancelled {
-                reason: Reason::Deadline,
-                ..
-            } => Kind::Temporary,
-            _ => Kind::Failed,
-        }
-    }
-
-    fn hints(&self) -> Vec<Hint> {
-        match self {
-            Self::Failed { failure, .. } => failure.hint.iter().cloned().map(Hint).collect(),
-            Self::Broke { backtrace, .. } if !backtrace.is_empty() => {
-                vec![Hint(format!(
-                    "For its author, it broke in: {}",
-                    backtrace.join(" < ")
-                ))]
-            }
-            _ => Vec::new(),
-        }
-    }
-}
-
 /// Writes an error and what caused it in one line.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -170,12 +76,22 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 }
 
 impl Plugin {
-    pub(crate) fn new(engine: Engine, component: Component, inspection: Inspection) -> Self {
-        Self {
+    pub(crate) fn new(
+        engine: Engine,
+        watchdog: Watchdog,
+        component: &Component,
+        inspection: Inspection,
+    ) -> wasmtime::Result<Self> {
+        let linker = link(&engine, &inspection)?;
+        let linked = linker.instantiate_pre(component)?;
+        let name = Arc::from(inspection.manifest.name.as_str());
+        Ok(Self {
             engine,
-            component,
+            watchdog,
+            linked,
             inspection,
-        }
+            name,
+        })
     }
 
     /// Returns what can be said of it without running it.
@@ -184,156 +100,134 @@ impl Plugin {
         &self.inspection
     }
 
-    fn name(&self) -> Arc<str> {
-        Arc::from(self.inspection.manifest.name.as_str())
+    /// Returns its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
-    fn store(&self, context: &Arc<CallContext>) -> Store<Guest> {
-        Guest::store(&self.engine, Arc::clone(context), self.name())
+    fn is(&self, kind: PluginKind) -> Result<(), CallError> {
+        if self.inspection.kinds.contains(&kind) {
+            return Ok(());
+        }
+        Err(CallError::OtherKind {
+            plugin: self.name.to_string(),
+            kind: kind.word(),
+        })
     }
 
-    /// Links the contract, and WASI with nothing in it.
-    fn linker(&self) -> Result<Linker<Guest>, CallError> {
-        type Own = HasSelf<Guest>;
-        let mut linker = Linker::new(&self.engine);
-        let mut link = || -> wasmtime::Result<()> {
-            let to = &mut linker;
-            shared::types::add_to_linker::<_, Own>(to, |guest| guest)?;
-            shared::streams::add_to_linker::<_, Own>(to, |guest| guest)?;
-            shared::config::add_to_linker::<_, Own>(to, |guest| guest)?;
-            shared::log::add_to_linker::<_, Own>(to, |guest| guest)?;
-            shared::progress::add_to_linker::<_, Own>(to, |guest| guest)?;
-            shared::crypto::add_to_linker::<_, Own>(to, |guest| guest)?;
-            shared::clock::add_to_linker::<_, Own>(to, |guest| guest)?;
-            shared::random::add_to_linker::<_, Own>(to, |guest| guest)?;
-            shared::trees::add_to_linker::<_, Own>(to, |guest| guest)?;
-            shared::process::add_to_linker::<_, Own>(to, |guest| guest)?;
-            shared::net::add_to_linker::<_, Own>(to, |guest| guest)?;
-            shared::http::add_to_linker::<_, Own>(to, |guest| guest)?;
-            shared::secrets::add_to_linker::<_, Own>(to, |guest| guest)?;
-            shared::state::add_to_linker::<_, Own>(to, |guest| guest)?;
-            shared::entries::add_to_linker::<_, Own>(to, |guest| guest)?;
-            if !self.inspection.wasi.is_empty() {
-                wasmtime_wasi::p2::add_to_linker_sync(to)?;
-            }
-            Ok(())
+    /// Makes a store, and starts to watch the time.
+    fn begin(&self, context: &Arc<CallContext>, time: Duration) -> Result<Running, CallError> {
+        let asker = Asker {
+            plugin: &self.name,
+            job: &context.job,
         };
-        link().map_err(|e| self.cannot_start(&e))?;
-        Ok(linker)
+        if let Some(denial) = context.effective.first_lacking(&asker) {
+            return Err(Box::new(denial).into());
+        }
+        let watch = self
+            .watchdog
+            .watch(&context.cancel, context.limits.deadline.unwrap_or(time));
+        let (context, name) = (Arc::clone(context), Arc::clone(&self.name));
+        let store = Guest::store(&self.engine, context, name, watch.call());
+        Ok(Running { store, watch })
     }
 
     fn cannot_start(&self, error: &wasmtime::Error) -> CallError {
         CallError::Start {
-            plugin: self.name().to_string(),
+            plugin: self.name.to_string(),
             detail: format!("{error:#}"),
         }
     }
+}
 
-    fn other_kind(&self, kind: &'static str) -> CallError {
-        CallError::OtherKind {
-            plugin: self.name().to_string(),
-            kind,
+/// A call that is being made.
+struct Running {
+    store: Store<Guest>,
+    watch: Watch,
+}
+
+impl Running {
+    /// Brings the guest to life. What it does while it starts is bounded as a call is.
+    fn finish_start<B>(
+        &mut self,
+        start: impl FnOnce(&mut Store<Guest>) -> wasmtime::Result<B>,
+    ) -> Result<B, CallError> {
+        match start(&mut self.store) {
+            Ok(bindings) => Ok(bindings),
+            Err(error) => self.finish(|_| Err(error)),
         }
+    }
+
+    /// Makes the call, and ends it with all that the guest left behind.
+    fn finish<T>(
+        &mut self,
+        call: impl FnOnce(&mut Store<Guest>) -> wasmtime::Result<Result<T, Failure>>,
+    ) -> Result<T, CallError> {
+        let result = call(&mut self.store);
+        end(&mut self.store, result).0
     }
 }
 
-/// Turns what a call came to into an answer.
-pub(crate) fn settle<T>(
-    plugin: &str,
-    cancel: &Cancel,
+/// Ends a call. Returns what it came to, and whether the store may be used again.
+fn end<T>(
+    store: &mut Store<Guest>,
     result: wasmtime::Result<Result<T, Failure>>,
-) -> Result<T, CallError> {
-    match result {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(failure)) => match cancel.reason() {
-            Some(reason) => Err(CallError::Cancelled {
-                plugin: plugin.to_owned(),
-                reason,
-            }),
-            None => Err(CallError::Failed {
-                plugin: plugin.to_owned(),
-                failure: cleaned(failure),
-            }),
-        },
-        Err(error) => Err(broken(plugin, cancel, &error)),
-    }
-}
-
-/// Takes out of a guest's words what could confuse a terminal.
-fn cleaned(failure: Failure) -> Failure {
-    let clean = |text: String| {
-        text.chars()
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .collect()
+) -> (Result<T, CallError>, bool) {
+    let guest = store.data_mut();
+    let (reason, is_clean) = guest.end_call();
+    let last_words = guest.log.last_error();
+    let ending = Ending {
+        plugin: guest.plugin.to_string(),
+        reason,
+        last_words,
     };
-    Failure {
-        message: clean(failure.message),
-        hint: failure.hint.map(clean),
-        ..failure
-    }
+    let is_reusable = is_clean && result.is_ok();
+    (ending.settle(result), is_reusable)
 }
 
-fn broken(plugin: &str, cancel: &Cancel, error: &wasmtime::Error) -> CallError {
-    let plugin = plugin.to_owned();
-    if let Some(reason) = cancel.reason() {
-        return CallError::Cancelled { plugin, reason };
-    }
-    if error.is::<OutOfTime>() {
-        return CallError::Limit {
-            plugin,
-            what: "it ran longer than it may".to_owned(),
-        };
-    }
-    if error.is::<WasCancelled>() {
-        return CallError::Cancelled {
-            plugin,
-            reason: Reason::Failed,
-        };
-    }
-    let backtrace: Vec<String> = error
-        .downcast_ref::<WasmBacktrace>()
-        .map(|trace| {
-            trace
-                .frames()
-                .iter()
-                .filter_map(|f| f.func_name().map(str::to_owned))
-                .take(8)
-                .collect()
-        })
-        .unwrap_or_default();
-    let what = match error.downcast_ref::<Trap>() {
-        Some(Trap::StackOverflow) => {
-            return CallError::Limit {
-                plugin,
-                what: "its stack overflowed: it calls itself too deeply".into(),
-            };
+/// Links what the component imports, and WASI with nothing in it where it wants that.
+fn link(engine: &Engine, inspection: &Inspection) -> wasmtime::Result<Linker<Guest>> {
+    type Own = HasSelf<Guest>;
+    let mut linker = Linker::new(engine);
+    let to = &mut linker;
+    for interface in &inspection.imports {
+        match interface.as_str() {
+            "types" => shared::types::add_to_linker::<_, Own>(to, |guest| guest)?,
+            "streams" => {
+                shared::streams::add_to_linker::<_, Own>(to, |guest| guest)?;
+                link_fast(to, &format!("{PACKAGE}streams@{CONTRACT}"))?;
+            }
+            "config" => shared::config::add_to_linker::<_, Own>(to, |guest| guest)?,
+            "log" => shared::log::add_to_linker::<_, Own>(to, |guest| guest)?,
+            "progress" => shared::progress::add_to_linker::<_, Own>(to, |guest| guest)?,
+            "crypto" => shared::crypto::add_to_linker::<_, Own>(to, |guest| guest)?,
+            "clock" => shared::clock::add_to_linker::<_, Own>(to, |guest| guest)?,
+            "random" => shared::random::add_to_linker::<_, Own>(to, |guest| guest)?,
+            "trees" => shared::trees::add_to_linker::<_, Own>(to, |guest| guest)?,
+            "process" => shared::process::add_to_linker::<_, Own>(to, |guest| guest)?,
+            "net" => shared::net::add_to_linker::<_, Own>(to, |guest| guest)?,
+            "http" => shared::http::add_to_linker::<_, Own>(to, |guest| guest)?,
+            "secrets" => shared::secrets::add_to_linker::<_, Own>(to, |guest| guest)?,
+            "state" => shared::state::add_to_linker::<_, Own>(to, |guest| guest)?,
+            "entries" => shared::entries::add_to_linker::<_, Own>(to, |guest| guest)?,
+            // Not of this contract: instantiating names it.
+            _ => {}
         }
-        Some(Trap::UnreachableCodeReached) => "it panicked".to_owned(),
-        Some(Trap::MemoryOutOfBounds) => "it reached outside of its memory".to_owned(),
-        Some(trap) => trap.to_string(),
-        None => error.root_cause().to_string(),
-    };
-    if what.contains("forcing trap when growing") {
-        return CallError::Limit {
-            plugin,
-            what: "it wanted more memory than it may have".into(),
-        };
     }
-    if what.contains("table has no free keys") || what.contains("resource table") {
-        return CallError::Limit {
-            plugin,
-            what: "it holds too many handles".into(),
-        };
+    if !inspection.wasi.is_empty() {
+        link_wasi(to)?;
     }
-    CallError::Broke {
-        plugin,
-        what,
-        backtrace,
-    }
+    Ok(linker)
 }
 
 /// Keeps as many findings as a person would read.
-pub(crate) fn few(mut findings: Vec<Finding>) -> Vec<Finding> {
+fn few(mut findings: Vec<Finding>) -> Vec<Finding> {
     findings.truncate(FINDINGS_MAX);
+    for finding in &mut findings {
+        finding.subject = cleaned(&finding.subject);
+        finding.message = cleaned(&finding.message);
+        finding.hint = finding.hint.as_deref().map(cleaned);
+    }
     findings
 }

@@ -1,29 +1,50 @@
 //! Notifiers.
 
-use super::{CallContext, CallError, Plugin, settle};
-use crate::bindings::v1::notifier::NotifierPlugin as Bindings;
+use super::{CallContext, CallError, Finding, Plugin, few};
+use crate::bindings::v1::notifier::{NotifierPlugin as Bindings, NotifierPluginPre};
+use crate::capability::Guest;
+use crate::limits::SHORT_CALL;
 use crate::manifest::PluginKind;
 use std::sync::Arc;
+use wasmtime::Store;
 
 /// Something that people should know.
 pub use crate::bindings::v1::notifier::exports::holdfast::plugin::notifier::Event;
 
 impl Plugin {
+    fn as_notifier<T>(
+        &self,
+        context: &Arc<CallContext>,
+        call: impl FnOnce(&mut Store<Guest>, &Bindings) -> wasmtime::Result<Result<T, super::Failure>>,
+    ) -> Result<T, CallError> {
+        self.is(PluginKind::Notifier)?;
+        let linked = NotifierPluginPre::new(self.linked.clone());
+        let linked = linked.map_err(|e| self.cannot_start(&e))?;
+        let mut running = self.begin(context, SHORT_CALL)?;
+        let bindings = running.finish_start(|store| linked.instantiate(store))?;
+        running.finish(|store| call(store, &bindings))
+    }
+
+    /// Asks the plugin, as a notifier, "would a notification go out now?".
+    ///
+    /// # Errors
+    /// It is no notifier, failed, or broke.
+    pub fn check_notifier(&self, context: &Arc<CallContext>) -> Result<Vec<Finding>, CallError> {
+        let check = |store: &mut Store<Guest>, bindings: &Bindings| {
+            bindings.holdfast_plugin_notifier().call_check(store)
+        };
+        self.as_notifier(context, check).map(few)
+    }
+
     /// Lets the plugin, as a notifier, tell people.
     ///
     /// # Errors
     /// It is no notifier, failed, or broke.
     pub fn notify(&self, context: &Arc<CallContext>, event: &Event) -> Result<(), CallError> {
-        if !self.inspection.kinds.contains(&PluginKind::Notifier) {
-            return Err(self.other_kind("notifier"));
-        }
-        let mut store = self.store(context);
-        let linker = self.linker()?;
-        let bindings = Bindings::instantiate(&mut store, &self.component, &linker);
-        let bindings = bindings.map_err(|e| self.cannot_start(&e))?;
-        let result = bindings
-            .holdfast_plugin_notifier()
-            .call_notify(&mut store, event);
-        settle(&self.name(), &context.cancel, result)
+        self.as_notifier(context, |store, bindings| {
+            bindings
+                .holdfast_plugin_notifier()
+                .call_notify(store, event)
+        })
     }
 }

@@ -1,14 +1,17 @@
 //! Sources: what they say is checked before it is believed.
+//!
+//! [`Source::backup`] succeeds only if the source returned well, finished every entry that it
+//! started, and put in as many entries as the job demands.
 
-use super::{CallContext, CallError, Finding, Plugin, few, settle};
-use crate::bindings::v1::source::SourcePlugin as Bindings;
+use super::{CallContext, CallError, Finding, Plugin, Running, few};
 use crate::bindings::v1::source::exports::holdfast::plugin::source as wit;
-use crate::capability::Guest;
+use crate::bindings::v1::source::{SourcePlugin as Bindings, SourcePluginPre};
 use crate::capability::entries::{ContentHandle, DraftHandle};
+use crate::limits::{LONG_CALL, SHORT_CALL};
 use crate::manifest::PluginKind;
 use crate::ports::{ContentPort, DraftPort};
-use std::sync::{Arc, PoisonError};
-use wasmtime::Store;
+use std::sync::Arc;
+use std::time::Duration;
 use wasmtime::component::Resource;
 
 /// The newest committed snapshot of the same job.
@@ -22,24 +25,31 @@ impl Plugin {
     /// # Errors
     /// It is none.
     pub fn source(&self) -> Result<Source<'_>, CallError> {
-        if self.inspection.kinds.contains(&PluginKind::Source) {
-            Ok(Source(self))
-        } else {
-            Err(self.other_kind("source"))
-        }
+        self.is(PluginKind::Source)?;
+        let linked = SourcePluginPre::new(self.linked.clone());
+        let linked = linked.map_err(|e| self.cannot_start(&e))?;
+        Ok(Source {
+            plugin: self,
+            linked,
+        })
     }
 }
 
 /// A plugin, as a source.
-pub struct Source<'a>(&'a Plugin);
+pub struct Source<'a> {
+    plugin: &'a Plugin,
+    linked: SourcePluginPre<crate::capability::Guest>,
+}
 
 impl Source<'_> {
-    fn start(&self, context: &Arc<CallContext>) -> Result<(Store<Guest>, Bindings), CallError> {
-        let mut store = self.0.store(context);
-        let linker = self.0.linker()?;
-        let bindings = Bindings::instantiate(&mut store, &self.0.component, &linker);
-        let bindings = bindings.map_err(|e| self.0.cannot_start(&e))?;
-        Ok((store, bindings))
+    fn start(
+        &self,
+        context: &Arc<CallContext>,
+        time: Duration,
+    ) -> Result<(Running, Bindings), CallError> {
+        let mut running = self.plugin.begin(context, time)?;
+        let bindings = running.finish_start(|store| self.linked.instantiate(store))?;
+        Ok((running, bindings))
     }
 
     /// Asks "would a backup work now?".
@@ -47,9 +57,10 @@ impl Source<'_> {
     /// # Errors
     /// The plugin failed to answer.
     pub fn check(&self, context: &Arc<CallContext>) -> Result<Vec<Finding>, CallError> {
-        let (mut store, bindings) = self.start(context)?;
-        let result = bindings.holdfast_plugin_source().call_check(&mut store);
-        settle(&self.0.name(), &context.cancel, result).map(few)
+        let (mut running, bindings) = self.start(context, SHORT_CALL)?;
+        running
+            .finish(|store| bindings.holdfast_plugin_source().call_check(store))
+            .map(few)
     }
 
     /// Lets the source put everything into the draft.
@@ -62,24 +73,34 @@ impl Source<'_> {
         draft: &Arc<dyn DraftPort>,
         previous: Option<&Previous>,
     ) -> Result<(), CallError> {
-        let (mut store, bindings) = self.start(context)?;
-        let handle = store.data_mut().table.push(DraftHandle(Arc::clone(draft)));
-        let handle = handle.map_err(|e| self.0.cannot_start(&e.into()))?;
-        let borrowed = Resource::new_borrow(handle.rep());
-        let result = bindings
-            .holdfast_plugin_source()
-            .call_backup(&mut store, borrowed, previous);
-        settle(&self.0.name(), &context.cancel, result)?;
-        let unfinished = Arc::clone(&store.data().unfinished);
-        drop(store);
-        let unfinished = unfinished.lock().unwrap_or_else(PoisonError::into_inner);
-        match unfinished.first() {
-            None => Ok(()),
-            Some(name) => Err(CallError::Untrue {
-                plugin: self.0.name().to_string(),
-                what: format!("entry `{name}` was started and never finished"),
-            }),
+        let (mut running, bindings) = self.start(context, LONG_CALL)?;
+        let ledger = Arc::clone(&running.store.data().ledger);
+        running.finish(|store| {
+            let handle = store
+                .data_mut()
+                .table
+                .push(DraftHandle(Arc::clone(draft)))?;
+            let borrowed = Resource::new_borrow(handle.rep());
+            bindings
+                .holdfast_plugin_source()
+                .call_backup(store, borrowed, previous)
+        })?;
+        let untrue = |what| CallError::Untrue {
+            plugin: self.plugin.name.to_string(),
+            what,
+        };
+        if let Some(complaint) = ledger.complaint() {
+            return Err(untrue(complaint));
         }
+        let totals = draft.settle().map_err(|e| untrue(super::chain(&e)))?;
+        if totals.entries < context.limits.entries_min {
+            let what = match totals.entries {
+                0 => "it put nothing into the snapshot".to_owned(),
+                count => format!("it put only {count} entries into the snapshot"),
+            };
+            return Err(untrue(what));
+        }
+        Ok(())
     }
 
     /// Tells the source that its snapshot was committed.
@@ -87,11 +108,12 @@ impl Source<'_> {
     /// # Errors
     /// The plugin failed; the snapshot stays.
     pub fn committed(&self, context: &Arc<CallContext>, snapshot: &str) -> Result<(), CallError> {
-        let (mut store, bindings) = self.start(context)?;
-        let result = bindings
-            .holdfast_plugin_source()
-            .call_committed(&mut store, snapshot);
-        settle(&self.0.name(), &context.cancel, result)
+        let (mut running, bindings) = self.start(context, SHORT_CALL)?;
+        running.finish(|store| {
+            bindings
+                .holdfast_plugin_source()
+                .call_committed(store, snapshot)
+        })
     }
 
     /// Lets the source bring a snapshot back to where it came from.
@@ -104,20 +126,17 @@ impl Source<'_> {
         content: &Arc<dyn ContentPort>,
         request: &RestoreRequest,
     ) -> Result<(), CallError> {
-        let (mut store, bindings) = self.start(context)?;
-        let handle = ContentHandle {
-            content: Arc::clone(content),
-            overwrite: request.overwrite,
-        };
-        let handle = store
-            .data_mut()
-            .table
-            .push(handle)
-            .map_err(|e| self.0.cannot_start(&e.into()))?;
-        let borrowed = Resource::new_borrow(handle.rep());
-        let result = bindings
-            .holdfast_plugin_source()
-            .call_restore(&mut store, borrowed, request);
-        settle(&self.0.name(), &context.cancel, result)
+        let (mut running, bindings) = self.start(context, LONG_CALL)?;
+        running.finish(|store| {
+            let guest = store.data_mut();
+            guest.overwrite = request.overwrite;
+            let handle = guest.table.push(ContentHandle {
+                content: Arc::clone(content),
+            })?;
+            let borrowed = Resource::new_borrow(handle.rep());
+            bindings
+                .holdfast_plugin_source()
+                .call_restore(store, borrowed, request)
+        })
     }
 }

@@ -1,14 +1,43 @@
 //! Verifiers.
 
-use super::{CallContext, CallError, Finding, Plugin, few, settle};
-use crate::bindings::v1::verifier::VerifierPlugin as Bindings;
+use super::{CallContext, CallError, Finding, Plugin, few};
+use crate::bindings::v1::verifier::{VerifierPlugin as Bindings, VerifierPluginPre};
+use crate::capability::Guest;
 use crate::capability::entries::ContentHandle;
+use crate::limits::{LONG_CALL, SHORT_CALL};
 use crate::manifest::PluginKind;
 use crate::ports::ContentPort;
 use std::sync::Arc;
+use std::time::Duration;
+use wasmtime::Store;
 use wasmtime::component::Resource;
 
 impl Plugin {
+    fn as_verifier<T>(
+        &self,
+        context: &Arc<CallContext>,
+        time: Duration,
+        call: impl FnOnce(&mut Store<Guest>, &Bindings) -> wasmtime::Result<Result<T, super::Failure>>,
+    ) -> Result<T, CallError> {
+        self.is(PluginKind::Verifier)?;
+        let linked = VerifierPluginPre::new(self.linked.clone());
+        let linked = linked.map_err(|e| self.cannot_start(&e))?;
+        let mut running = self.begin(context, time)?;
+        let bindings = running.finish_start(|store| linked.instantiate(store))?;
+        running.finish(|store| call(store, &bindings))
+    }
+
+    /// Asks the plugin, as a verifier, "would a verification work now?".
+    ///
+    /// # Errors
+    /// It is no verifier, failed, or broke.
+    pub fn check_verifier(&self, context: &Arc<CallContext>) -> Result<Vec<Finding>, CallError> {
+        let check = |store: &mut Store<Guest>, bindings: &Bindings| {
+            bindings.holdfast_plugin_verifier().call_check(store)
+        };
+        self.as_verifier(context, SHORT_CALL, check).map(few)
+    }
+
     /// Lets the plugin, as a verifier, read a snapshot's entries and say what it finds.
     ///
     /// # Errors
@@ -18,26 +47,15 @@ impl Plugin {
         context: &Arc<CallContext>,
         content: &Arc<dyn ContentPort>,
     ) -> Result<Vec<Finding>, CallError> {
-        if !self.inspection.kinds.contains(&PluginKind::Verifier) {
-            return Err(self.other_kind("verifier"));
-        }
-        let mut store = self.store(context);
-        let linker = self.linker()?;
-        let bindings = Bindings::instantiate(&mut store, &self.component, &linker);
-        let bindings = bindings.map_err(|e| self.cannot_start(&e))?;
-        let handle = ContentHandle {
-            content: Arc::clone(content),
-            overwrite: false,
+        let verify = |store: &mut Store<Guest>, bindings: &Bindings| {
+            let handle = store.data_mut().table.push(ContentHandle {
+                content: Arc::clone(content),
+            })?;
+            let borrowed = Resource::new_borrow(handle.rep());
+            bindings
+                .holdfast_plugin_verifier()
+                .call_verify(store, borrowed)
         };
-        let handle = store
-            .data_mut()
-            .table
-            .push(handle)
-            .map_err(|e| self.cannot_start(&e.into()))?;
-        let borrowed = Resource::new_borrow(handle.rep());
-        let result = bindings
-            .holdfast_plugin_verifier()
-            .call_verify(&mut store, borrowed);
-        settle(&self.name(), &context.cancel, result).map(few)
+        self.as_verifier(context, LONG_CALL, verify).map(few)
     }
 }
