@@ -103,7 +103,10 @@ impl Header {
         match lines.next() {
             Some(VERSION) => {}
             Some(other) if other.starts_with("age-encryption.org/") => {
-                return Err(Failure::new(FailureKind::Unsupported, format!("`{other}` is no version that is known")));
+                return Err(Failure::new(
+                    FailureKind::Unsupported,
+                    format!("`{other}` is no version that is known"),
+                ));
             }
             _ => return Err(unfit()),
         }
@@ -123,7 +126,11 @@ impl Header {
             } else if let Some(rest) = line.strip_prefix("-> ") {
                 let mut words = rest.split(' ').map(str::to_owned);
                 let kind = words.next().ok_or_else(unfit)?;
-                stanzas.push(Stanza { kind, arguments: words.collect(), body: Vec::new() });
+                stanzas.push(Stanza {
+                    kind,
+                    arguments: words.collect(),
+                    body: Vec::new(),
+                });
                 is_open = true;
             } else if let Some(rest) = line.strip_prefix("--- ") {
                 mac = Some(BASE64.decode(rest).map_err(|_| unfit())?);
@@ -131,9 +138,16 @@ impl Header {
                 return Err(unfit());
             }
         }
-        let mac = mac.filter(|_| !is_open && stanzas.len() <= STANZAS_MAX).ok_or_else(unfit)?;
+        let mac = mac
+            .filter(|_| !is_open && stanzas.len() <= STANZAS_MAX)
+            .ok_or_else(unfit)?;
         let covered_end = text.rfind("\n---").ok_or_else(unfit)? + 4;
-        Ok(Self { stanzas, covered: bytes[..covered_end].to_vec(), mac, length })
+        Ok(Self {
+            stanzas,
+            covered: bytes[..covered_end].to_vec(),
+            mac,
+            length,
+        })
     }
 
     /// Checks that the header is the one that the holder of the file key made.
@@ -151,7 +165,11 @@ mod tests {
     fn headers_survive_and_changes_are_noticed() {
         let key = FileKey::of([7; 16]);
         for length in [0, 32, 47, 48, 49, 96, 100] {
-            let stanza = Stanza { kind: "X25519".into(), arguments: vec!["abc".into()], body: vec![3; length] };
+            let stanza = Stanza {
+                kind: "X25519".into(),
+                arguments: vec!["abc".into()],
+                body: vec![3; length],
+            };
             let bytes = Header::encode(std::slice::from_ref(&stanza), &key);
             assert!(is_complete(&bytes) && !is_complete(&bytes[..bytes.len() - 1]));
             let header = Header::decode(&bytes).unwrap();

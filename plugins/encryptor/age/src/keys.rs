@@ -63,22 +63,34 @@ fn bech32_bytes(text: &str, prefix: &str) -> Option<[u8; 32]> {
 }
 
 pub(crate) fn parse_recipient(text: &str) -> Result<PublicKey, Failure> {
-    bech32_bytes(text, "age").map(PublicKey::from).ok_or_else(|| {
-        invalid(format!("`{text}` is no age recipient: they begin with `age1` and have 62 letters"))
-    })
+    bech32_bytes(text, "age")
+        .map(PublicKey::from)
+        .ok_or_else(|| {
+            invalid(format!(
+                "`{text}` is no age recipient: they begin with `age1` and have 62 letters"
+            ))
+        })
 }
 
 /// Reads the keys of an identity file, passing over comments.
 fn parse_identities(text: &str) -> Result<Vec<StaticSecret>, Failure> {
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let keys: Vec<StaticSecret> = lines
-        .map(|line| {
-            bech32_bytes(line, "age-secret-key-").map(StaticSecret::from).ok_or_else(|| {
+    let lines = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let keys: Vec<StaticSecret> =
+        lines
+            .map(|line| {
+                bech32_bytes(line, "age-secret-key-").map(StaticSecret::from).ok_or_else(|| {
                 invalid("a line of the identity is no age key: they begin with `AGE-SECRET-KEY-1`")
             })
-        })
-        .collect::<Result<_, _>>()?;
-    if keys.is_empty() { Err(invalid("the identity holds no key")) } else { Ok(keys) }
+            })
+            .collect::<Result<_, _>>()?;
+    if keys.is_empty() {
+        Err(invalid("the identity holds no key"))
+    } else {
+        Ok(keys)
+    }
 }
 
 pub(crate) fn generate() -> Result<KeyPair, Failure> {
@@ -99,7 +111,11 @@ fn seal_key(wrap_key: &[u8; 32], file_key: &FileKey) -> Result<Vec<u8>, Failure>
 
 fn open_key(wrap_key: &[u8; 32], body: &[u8]) -> Option<FileKey> {
     let key = Key::load(Aead::Chacha20Poly1305, wrap_key).ok()?;
-    key.open(&[0; 12], &[], body).ok()?.try_into().ok().map(FileKey)
+    key.open(&[0; 12], &[], body)
+        .ok()?
+        .try_into()
+        .ok()
+        .map(FileKey)
 }
 
 pub(crate) fn wrap(file_key: &FileKey, recipient: &Recipient) -> Result<Stanza, Failure> {
@@ -119,19 +135,28 @@ fn wrap_to_key(file_key: &FileKey, recipient: &PublicKey) -> Result<Stanza, Fail
     let salt = [share.as_bytes().as_slice(), recipient.as_bytes()].concat();
     let wrap_key = expand(Some(&salt), shared.as_bytes(), X25519_INFO);
     let arguments = vec![BASE64.encode(share.as_bytes())];
-    Ok(Stanza { kind: X25519.into(), arguments, body: seal_key(&wrap_key, file_key)? })
+    Ok(Stanza {
+        kind: X25519.into(),
+        arguments,
+        body: seal_key(&wrap_key, file_key)?,
+    })
 }
 
 fn wrap_to_passphrase(file_key: &FileKey, passphrase: &str) -> Result<Stanza, Failure> {
     let salt = random_array::<16>();
     let wrap_key = scrypt_key(passphrase, &salt, SCRYPT_LOG_N)?;
     let arguments = vec![BASE64.encode(salt), SCRYPT_LOG_N.to_string()];
-    Ok(Stanza { kind: SCRYPT.into(), arguments, body: seal_key(&wrap_key, file_key)? })
+    Ok(Stanza {
+        kind: SCRYPT.into(),
+        arguments,
+        body: seal_key(&wrap_key, file_key)?,
+    })
 }
 
 fn scrypt_key(passphrase: &str, salt: &[u8], log_n: u8) -> Result<[u8; 32], Failure> {
     let salt = [SCRYPT_SALT, salt].concat();
-    let unfit = |e: &dyn std::fmt::Display| Failure::failed(format!("the passphrase cannot be used: {e}"));
+    let unfit =
+        |e: &dyn std::fmt::Display| Failure::failed(format!("the passphrase cannot be used: {e}"));
     let parameters = scrypt::Params::new(log_n, 8, 1, 32).map_err(|e| unfit(&e))?;
     let mut key = [0; 32];
     scrypt::scrypt(passphrase.as_bytes(), &salt, &parameters, &mut key).map_err(|e| unfit(&e))?;
@@ -150,14 +175,22 @@ pub(crate) fn unwrap(header: &Header, identities: &[Identity]) -> Result<FileKey
             return Ok(file_key);
         }
     }
-    Err(Failure::new(FailureKind::Denied, "none of the keys opens it"))
+    Err(Failure::new(
+        FailureKind::Denied,
+        "none of the keys opens it",
+    ))
 }
 
 fn unwrap_with_keys(header: &Header, keys: &[StaticSecret]) -> Option<FileKey> {
     let publics: Vec<PublicKey> = keys.iter().map(PublicKey::from).collect();
     for stanza in header.stanzas.iter().filter(|stanza| stanza.kind == X25519) {
-        let share = stanza.arguments.first().and_then(|text| BASE64.decode(text).ok());
-        let Some(share) = share.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()) else { continue };
+        let share = stanza
+            .arguments
+            .first()
+            .and_then(|text| BASE64.decode(text).ok());
+        let Some(share) = share.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()) else {
+            continue;
+        };
         for (secret, public) in keys.iter().zip(&publics) {
             let shared = secret.diffie_hellman(&PublicKey::from(share));
             let salt = [share.as_slice(), public.as_bytes()].concat();
@@ -171,17 +204,24 @@ fn unwrap_with_keys(header: &Header, keys: &[StaticSecret]) -> Option<FileKey> {
 }
 
 fn unwrap_with_passphrase(header: &Header, passphrase: &str) -> Result<Option<FileKey>, Failure> {
-    let [stanza] = header.stanzas.as_slice() else { return Ok(None) };
+    let [stanza] = header.stanzas.as_slice() else {
+        return Ok(None);
+    };
     if stanza.kind != SCRYPT {
         return Ok(None);
     }
     let unfit = || crate::damaged("its passphrase stanza cannot be read");
-    let [salt, log_n] = stanza.arguments.as_slice() else { return Err(unfit()) };
+    let [salt, log_n] = stanza.arguments.as_slice() else {
+        return Err(unfit());
+    };
     let salt = BASE64.decode(salt).map_err(|_| unfit())?;
     let log_n: u8 = log_n.parse().map_err(|_| unfit())?;
     if !(1..=SCRYPT_LOG_N_MAX).contains(&log_n) {
         let message = format!("it demands 2^{log_n} rounds for its passphrase, more than are done");
         return Err(Failure::new(FailureKind::Limit, message));
     }
-    Ok(open_key(&scrypt_key(passphrase, &salt, log_n)?, &stanza.body))
+    Ok(open_key(
+        &scrypt_key(passphrase, &salt, log_n)?,
+        &stanza.body,
+    ))
 }

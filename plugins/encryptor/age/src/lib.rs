@@ -29,11 +29,21 @@ fn damaged(message: &str) -> Failure {
 }
 
 fn whole() -> Segments {
-    Segments { segment_bytes: SEGMENT as u32, nonce_prefix: vec![], first: 0, to_end: true, skip: 0, take: None }
+    Segments {
+        segment_bytes: SEGMENT as u32,
+        nonce_prefix: vec![],
+        first: 0,
+        to_end: true,
+        skip: 0,
+        take: None,
+    }
 }
 
 fn payload_key(file_key: &FileKey, nonce: &[u8]) -> Result<Key, Failure> {
-    Key::load(Aead::Chacha20Poly1305, &file_key.derive(Some(nonce), b"payload"))
+    Key::load(
+        Aead::Chacha20Poly1305,
+        &file_key.derive(Some(nonce), b"payload"),
+    )
 }
 
 /// Reads a header byte by byte: what follows it belongs to the host's cipher.
@@ -60,8 +70,11 @@ fn read_exact(sealed: &Reader, count: usize) -> Result<Vec<u8>, Failure> {
 }
 
 impl Encryptor for Age {
-    const MANIFEST: Manifest =
-        Manifest::encryptor("age", env!("CARGO_PKG_VERSION"), "Seals to age recipients and passphrases");
+    const MANIFEST: Manifest = Manifest::encryptor(
+        "age",
+        env!("CARGO_PKG_VERSION"),
+        "Seals to age recipients and passphrases",
+    );
 
     fn check(&self, recipients: &[Recipient]) -> Result<Vec<Finding>, Failure> {
         let mut findings = Vec::new();
@@ -122,7 +135,10 @@ impl Encryptor for Age {
         let file_key = keys::unwrap(&header, identities)?;
         let start = header.length as u64 + NONCE as u64;
         let nonce = sealed.read_at(header.length as u64, NONCE as u32)?;
-        let payload = sealed.size().checked_sub(start).ok_or_else(|| damaged("it is cut short"))?;
+        let payload = sealed
+            .size()
+            .checked_sub(start)
+            .ok_or_else(|| damaged("it is cut short"))?;
         let range = Range::of(offset, length, payload)?;
         let reader = sealed.open_range(start + range.from, range.length)?;
         let key = payload_key(&file_key, &nonce)?;
@@ -145,7 +161,9 @@ impl Range {
     fn of(offset: u64, length: u64, payload: u64) -> Result<Self, Failure> {
         let sealed = SEGMENT + TAG;
         let first = offset / SEGMENT;
-        let end = offset.checked_add(length).ok_or_else(|| damaged("the range reaches past the end"))?;
+        let end = offset
+            .checked_add(length)
+            .ok_or_else(|| damaged("the range reaches past the end"))?;
         let after = end.div_ceil(SEGMENT).max(first + 1);
         let from = first * sealed;
         if from >= payload {
@@ -160,7 +178,11 @@ impl Range {
             skip: offset - first * SEGMENT,
             take: Some(length),
         };
-        Ok(Self { from, length: to - from, segments })
+        Ok(Self {
+            from,
+            length: to - from,
+            segments,
+        })
     }
 }
 
@@ -175,9 +197,19 @@ mod tests {
         let payload = 3 * (SEGMENT + TAG) + 100;
         let range = Range::of(SEGMENT + 5, 10, payload).unwrap();
         assert_eq!((range.from, range.length), (SEGMENT + TAG, SEGMENT + TAG));
-        assert_eq!((range.segments.first, range.segments.skip, range.segments.to_end), (1, 5, false));
+        assert_eq!(
+            (
+                range.segments.first,
+                range.segments.skip,
+                range.segments.to_end
+            ),
+            (1, 5, false)
+        );
         let range = Range::of(SEGMENT - 1, 2 * SEGMENT + 50, payload).unwrap();
-        assert_eq!((range.from, range.length, range.segments.to_end), (0, payload, true));
+        assert_eq!(
+            (range.from, range.length, range.segments.to_end),
+            (0, payload, true)
+        );
         assert!(Range::of(4 * SEGMENT, 1, payload).is_err());
     }
 }

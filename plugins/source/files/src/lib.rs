@@ -18,12 +18,17 @@ pub struct Files {
 impl Files {
     /// Returns the trees, each once and in order: what lies in another tree of the job is part of it.
     fn trees(&self) -> Vec<&str> {
-        let mut paths: Vec<&str> = self.paths.iter().map(|path| path.trim_end_matches('/')).collect();
+        let mut paths: Vec<&str> = self
+            .paths
+            .iter()
+            .map(|path| path.trim_end_matches('/'))
+            .collect();
         paths.sort_by_key(|path| path.split('/').collect::<Vec<_>>());
         let mut trees: Vec<&str> = Vec::new();
         for path in paths {
             let is_inside = trees.last().is_some_and(|tree| {
-                path.strip_prefix(tree).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                path.strip_prefix(tree)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
             });
             if !is_inside {
                 trees.push(path);
@@ -34,7 +39,10 @@ impl Files {
 
     /// Returns the tree's name as the job wrote it: grants are by that name.
     fn granted<'a>(&'a self, tree: &'a str) -> &'a str {
-        self.paths.iter().find(|path| path.trim_end_matches('/') == tree).map_or(tree, |path| path)
+        self.paths
+            .iter()
+            .find(|path| path.trim_end_matches('/') == tree)
+            .map_or(tree, |path| path)
     }
 }
 
@@ -44,22 +52,35 @@ fn prefix(tree: &str) -> &[u8] {
 }
 
 impl Source for Files {
-    const MANIFEST: Manifest =
-        Manifest::source("files", env!("CARGO_PKG_VERSION"), "Backs up directory trees and files")
-            .setting(Setting::paths("paths", "directories and files to back up").required())
-            .setting(
-                Setting::strings("exclude", "patterns of what to leave out, as in a .gitignore file")
-                    .default_json("[]"),
-            )
-            .setting(
-                Setting::boolean("one-file-system", "stay on the file system of each path")
-                    .default_json("false"),
-            )
-            .setting(
-                Setting::boolean("exclude-caches", "leave out what lies beside a CACHEDIR.TAG")
-                    .default_json("true"),
-            )
-            .trees(Access::Write, "paths", "to read what is backed up, and to write it back on a restore in place");
+    const MANIFEST: Manifest = Manifest::source(
+        "files",
+        env!("CARGO_PKG_VERSION"),
+        "Backs up directory trees and files",
+    )
+    .setting(Setting::paths("paths", "directories and files to back up").required())
+    .setting(
+        Setting::strings(
+            "exclude",
+            "patterns of what to leave out, as in a .gitignore file",
+        )
+        .default_json("[]"),
+    )
+    .setting(
+        Setting::boolean("one-file-system", "stay on the file system of each path")
+            .default_json("false"),
+    )
+    .setting(
+        Setting::boolean(
+            "exclude-caches",
+            "leave out what lies beside a CACHEDIR.TAG",
+        )
+        .default_json("true"),
+    )
+    .trees(
+        Access::Write,
+        "paths",
+        "to read what is backed up, and to write it back on a restore in place",
+    );
 
     fn check(&self) -> Result<Vec<Finding>, Failure> {
         let mut findings = Vec::new();
@@ -79,7 +100,10 @@ impl Source for Files {
             exclude_caches: self.exclude_caches,
         };
         if self.paths.is_empty() {
-            return Err(Failure::new(FailureKind::Invalid, "`paths` names nothing to back up"));
+            return Err(Failure::new(
+                FailureKind::Invalid,
+                "`paths` names nothing to back up",
+            ));
         }
         for tree in self.trees() {
             let opened = trees::open(self.granted(tree), Open::Read)?;
@@ -116,6 +140,9 @@ mod tests {
 
     #[test]
     fn trees_inside_each_other_are_backed_up_once_and_in_order() {
-        assert_eq!(trees(&["/var/lib", "/etc/", "/var", "/variety", "/var"]), ["/etc", "/var", "/variety"]);
+        assert_eq!(
+            trees(&["/var/lib", "/etc/", "/var", "/variety", "/var"]),
+            ["/etc", "/var", "/variety"]
+        );
     }
 }

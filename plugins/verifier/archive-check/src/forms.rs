@@ -37,7 +37,14 @@ impl Judge {
         let (packing, inner) = if let Some(inner) = lower.strip_suffix(".gz") {
             (Packing::Gzip, inner)
         } else if let Some(inner) = lower.strip_suffix(".tgz") {
-            return Some(Self { packing: Packing::Gzip, form: if inner.is_empty() { Form::Any } else { Form::Tar } });
+            return Some(Self {
+                packing: Packing::Gzip,
+                form: if inner.is_empty() {
+                    Form::Any
+                } else {
+                    Form::Tar
+                },
+            });
         } else if let Some(inner) = lower.strip_suffix(".zst") {
             (Packing::Zstd, inner)
         } else {
@@ -57,7 +64,9 @@ impl Judge {
     pub(crate) fn judge(self, from: &mut dyn Read, name: &str) -> Vec<Finding> {
         let judged = match self.packing {
             Packing::None => self.form.judge(from),
-            Packing::Gzip => self.form.judge(&mut flate2::read::MultiGzDecoder::new(from)),
+            Packing::Gzip => self
+                .form
+                .judge(&mut flate2::read::MultiGzDecoder::new(from)),
             Packing::Zstd => judge_zstd(self.form, from),
         };
         match judged {
@@ -68,7 +77,10 @@ impl Judge {
 }
 
 fn judge_zstd(form: Form, from: &mut dyn Read) -> io::Result<()> {
-    let mut frames = ZstdFrames { from, current: None };
+    let mut frames = ZstdFrames {
+        from,
+        current: None,
+    };
     form.judge(&mut frames)
 }
 
@@ -81,7 +93,9 @@ struct ZstdFrames<'a> {
 impl Read for ZstdFrames<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
-        let damaged = |e: &dyn std::fmt::Display| io::Error::new(io::ErrorKind::InvalidData, format!("zstd: {e}"));
+        let damaged = |e: &dyn std::fmt::Display| {
+            io::Error::new(io::ErrorKind::InvalidData, format!("zstd: {e}"))
+        };
         loop {
             let decoder = match &mut self.current {
                 Some(decoder) => decoder,
@@ -91,7 +105,9 @@ impl Read for ZstdFrames<'_> {
                         return Ok(0);
                     }
                     let mut decoder = Box::new(FrameDecoder::new());
-                    decoder.reset(first.chain(&mut *self.from)).map_err(|e| damaged(&e))?;
+                    decoder
+                        .reset(first.chain(&mut *self.from))
+                        .map_err(|e| damaged(&e))?;
                     self.current.insert(decoder)
                 }
             };
@@ -119,7 +135,11 @@ impl Form {
         match self {
             Self::Any => {
                 let bytes = io::copy(from, &mut io::sink())?;
-                if bytes == 0 { Err(damaged("it is empty")) } else { Ok(()) }
+                if bytes == 0 {
+                    Err(damaged("it is empty"))
+                } else {
+                    Ok(())
+                }
             }
             Self::Tar => judge_tar(from),
             Self::SqlDump => judge_dump(from),
@@ -139,7 +159,8 @@ fn judge_tar(from: &mut dyn Read) -> io::Result<()> {
         }
         check_header(&block)?;
         members += 1;
-        let size = number(&block[124..136]).ok_or_else(|| damaged("a member of the archive has no size"))?;
+        let size = number(&block[124..136])
+            .ok_or_else(|| damaged("a member of the archive has no size"))?;
         let blocks = size.div_ceil(TAR_BLOCK as u64) * TAR_BLOCK as u64;
         if io::copy(&mut from.take(blocks), &mut io::sink())? != blocks {
             return Err(damaged("a member of the archive is cut short"));
@@ -147,7 +168,11 @@ fn judge_tar(from: &mut dyn Read) -> io::Result<()> {
     }
     // What follows the end mark is padding, but its compression must still end well.
     io::copy(from, &mut io::sink())?;
-    if members == 0 { Err(damaged("the archive has no member")) } else { Ok(()) }
+    if members == 0 {
+        Err(damaged("the archive has no member"))
+    } else {
+        Ok(())
+    }
 }
 
 fn read_block(from: &mut dyn Read, block: &mut [u8; TAR_BLOCK]) -> io::Result<bool> {
@@ -166,17 +191,29 @@ fn check_header(block: &[u8; TAR_BLOCK]) -> io::Result<()> {
     let sum: u64 = block
         .iter()
         .enumerate()
-        .map(|(at, byte)| if (148..156).contains(&at) { u64::from(b' ') } else { u64::from(*byte) })
+        .map(|(at, byte)| {
+            if (148..156).contains(&at) {
+                u64::from(b' ')
+            } else {
+                u64::from(*byte)
+            }
+        })
         .sum();
-    if number(&block[148..156]) == Some(sum) { Ok(()) } else { Err(damaged("a header of the archive is damaged")) }
+    if number(&block[148..156]) == Some(sum) {
+        Ok(())
+    } else {
+        Err(damaged("a header of the archive is damaged"))
+    }
 }
 
 /// Reads a number of a header: octal, or binary where the first bit is set.
 fn number(field: &[u8]) -> Option<u64> {
     if field[0] & 0x80 != 0 {
-        return field[1..].iter().try_fold(u64::from(field[0] & 0x7f), |sum, byte| {
-            sum.checked_mul(256)?.checked_add(u64::from(*byte))
-        });
+        return field[1..]
+            .iter()
+            .try_fold(u64::from(field[0] & 0x7f), |sum, byte| {
+                sum.checked_mul(256)?.checked_add(u64::from(*byte))
+            });
     }
     let text = std::str::from_utf8(field).ok()?;
     u64::from_str_radix(text.trim_matches(|c: char| c == ' ' || c == '\0'), 8).ok()
@@ -184,11 +221,23 @@ fn number(field: &[u8]) -> Option<u64> {
 
 /// The dumps that are known: how they begin, and how they end.
 const DUMPS: [(&str, &str, &str); 5] = [
-    ("PostgreSQL", "-- PostgreSQL database dump", "-- PostgreSQL database dump complete"),
-    ("PostgreSQL", "-- PostgreSQL database cluster dump", "-- PostgreSQL database cluster dump complete"),
+    (
+        "PostgreSQL",
+        "-- PostgreSQL database dump",
+        "-- PostgreSQL database dump complete",
+    ),
+    (
+        "PostgreSQL",
+        "-- PostgreSQL database cluster dump",
+        "-- PostgreSQL database cluster dump complete",
+    ),
     ("MySQL", "-- MySQL dump", "-- Dump completed"),
     ("MariaDB", "-- MariaDB dump", "-- Dump completed"),
-    ("SQLite", "PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;", "COMMIT;"),
+    (
+        "SQLite",
+        "PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;",
+        "COMMIT;",
+    ),
 ];
 
 fn judge_dump(from: &mut dyn Read) -> io::Result<()> {
@@ -205,17 +254,24 @@ fn judge_dump(from: &mut dyn Read) -> io::Result<()> {
         let excess = last.len().saturating_sub(EDGE);
         last.drain(..excess);
     }
-    let (first, last) = (String::from_utf8_lossy(&first), String::from_utf8_lossy(&last));
+    let (first, last) = (
+        String::from_utf8_lossy(&first),
+        String::from_utf8_lossy(&last),
+    );
     if first.trim().is_empty() {
         return Err(damaged("the dump is empty"));
     }
     let Some((name, _, end)) = DUMPS.iter().find(|(_, begin, _)| first.contains(begin)) else {
-        return Err(damaged("it does not begin as a dump of PostgreSQL, MySQL, MariaDB or SQLite does"));
+        return Err(damaged(
+            "it does not begin as a dump of PostgreSQL, MySQL, MariaDB or SQLite does",
+        ));
     };
     if last.contains(end) {
         return Ok(());
     }
-    Err(damaged(&format!("the {name} dump has no `{end}` at its end: it was cut short")))
+    Err(damaged(&format!(
+        "the {name} dump has no `{end}` at its end: it was cut short"
+    )))
 }
 
 #[cfg(test)]
@@ -225,7 +281,11 @@ mod tests {
 
     fn findings(name: &str, bytes: &[u8]) -> Vec<String> {
         let judge = Judge::for_name(name, false).unwrap();
-        judge.judge(&mut &*bytes, name).into_iter().map(|finding| finding.message).collect()
+        judge
+            .judge(&mut &*bytes, name)
+            .into_iter()
+            .map(|finding| finding.message)
+            .collect()
     }
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -234,7 +294,8 @@ mod tests {
         writer.finish().unwrap()
     }
 
-    const DUMP: &str = "PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\nCREATE TABLE t(a);\nCOMMIT;\n";
+    const DUMP: &str =
+        "PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\nCREATE TABLE t(a);\nCOMMIT;\n";
 
     fn tar(members: usize) -> Vec<u8> {
         let mut archive = Vec::new();
@@ -265,13 +326,24 @@ mod tests {
     fn a_file_cut_anywhere_is_found_out() {
         let packed = gzip(DUMP.as_bytes());
         for length in 0..packed.len() {
-            assert_eq!(findings("a.sql.gz", &packed[..length]).len(), 1, "{length} bytes");
+            assert_eq!(
+                findings("a.sql.gz", &packed[..length]).len(),
+                1,
+                "{length} bytes"
+            );
         }
         let archive = tar(2);
         for length in (0..archive.len() - 2 * TAR_BLOCK).step_by(64) {
-            assert_eq!(findings("a.tar", &archive[..length]).len(), 1, "{length} bytes");
+            assert_eq!(
+                findings("a.tar", &archive[..length]).len(),
+                1,
+                "{length} bytes"
+            );
         }
-        assert_eq!(findings("a.sql", &DUMP.as_bytes()[..DUMP.len() - 8]).len(), 1);
+        assert_eq!(
+            findings("a.sql", &DUMP.as_bytes()[..DUMP.len() - 8]).len(),
+            1
+        );
     }
 
     #[test]

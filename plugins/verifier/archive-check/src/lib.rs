@@ -22,8 +22,11 @@ impl Verifier for ArchiveCheck {
     )
     .setting(Setting::strings("require", "entries that must be there").default_json("[]"))
     .setting(
-        Setting::strings("dumps", "entries that must be SQL dumps, whatever they are named")
-            .default_json("[]"),
+        Setting::strings(
+            "dumps",
+            "entries that must be SQL dumps, whatever they are named",
+        )
+        .default_json("[]"),
     );
 
     fn check(&self) -> Result<Vec<Finding>, Failure> {
@@ -32,8 +35,12 @@ impl Verifier for ArchiveCheck {
 
     fn verify(&self, snapshot: &Content) -> Result<Vec<Finding>, Failure> {
         let mut findings = Vec::new();
-        let mut missing: Vec<&str> =
-            self.require.iter().chain(&self.dumps).map(String::as_str).collect();
+        let mut missing: Vec<&str> = self
+            .require
+            .iter()
+            .chain(&self.dumps)
+            .map(String::as_str)
+            .collect();
         let listing = snapshot.list_entries(b"")?;
         loop {
             let entries = listing.next(1000)?;
@@ -53,7 +60,8 @@ impl Verifier for ArchiveCheck {
                 }
             }
         }
-        let absent = |name: &str| Finding::new(Severity::Error, name, "it must be there and is not");
+        let absent =
+            |name: &str| Finding::new(Severity::Error, name, "it must be there and is not");
         findings.extend(missing.into_iter().map(absent));
         Ok(findings)
     }

@@ -1,0 +1,205 @@
+//! What happens around a run: kills, interrupts, full disks, caches that cannot be written to.
+
+use holdfast_filetree::compare::compare;
+use holdfast_tests::{TREE, World, noise};
+use std::process::Command;
+use std::time::Duration;
+
+fn filled(jobs: &str, mebibytes: u64) -> World {
+    let world = World::ready(jobs, &["files", "command"]);
+    for n in 0..mebibytes {
+        world.write(&format!("tree/d{}/f{n}", n % 5), noise(n, 1 << 20));
+    }
+    world
+}
+
+fn restored_equals(world: &World) {
+    let inner = world
+        .restore("tree")
+        .join(world.at("tree").strip_prefix("/").unwrap());
+    assert_eq!(
+        compare(&world.at("tree"), &inner).unwrap(),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
+fn kills_at_any_moment_leave_a_sound_repository_and_the_next_run_completes() {
+    let world = filled(TREE, 60);
+    let mut killed = 0;
+    for delay_ms in [5, 20, 40, 60, 90, 120, 160, 200, 260, 330, 420, 550] {
+        let mut child = world.start(&["run", "tree"]);
+        std::thread::sleep(Duration::from_millis(delay_ms));
+        let _ = child.kill();
+        killed += u32::from(!child.wait().unwrap().success());
+        world.as_operator(&["check", "--data"]).expect(0);
+    }
+    assert!(killed > 3, "only {killed} runs were killed in time");
+    world.run(&["run", "tree"]).expect(0);
+    world.as_operator(&["check", "--data"]).expect(0);
+    restored_equals(&world);
+}
+
+#[test]
+fn what_a_killed_run_had_stored_is_not_stored_again() {
+    let world = filled(TREE, 200);
+    let size = || -> u64 {
+        world
+            .files("repository")
+            .iter()
+            .map(|f| f.metadata().unwrap().len())
+            .sum()
+    };
+    let mut child = world.start(&["run", "tree"]);
+    while world.files("repository/packs").is_empty() && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let _ = child.kill();
+    let was_killed = !child.wait().unwrap().success();
+    world.run(&["run", "tree"]).expect(0);
+    assert!(size() < 212 << 20, "{} MiB for 200", size() >> 20);
+    if was_killed {
+        restored_equals(&world);
+    }
+}
+
+#[test]
+fn an_interrupt_ends_a_run_with_130_and_nothing_committed() {
+    let job = "[job.slow]\nsource = \"command\"\n[job.slow.with]\ncommand = [\"sh\", \"-c\", \"echo x; sleep 4713\"]\n";
+    for signal in ["-INT", "-TERM"] {
+        let world = World::ready(job, &["command"]);
+        let mut child = world.start(&["run", "slow"]);
+        std::thread::sleep(Duration::from_millis(700));
+        Command::new("kill")
+            .args([signal, &child.id().to_string()])
+            .status()
+            .unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(130));
+        assert_eq!(world.snapshots(), 0);
+    }
+    let left = Command::new("pgrep")
+        .args(["-f", "sleep 4713"])
+        .output()
+        .unwrap();
+    assert!(left.stdout.is_empty(), "the command outlived its job");
+}
+
+#[test]
+fn a_second_run_of_a_job_that_runs_is_refused_with_5() {
+    let job = "[job.slow]\nsource = \"command\"\n[job.slow.with]\ncommand = [\"sh\", \"-c\", \"echo x; sleep 3\"]\n";
+    let world = World::ready(job, &["command"]);
+    let mut first = world.start(&["run", "slow"]);
+    std::thread::sleep(Duration::from_millis(700));
+    world
+        .run(&["run", "slow"])
+        .expect(5)
+        .says("another run of job `slow` is going on");
+    assert!(first.wait().unwrap().success());
+}
+
+#[test]
+fn several_jobs_back_up_into_one_repository_at_once() {
+    let jobs: String = (0..4)
+        .map(|n| {
+            format!("[job.j{n}]\nsource = \"files\"\n[job.j{n}.with]\npaths = [\"{{w}}/tree\"]\n")
+        })
+        .collect();
+    let world = filled(&jobs, 20);
+    let runs: Vec<_> = (0..4)
+        .map(|n| world.start(&["run", &format!("j{n}")]))
+        .collect();
+    for mut run in runs {
+        assert!(run.wait().unwrap().success());
+    }
+    assert_eq!(world.snapshots(), 4);
+    world.as_operator(&["check", "--data"]).expect(0);
+}
+
+/// A small file system of its own, which only root can make.
+struct Small<'a>(&'a std::path::Path);
+
+impl<'a> Small<'a> {
+    fn mount(at: &'a std::path::Path, size: &str) -> Self {
+        std::fs::create_dir_all(at).unwrap();
+        let options = format!("size={size}");
+        let status = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &options, "tmpfs"])
+            .arg(at)
+            .status()
+            .unwrap();
+        assert!(
+            status.success(),
+            "this test needs root, to mount a small file system"
+        );
+        Self(at)
+    }
+}
+
+impl Drop for Small<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0).status();
+    }
+}
+
+#[test]
+fn a_full_disk_under_the_repository_is_temporary_and_loses_nothing() {
+    let world = World::ready(TREE, &["files"]);
+    world.write("tree/first", noise(1, 1 << 20));
+    let place = world.at("repository");
+    let aside = world.at("aside");
+    std::fs::rename(&place, &aside).unwrap();
+    let small = Small::mount(&place, "12m");
+    let copied = Command::new("cp")
+        .arg("-a")
+        .arg(format!("{}/.", aside.display()))
+        .arg(&place)
+        .status()
+        .unwrap();
+    assert!(copied.success());
+    world.run(&["run", "tree"]).expect(0);
+    for n in 0..20 {
+        world.write(&format!("tree/more{n}"), noise(100 + n, 1 << 20));
+    }
+    world
+        .run(&["run", "tree"])
+        .expect(75)
+        .says("nothing was committed")
+        .says("No space left on device");
+    assert_eq!(world.snapshots(), 1);
+    world.as_operator(&["check", "--data"]).expect(0);
+    let restored = world.restore("tree");
+    assert!(
+        restored
+            .join(world.at("tree/first").strip_prefix("/").unwrap())
+            .exists()
+    );
+    drop(small);
+}
+
+#[test]
+fn a_cache_that_is_full_or_missing_only_costs_time() {
+    let world = World::ready(TREE, &["files"]);
+    world.write("tree/a", noise(1, 3 << 20));
+    std::fs::remove_dir_all(world.at("cache")).unwrap();
+    world.write("cache", "a file where a directory belongs");
+    world.run(&["run", "tree"]).expect(0);
+    std::fs::remove_file(world.at("cache")).unwrap();
+    let cache = world.at("cache");
+    let small = Small::mount(&cache, "16k");
+    world.run(&["run", "tree"]).expect(0);
+    drop(small);
+    world.as_operator(&["check", "--data"]).expect(0);
+    restored_equals(&world);
+}
+
+#[test]
+fn files_that_cannot_be_read_are_named_and_change_the_exit_code() {
+    let world = World::ready(TREE, &["files"]);
+    world.write("tree/a", "a");
+    let _socket = std::os::unix::net::UnixListener::bind(world.at("tree/socket")).unwrap();
+    world
+        .run(&["run", "tree"])
+        .expect(3)
+        .says("tree/socket: it is a socket");
+    assert_eq!(world.snapshots(), 1);
+}

@@ -1,0 +1,51 @@
+# Gets what is missing on a Debian machine; sourced by demo.sh and run.sh.
+#
+# Says exactly what is missing where it cannot be installed.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/holdfast-build/target}
+
+prepare() {
+    if ! command -v cargo >/dev/null; then
+        echo "missing: a Rust toolchain (cargo). Install it with rustup." >&2
+        exit 1
+    fi
+    local packages=()
+    command -v cc >/dev/null || packages+=(gcc libc6-dev)
+    command -v age >/dev/null || packages+=(age)
+    command -v zstd >/dev/null || packages+=(zstd)
+    command -v sqlite3 >/dev/null || packages+=(sqlite3)
+    command -v python3 >/dev/null || packages+=(python3)
+    if ! has_guest_target && ! { [ -x /usr/bin/rustc ] && [ -d /usr/lib/rustlib/src/rust/library ]; }; then
+        packages+=(rustc-web rust-web-src cargo-web)
+    fi
+    [ ${#packages[@]} -eq 0 ] && return
+    local as_root=()
+    if [ "$(id -u)" -ne 0 ]; then
+        if ! command -v sudo >/dev/null; then
+            echo "missing: ${packages[*]}. Install them as root: apt-get install ${packages[*]}" >&2
+            exit 1
+        fi
+        as_root=(sudo)
+    fi
+    echo "installing: ${packages[*]}"
+    if ! { "${as_root[@]}" apt-get update -qq && "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null; }; then
+        echo "missing, and apt-get could not install them: ${packages[*]}" >&2
+        exit 1
+    fi
+}
+
+# Whether rustup's own compiler can already make WebAssembly.
+has_guest_target() {
+    local sysroot
+    sysroot=$(rustc --print sysroot 2>/dev/null) || return 1
+    [ -d "$sysroot/lib/rustlib/wasm32-wasip2/lib" ] || [ -d "$sysroot/lib/rustlib/wasm32-unknown-unknown/lib" ]
+}
+
+# Builds the plugins into $HOLDFAST_PLUGINS with a cargo-holdfast that was built before.
+build_plugins() {
+    export HOLDFAST_PLUGINS=${HOLDFAST_PLUGINS:-$CARGO_TARGET_DIR/plugins}
+    CARGO_TARGET_DIR=$CARGO_TARGET_DIR/guests "$1" build --release \
+        --manifest-path "$root/plugins/Cargo.toml" --out "$HOLDFAST_PLUGINS"
+}
