@@ -10,22 +10,23 @@
 //! - The first failure ends the run: everybody else finds its queue closed. Nothing is committed.
 //! - Only [`Session::commit`] commits, and only with the proof that the source ended well.
 
+mod note;
+mod setup;
 mod stream;
 mod worker;
 
+pub use note::{Gauge, RunNote, SourceEnd};
 pub use stream::StreamWriter;
 
 use crate::error::RepositoryError;
 use crate::format::item::Item;
-use crate::format::root::{Counts, Root, SourceNote};
+use crate::format::root::{Counts, Root};
 use crate::format::segment::PackKind;
-use crate::index::journal::{Journal, orphans};
 use crate::known::{Known, KnownReader, KnownWriter};
 use crate::pipeline::compress::FrameBytes;
 use crate::pipeline::dedup::Dedup;
 use crate::pipeline::pack::{CONTENT_PACK_BYTES, METADATA_PACK_BYTES, Packer};
-use crate::pipeline::put::{Catalogue, Put, pack_name};
-use crate::pipeline::seal::{Identity, Recipient, SealError, Sealer, open_bytes, seal_bytes};
+use crate::pipeline::put::{Catalogue, Put};
 use crate::pipeline::split::Cutter;
 use crate::repository::{Repository, random};
 use crate::sequence::{Done, Finished, Sequenced, Sequencer, Turn};
@@ -36,7 +37,7 @@ use holdfast_base::id::SnapshotId;
 use holdfast_base::limits::{FACTS_BYTES_MAX, WARNINGS_KEPT_MAX};
 use holdfast_base::time::Instant;
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -47,48 +48,6 @@ const SMALL_FILE_MAX: u64 = 4 << 20;
 const BATCH_BYTES: u64 = 2 << 20;
 /// … or this many entries.
 const BATCH_ENTRIES: usize = 256;
-
-/// Proof that a source ended well. Made only by who saw it end.
-#[derive(Debug)]
-pub struct SourceEnd(());
-
-impl SourceEnd {
-    /// Vouches that the source returned success after its last entry.
-    #[must_use]
-    pub fn seen() -> Self {
-        Self(())
-    }
-}
-
-/// What a run is, besides its entries.
-#[derive(Debug, Clone)]
-pub struct RunNote {
-    /// The job.
-    pub job: String,
-    /// The machine.
-    pub host: String,
-    /// The plugin.
-    pub source: SourceNote,
-    /// Tags given at the run.
-    pub tags: Vec<String>,
-    /// The compression level.
-    pub level: i32,
-}
-
-/// What is going on, for a progress bar.
-#[derive(Debug, Default)]
-pub struct Gauge {
-    /// Bytes of content that were read or found known.
-    pub bytes: AtomicU64,
-    /// Entries that were met.
-    pub entries: AtomicU64,
-    /// Bytes of new chunks.
-    pub new_bytes: AtomicU64,
-    /// New chunks.
-    pub new_chunks: AtomicU64,
-    /// Files that were known without being read.
-    pub unchanged: AtomicU64,
-}
 
 /// What all threads of a run share.
 pub(crate) struct Shared {
@@ -192,7 +151,7 @@ impl Session {
         let started = repository.setup.clock.now();
         let dedup = Arc::new(Dedup::new(Arc::new(repository.index()?)));
         let snapshot = SnapshotId(random()?);
-        let catalogue = Arc::new(open_catalogue(repository, &dedup, &snapshot)?);
+        let catalogue = Arc::new(setup::open_catalogue(repository, &dedup, &snapshot)?);
         let shared = Arc::new(Shared {
             dedup,
             id_key,
@@ -203,7 +162,7 @@ impl Session {
             turn: Arc::default(),
             warnings: Mutex::default(),
         });
-        let known_path = known_path(repository, &note);
+        let known_path = setup::known_path(repository, &note);
         let state = State {
             next_ticket: 0,
             batch: Vec::new(),
@@ -303,7 +262,7 @@ impl Session {
             let Ok(first) = from.recv() else {
                 return Ok(());
             };
-            prove(packer.sealer.as_ref())?;
+            setup::prove(packer.sealer.as_ref())?;
             packer.run(first, &from)
         });
         Ok(to)
@@ -595,72 +554,6 @@ impl Drop for Session {
         self.shared.turn.abandon();
         self.join();
     }
-}
-
-fn known_path(repository: &Repository, note: &RunNote) -> Option<std::path::PathBuf> {
-    let name = blake3::hash(format!("{}\n{}", note.host, note.job).as_bytes());
-    let cache = repository.setup.cache.as_ref()?;
-    Some(cache.join(format!("known-{}", &name.to_hex()[..16])))
-}
-
-/// Starts the catalogue and takes over what dead runs had made durable.
-fn open_catalogue(
-    repository: &Repository,
-    dedup: &Arc<Dedup>,
-    snapshot: &SnapshotId,
-) -> Result<Catalogue, RepositoryError> {
-    let setup = &repository.setup;
-    let journal = setup.cache.as_ref().and_then(|cache| {
-        let started = Journal::start(cache, &snapshot.to_string());
-        started
-            .inspect_err(|error| tracing::debug!(%error, "working without a journal"))
-            .ok()
-    });
-    let catalogue = Catalogue::new(
-        Arc::clone(&setup.store),
-        Arc::clone(&setup.sealer),
-        repository.key.catalog.public_key.clone(),
-        Arc::clone(dedup),
-        setup.cache.clone(),
-        journal,
-    );
-    for orphan in setup.cache.iter().flat_map(|cache| orphans(cache)) {
-        for pack in &orphan.packs {
-            let first = pack.frames.iter().flat_map(|frame| &frame.parts).next();
-            let is_listed = match first {
-                Some(part) => dedup
-                    .is_held(&part.id)
-                    .map_err(|e| RepositoryError::io("read the local copy of the index", e))?,
-                None => true,
-            };
-            let is_stored = setup.store.size(&pack_name(&pack.id)?).ok() == Some(pack.sealed_bytes);
-            if !is_listed && is_stored {
-                catalogue.list(pack.clone())?;
-            }
-        }
-        catalogue.flush()?;
-        orphan.remove();
-    }
-    Ok(catalogue)
-}
-
-/// Lets the encryptor show on a throwaway key that what it seals can be opened again.
-fn prove(sealer: &dyn Sealer) -> Result<(), RepositoryError> {
-    const SAMPLE: &[u8] = b"what is sealed can be opened";
-    let pair = sealer.generate()?;
-    let sealed = seal_bytes(
-        sealer,
-        &[Recipient::PublicKey(pair.public_key)],
-        SAMPLE.to_vec(),
-    )?;
-    let opened = open_bytes(sealer, &[Identity::Key(pair.identity)], sealed.clone())?;
-    if opened == SAMPLE && !sealed.windows(SAMPLE.len()).any(|window| window == SAMPLE) {
-        return Ok(());
-    }
-    Err(SealError::Encryptor {
-        detail: "what it sealed does not open again".into(),
-    }
-    .into())
 }
 
 /// Makes the entry that the sequencer gets from one that needs no content.

@@ -71,12 +71,18 @@ impl Packer {
             upload: self.store.upload()?,
             hash: blake3::Hasher::new(),
             bytes: 0,
+            failure: None,
         })));
         let sink = SealedSink(Arc::clone(&slot));
         let recipients = [Recipient::PublicKey(self.recipient.clone())];
-        self.sealer
-            .seal(&recipients, Box::new(plain), Box::new(sink))?;
-        let sealed = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let done = self
+            .sealer
+            .seal(&recipients, Box::new(plain), Box::new(sink));
+        let mut sealed = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(failure) = sealed.as_mut().and_then(|sealed| sealed.failure.take()) {
+            return Err(RepositoryError::io("write a pack", failure));
+        }
+        done?;
         let Some(sealed) = sealed else {
             return Err(SealError::Encryptor {
                 detail: "it gave nothing back".into(),
@@ -162,6 +168,8 @@ struct Sealed {
     upload: Box<dyn Upload>,
     hash: blake3::Hasher,
     bytes: u64,
+    /// Why the store took no more: the encryptor would tell it in words only.
+    failure: Option<io::Error>,
 }
 
 /// Takes what the encryptor writes: to the store, and into the hash that will be its name.
@@ -173,7 +181,11 @@ impl Write for SealedSink {
         let Some(sealed) = slot.as_mut() else {
             return Err(io::Error::other("the pack was closed"));
         };
-        sealed.upload.write_all(bytes)?;
+        if let Err(error) = sealed.upload.write_all(bytes) {
+            let told = io::Error::new(error.kind(), error.to_string());
+            sealed.failure = Some(error);
+            return Err(told);
+        }
         sealed.hash.update(bytes);
         sealed.bytes += bytes.len() as u64;
         Ok(bytes.len())

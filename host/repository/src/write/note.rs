@@ -1,0 +1,46 @@
+//! What a run is told, what it tells while it works, and the proof without which it commits nothing.
+
+use crate::format::root::SourceNote;
+use std::sync::atomic::AtomicU64;
+
+/// Proof that a source ended well. Made only by who saw it end.
+#[derive(Debug)]
+pub struct SourceEnd(());
+
+impl SourceEnd {
+    /// Vouches that the source returned success after its last entry.
+    #[must_use]
+    pub fn seen() -> Self {
+        Self(())
+    }
+}
+
+/// What a run is, besides its entries.
+#[derive(Debug, Clone)]
+pub struct RunNote {
+    /// The job.
+    pub job: String,
+    /// The machine.
+    pub host: String,
+    /// The plugin.
+    pub source: SourceNote,
+    /// Tags given at the run.
+    pub tags: Vec<String>,
+    /// The compression level.
+    pub level: i32,
+}
+
+/// What is going on, for a progress bar.
+#[derive(Debug, Default)]
+pub struct Gauge {
+    /// Bytes of content that were read or found known.
+    pub bytes: AtomicU64,
+    /// Entries that were met.
+    pub entries: AtomicU64,
+    /// Bytes of new chunks.
+    pub new_bytes: AtomicU64,
+    /// New chunks.
+    pub new_chunks: AtomicU64,
+    /// Files that were known without being read.
+    pub unchanged: AtomicU64,
+}

@@ -1,0 +1,78 @@
+//! What a run needs before its first entry: what others left, and an encryptor that has proved itself.
+
+use super::RunNote;
+use crate::error::RepositoryError;
+use crate::index::journal::{Journal, orphans};
+use crate::pipeline::dedup::Dedup;
+use crate::pipeline::put::{Catalogue, pack_name};
+use crate::pipeline::seal::{Identity, Recipient, SealError, Sealer, open_bytes, seal_bytes};
+use crate::repository::Repository;
+use holdfast_base::id::SnapshotId;
+use std::sync::Arc;
+
+/// Returns where the files that the last run of a job knew are listed.
+pub(super) fn known_path(repository: &Repository, note: &RunNote) -> Option<std::path::PathBuf> {
+    let name = blake3::hash(format!("{}\n{}", note.host, note.job).as_bytes());
+    let cache = repository.setup.cache.as_ref()?;
+    Some(cache.join(format!("known-{}", &name.to_hex()[..16])))
+}
+
+/// Starts the catalogue and takes over what dead runs had made durable.
+pub(super) fn open_catalogue(
+    repository: &Repository,
+    dedup: &Arc<Dedup>,
+    snapshot: &SnapshotId,
+) -> Result<Catalogue, RepositoryError> {
+    let setup = &repository.setup;
+    let journal = setup.cache.as_ref().and_then(|cache| {
+        let started = Journal::start(cache, &snapshot.to_string());
+        started
+            .inspect_err(|error| tracing::debug!(%error, "working without a journal"))
+            .ok()
+    });
+    let catalogue = Catalogue::new(
+        Arc::clone(&setup.store),
+        Arc::clone(&setup.sealer),
+        repository.key.catalog.public_key.clone(),
+        Arc::clone(dedup),
+        setup.cache.clone(),
+        journal,
+    );
+    for orphan in setup.cache.iter().flat_map(|cache| orphans(cache)) {
+        for pack in &orphan.packs {
+            let first = pack.frames.iter().flat_map(|frame| &frame.parts).next();
+            let is_listed = match first {
+                Some(part) => dedup
+                    .is_held(&part.id)
+                    .map_err(|e| RepositoryError::io("read the local copy of the index", e))?,
+                None => true,
+            };
+            let is_stored = setup.store.size(&pack_name(&pack.id)?).ok() == Some(pack.sealed_bytes);
+            if !is_listed && is_stored {
+                catalogue.list(pack.clone())?;
+            }
+        }
+        catalogue.flush()?;
+        orphan.remove();
+    }
+    Ok(catalogue)
+}
+
+/// Lets the encryptor show on a throwaway key that what it seals can be opened again.
+pub(super) fn prove(sealer: &dyn Sealer) -> Result<(), RepositoryError> {
+    const SAMPLE: &[u8] = b"what is sealed can be opened";
+    let pair = sealer.generate()?;
+    let sealed = seal_bytes(
+        sealer,
+        &[Recipient::PublicKey(pair.public_key)],
+        SAMPLE.to_vec(),
+    )?;
+    let opened = open_bytes(sealer, &[Identity::Key(pair.identity)], sealed.clone())?;
+    if opened == SAMPLE && !sealed.windows(SAMPLE.len()).any(|window| window == SAMPLE) {
+        return Ok(());
+    }
+    Err(SealError::Encryptor {
+        detail: "what it sealed does not open again".into(),
+    }
+    .into())
+}
