@@ -283,7 +283,8 @@ pub fn compile_child(mut from: impl Read, mut to: impl Write) -> Result<(), Cach
     };
     let limited = setrlimit(Resource::As, limit(COMPILE_BYTES_MAX))
         .and_then(|()| setrlimit(Resource::Cpu, limit(COMPILE_SECONDS_MAX)))
-        .and_then(|()| setrlimit(Resource::Core, limit(0)));
+        .and_then(|()| setrlimit(Resource::Core, limit(0)))
+        .and_then(|()| setrlimit(Resource::Fsize, limit(0)));
     limited.map_err(|e| CacheError::Child(e.into()))?;
     let mut bytes = Vec::new();
     from.read_to_end(&mut bytes).map_err(CacheError::Child)?;

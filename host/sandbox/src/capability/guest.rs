@@ -37,6 +37,7 @@ pub struct Guest {
     pub(crate) overwrite: bool,
     pub(crate) streams: u64,
     pub(crate) warnings: u64,
+    pub(crate) progress_told: Option<std::time::Instant>,
     ticks: u64,
     limits: StoreLimits,
     wasi: WasiCtx,
@@ -109,6 +110,7 @@ impl Guest {
             overwrite: true,
             streams: 0,
             warnings: 0,
+            progress_told: None,
             ticks: 0,
             limits,
         };
@@ -141,6 +143,7 @@ impl Guest {
         self.ticks = 0;
         self.streams = 0;
         self.warnings = 0;
+        self.progress_told = None;
     }
 
     /// Ends the call: discards, kills and waits for what is left of it. Returns why the call was

@@ -7,7 +7,10 @@ use crate::bindings::v1::shared::{clock, config, log, progress, random, types};
 use crate::limits::{LOG_BYTES_MAX, LOG_LINE_BYTES_MAX, LOG_LINES_MAX, RANDOM_BYTES_MAX};
 use holdfast_base::time::{Clock, SystemClock};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How often progress is passed on.
+const PROGRESS_EVERY: Duration = Duration::from_millis(50);
 
 impl types::Host for Guest {}
 
@@ -117,6 +120,12 @@ fn cut(line: &str) -> &str {
 
 impl progress::Host for Guest {
     fn report(&mut self, done: u64, total: Option<u64>, label: String) -> wasmtime::Result<()> {
+        // A bar that moves faster than the eye is only work.
+        let is_soon = |told: Instant| told.elapsed() < PROGRESS_EVERY;
+        if total != Some(done) && self.progress_told.is_some_and(is_soon) {
+            return Ok(());
+        }
+        self.progress_told = Some(Instant::now());
         self.context
             .listener
             .progress(done, total, cut(&cleaned(&label)));

@@ -176,3 +176,55 @@ impl AsyncWrite for Output {
         Poll::Ready(Ok(()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::{Duration, Instant};
+
+    struct Never;
+
+    #[wasmtime_wasi::async_trait]
+    impl Pollable for Never {
+        async fn ready(&mut self) {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    #[test]
+    fn waiting_for_what_never_comes_ends_with_the_call() {
+        let mut table = ResourceTable::new();
+        let never = table.push(Never).unwrap();
+        let never = wasmtime_wasi_io::poll::subscribe(&mut table, never).unwrap();
+        let cancel = Cancel::new();
+        let later = cancel.clone();
+        let thread = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(100));
+            later.raise(holdfast_base::cancel::Reason::Deadline);
+        });
+        let begun = Instant::now();
+        let mut waiter = Waiter {
+            cancel,
+            table: &mut table,
+        };
+        let again = Resource::new_borrow(never.rep());
+        assert!(
+            poll::Host::poll(&mut waiter, vec![again])
+                .unwrap_err()
+                .is::<Ended>()
+        );
+        assert!(
+            poll::HostPollable::block(&mut waiter, never)
+                .unwrap_err()
+                .is::<Ended>()
+        );
+        assert!(begun.elapsed() < Duration::from_secs(5));
+        thread.join().unwrap();
+    }
+
+    #[test]
+    fn all_of_it_links() {
+        let engine = crate::engine::engine().unwrap();
+        link(&mut Linker::new(&engine)).unwrap();
+    }
+}
