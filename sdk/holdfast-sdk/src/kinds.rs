@@ -1,10 +1,106 @@
 //! The four traits. A plugin is the struct of its settings.
 
-use crate::{
-    Blob, Content, Draft, Event, Failure, Finding, Identity, KeyPair, Manifest, Previous, Reader,
-    Recipient, RestoreRequest, Writer,
-};
+use crate::{Blob, Content, Draft, Failure, Finding, Manifest, Reader, Writer};
 use serde::de::DeserializeOwned;
+
+#[cfg(target_family = "wasm")]
+pub use crate::bindings::{
+    encryptor::exports::holdfast::plugin::encryptor::{Identity, KeyPair, Recipient},
+    notifier::exports::holdfast::plugin::notifier::Event,
+    source::exports::holdfast::plugin::source::{Previous, RestoreRequest},
+};
+#[cfg(not(target_family = "wasm"))]
+pub use native::{Event, Identity, KeyPair, Previous, Recipient, RestoreRequest};
+
+/// What the generated bindings hold in a guest.
+#[cfg(not(target_family = "wasm"))]
+mod native {
+    use crate::types::{Attributes, Severity};
+
+    /// The newest committed snapshot of the same job.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Previous {
+        /// Its id.
+        pub snapshot: String,
+        /// The facts that it recorded.
+        pub facts: Attributes,
+    }
+
+    /// What to restore.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct RestoreRequest {
+        /// Restore only what is at or below these paths; everything where the list is empty.
+        pub paths: Vec<Vec<u8>>,
+        /// Whether what stands in the way may be replaced.
+        pub overwrite: bool,
+        /// What the operator added, such as a point in time.
+        pub options: Attributes,
+    }
+
+    /// To whom something is sealed.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub enum Recipient {
+        /// A public key in the encryptor's own notation.
+        PublicKey(String),
+        /// A passphrase.
+        Passphrase(String),
+    }
+
+    /// What opens something sealed.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub enum Identity {
+        /// The content of a key file in the encryptor's own notation.
+        Key(String),
+        /// A passphrase.
+        Passphrase(String),
+    }
+
+    /// A new pair of keys.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct KeyPair {
+        /// The content of a key file.
+        pub identity: String,
+        /// Its public half.
+        pub public_key: String,
+    }
+
+    /// Something that people should know.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Event {
+        /// What happened: `backup.failed`, `verification.damaged` …
+        pub name: String,
+        /// How much it matters.
+        pub severity: Severity,
+        /// One line.
+        pub title: String,
+        /// The whole story, plain text.
+        pub body: String,
+        /// Everything else: job, snapshot, host, duration …
+        pub attributes: Attributes,
+    }
+}
+
+impl RestoreRequest {
+    /// Begins a request for everything that overwrites nothing.
+    #[must_use]
+    pub fn all() -> Self {
+        Self {
+            paths: Vec::new(),
+            overwrite: false,
+            options: Vec::new(),
+        }
+    }
+
+    /// Returns whether an entry is asked for.
+    #[must_use]
+    pub fn wants(&self, path: &[u8]) -> bool {
+        let is_below = |wanted: &Vec<u8>| {
+            path.strip_prefix(wanted.as_slice())
+                .is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+        };
+        self.paths.is_empty() || self.paths.iter().any(is_below)
+    }
+}
 
 /// Dumps and restores something.
 pub trait Source: DeserializeOwned {

@@ -2,60 +2,83 @@
 //!
 //! A plugin is a struct that holds its settings, one trait, and one macro:
 //!
-//! ```ignore
+//! ```
+//! use holdfast_sdk::prelude::*;
+//!
 //! #[derive(serde::Deserialize)]
-//! struct Hello { greeting: String }
+//! struct Hello {
+//!     greeting: String,
+//! }
 //!
 //! impl Source for Hello {
 //!     const MANIFEST: Manifest = Manifest::source("hello", "0.1.0", "Backs up a greeting")
 //!         .setting(Setting::string("greeting", "what to say").required());
 //!
+//!     fn check(&self) -> Result<Vec<Finding>, Failure> {
+//!         Ok(Vec::new())
+//!     }
+//!
 //!     fn backup(&self, draft: &Draft, _: Option<Previous>) -> Result<(), Failure> {
 //!         let mut entry = draft.create(b"greeting.txt", &[])?;
 //!         entry.write_all(self.greeting.as_bytes())?;
-//!         entry.commit()?;
+//!         entry.commit().map(drop)
+//!     }
+//!
+//!     fn restore(&self, snapshot: &Content, _: RestoreRequest) -> Result<(), Failure> {
+//!         let mut greeting = String::new();
+//!         snapshot.open(b"greeting.txt")?.read_to_string(&mut greeting)?;
+//!         log::info(&greeting);
 //!         Ok(())
 //!     }
-//! #   fn restore(&self, _: &Content, _: RestoreRequest) -> Result<(), Failure> { Ok(()) }
 //! }
 //!
-//! holdfast_sdk::export_source!(Hello);
+//! holdfast_sdk::export!(Hello as Source);
+//! # fn main() {}
 //! ```
+//!
+//! In a guest the functions and handles in [`host`] are the host's. In a native build they are the
+//! doubles of `testing`, so that `cargo test` runs a plugin without holdfast.
 
-/// The generated types of the contract.
+/// The generated types of the contract, in a guest.
+#[cfg(target_family = "wasm")]
 #[doc(hidden)]
 pub mod bindings;
-/// The macros that export a plugin.
+/// The macro that exports a plugin.
 mod export;
-/// Failures: from `std::io` and from words.
-mod failure;
-/// `std::io` over the host's streams.
-mod io;
+/// What makes handles easier to use: `std::io` over streams, commands that are put together.
+mod handles;
 /// The four traits.
 mod kinds;
+/// Words for the operator's log.
+pub mod log;
 /// What a plugin says of itself, written at compile time.
 pub mod manifest;
+/// A host made of maps, for native tests.
+#[cfg(not(target_family = "wasm"))]
+pub mod testing;
+/// The words that every interface speaks.
+pub mod types;
 
-pub use kinds::{Encryptor, Notifier, Source, Verifier};
-pub use manifest::{Manifest, Setting};
-
-pub use bindings::encryptor::exports::holdfast::plugin::encryptor::{Identity, KeyPair, Recipient};
-pub use bindings::notifier::exports::holdfast::plugin::notifier::Event;
-pub use bindings::source::exports::holdfast::plugin::source::{Previous, RestoreRequest};
+/// What a host gives and takes, as the contract has it; each module is an interface.
+#[cfg(target_family = "wasm")]
 pub use bindings::source::holdfast::plugin as host;
-pub use host::entries::{Content, Draft, Entry, EntryKind};
-pub use host::streams::{Blob, Reader, Transfer, Writer};
-pub use host::types::{Failure, FailureKind, Finding, Severity};
+/// What a host gives and takes, as the contract has it; each module is an interface.
+#[cfg(not(target_family = "wasm"))]
+pub use testing::host;
 
-#[doc(hidden)]
-pub use serde_json;
+pub use host::entries::{Content, Draft, Entry, EntryKind, Listing};
+pub use host::streams::{Blob, Reader, Transfer, Writer};
+pub use kinds::{Encryptor, Notifier, Source, Verifier};
+pub use kinds::{Event, Identity, KeyPair, Previous, Recipient, RestoreRequest};
+pub use manifest::{Manifest, Setting};
+pub use types::{Failure, FailureKind, Finding, Severity};
 
 /// What most plugins need.
 pub mod prelude {
     pub use crate::manifest::Access;
     pub use crate::{
         Content, Draft, Failure, FailureKind, Finding, Manifest, Previous, Reader, RestoreRequest,
-        Setting, Severity, Source, Writer, host,
+        Setting, Severity, Source, Writer, host, log,
     };
     pub use std::io::{Read as _, Write as _};
 }

@@ -85,7 +85,13 @@ impl Text {
         self.length == 0
     }
 
-    /// Returns the bytes.
+    /// Returns the text's bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+
+    /// Returns the bytes as an array of just that length.
     #[must_use]
     pub const fn bytes<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
@@ -101,6 +107,7 @@ impl Text {
 /// What a plugin says of itself.
 pub struct Manifest {
     head: Text,
+    licence: Text,
     settings: Text,
     capabilities: Text,
 }
@@ -119,7 +126,8 @@ impl Manifest {
             .push("],\"description\":")
             .quoted(description);
         Self {
-            head: head.push(",\"licence\":\"Apache-2.0\""),
+            head,
+            licence: Text::new().quoted("Apache-2.0"),
             settings: Text::new(),
             capabilities: Text::new(),
         }
@@ -147,6 +155,13 @@ impl Manifest {
     #[must_use]
     pub const fn notifier(name: &str, version: &str, description: &str) -> Self {
         Self::new("notifier", name, version, description)
+    }
+
+    /// Says under what terms it may be used, as an SPDX expression; Apache-2.0 where nothing is said.
+    #[must_use]
+    pub const fn licence(mut self, licence: &str) -> Self {
+        self.licence = Text::new().quoted(licence);
+        self
     }
 
     /// Adds a setting.
@@ -205,6 +220,33 @@ impl Manifest {
         self.capability(body, reason)
     }
 
+    /// Asks to see the secret that a setting names.
+    #[must_use]
+    pub const fn seen_secret(self, from_setting: &str, reason: &str) -> Self {
+        let body = Text::new()
+            .push("{\"capability\":\"secrets\",\"reveal\":true,\"from-setting\":")
+            .quoted(from_setting);
+        self.capability(body, reason)
+    }
+
+    /// Asks to connect to the endpoint that a setting names.
+    #[must_use]
+    pub const fn endpoint(self, from_setting: &str, reason: &str) -> Self {
+        let body = Text::new()
+            .push("{\"capability\":\"net\",\"from-setting\":")
+            .quoted(from_setting);
+        self.capability(body, reason)
+    }
+
+    /// Asks to send requests to the origin that a setting names.
+    #[must_use]
+    pub const fn origin(self, from_setting: &str, reason: &str) -> Self {
+        let body = Text::new()
+            .push("{\"capability\":\"http\",\"from-setting\":")
+            .quoted(from_setting);
+        self.capability(body, reason)
+    }
+
     /// Asks for durable values of the job.
     #[must_use]
     pub const fn state(self, reason: &str) -> Self {
@@ -216,6 +258,8 @@ impl Manifest {
     pub const fn json(&self) -> Text {
         Text::new()
             .append(&self.head)
+            .push(",\"licence\":")
+            .append(&self.licence)
             .push(",\"settings\":[")
             .append(&self.settings)
             .push("],\"capabilities\":[")
@@ -301,10 +345,55 @@ impl Setting {
         Self::new("map", name, help)
     }
 
+    /// A number of bytes with a unit.
+    #[must_use]
+    pub const fn size(name: &str, help: &str) -> Self {
+        Self::new("size", name, help)
+    }
+
+    /// A number of seconds, minutes, hours or days with a unit.
+    #[must_use]
+    pub const fn duration(name: &str, help: &str) -> Self {
+        Self::new("duration", name, help)
+    }
+
+    /// One of these.
+    #[must_use]
+    pub const fn choice(name: &str, help: &str, choices: &[&str]) -> Self {
+        let mut text = Self::new("choice", name, help).0.push(",\"choices\":[");
+        let mut at = 0;
+        while at < choices.len() {
+            if at > 0 {
+                text = text.push(",");
+            }
+            text = text.quoted(choices[at]);
+            at += 1;
+        }
+        Self(text.push("]"))
+    }
+
     /// Says that a job must set it.
     #[must_use]
     pub const fn required(self) -> Self {
         Self(self.0.push(",\"required\":true"))
+    }
+
+    /// Says what text holds where a job does not set it.
+    #[must_use]
+    pub const fn default_text(self, text: &str) -> Self {
+        Self(self.0.push(",\"default\":").quoted(text))
+    }
+
+    /// Says whether it is so where a job does not set it.
+    #[must_use]
+    pub const fn default_flag(self, flag: bool) -> Self {
+        self.default_json(if flag { "true" } else { "false" })
+    }
+
+    /// Says that a list is empty where a job does not set it.
+    #[must_use]
+    pub const fn default_empty(self) -> Self {
+        self.default_json("[]")
     }
 
     /// Says what holds where a job does not set it, as JSON.
@@ -322,14 +411,18 @@ mod tests {
     fn the_json_is_sound_and_quoted() {
         const JSON: Text = Manifest::source("hello", "1.2.3", "says \"hi\" \\o/")
             .setting(Setting::paths("paths", "what").required())
-            .setting(Setting::boolean("all", "whether").default_json("false"))
+            .setting(Setting::boolean("all", "whether").default_flag(false))
+            .setting(Setting::choice("level", "how much", &["low", "high"]).default_text("low"))
+            .licence("MIT")
             .trees(Access::Read, "paths", "to read")
             .state("to remember")
             .json();
         let bytes = JSON.bytes::<{ JSON.len() }>();
         let value: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
         assert_eq!(value["description"], "says \"hi\" \\o/");
+        assert_eq!(value["licence"], "MIT");
         assert_eq!(value["settings"][1]["default"], false);
+        assert_eq!(value["settings"][2]["choices"][1], "high");
         assert_eq!(value["capabilities"][0]["from-setting"], "paths");
     }
 }

@@ -1,0 +1,363 @@
+//! Granted directories, made of maps.
+
+use super::streams::{Blob, Reader, Sink, Writer, blob, sized_reader};
+use super::{checked, current, is_below, not_granted};
+use crate::types::{Failure, FailureKind};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// What a tree is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Access {
+    /// Reading only.
+    Read,
+    /// Reading and writing.
+    Write,
+}
+
+/// What an entry of a tree is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NodeKind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link.
+    Symlink,
+    /// A fifo, a socket or a device.
+    Other,
+}
+
+/// An entry of a tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// Path below the tree.
+    pub path: Vec<u8>,
+    /// What it is.
+    pub kind: NodeKind,
+    /// Length of a file in bytes.
+    pub size: u64,
+    /// When it last changed, in nanoseconds since 1970.
+    pub modified_ns: i64,
+    /// Permission bits.
+    pub mode: u32,
+}
+
+/// What a walk meets and what it leaves out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WalkOptions {
+    /// Patterns of what to leave out. Here: a name, a name that begins or ends with `*`, or a path
+    /// that begins with `/`; a host knows all of .gitignore.
+    pub excludes: Vec<String>,
+    /// Whether to stay on one file system. Here there is only one.
+    pub one_file_system: bool,
+    /// Whether to leave out what lies beside a CACHEDIR.TAG.
+    pub exclude_caches: bool,
+}
+
+impl WalkOptions {
+    fn leaves_out(&self, tree: &Tree, path: &[u8]) -> bool {
+        let text = String::from_utf8_lossy(path);
+        let is_excluded = |pattern: &String| match pattern.strip_prefix('/') {
+            Some(from_root) => is_below(path, from_root.trim_end_matches('/').as_bytes()),
+            None => text.split('/').any(|name| fits(name, pattern)),
+        };
+        let is_cache = || {
+            let parents = (0..path.len()).filter(|at| path[*at] == b'/');
+            parents.into_iter().any(|at| {
+                let tag = [&path[..at], b"/CACHEDIR.TAG"].concat();
+                tag != path && tree.0.contains_key(&tag)
+            })
+        };
+        self.excludes.iter().any(is_excluded) || (self.exclude_caches && is_cache())
+    }
+}
+
+fn fits(name: &str, pattern: &str) -> bool {
+    let pattern = pattern.trim_end_matches('/');
+    match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
+        (Some(end), _) => name.ends_with(end),
+        (None, Some(begin)) => name.starts_with(begin),
+        (None, None) => name == pattern,
+    }
+}
+
+/// What stands at a path of a tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Item {
+    File(Vec<u8>),
+    Directory,
+    Symlink(Vec<u8>),
+}
+
+impl Item {
+    fn kind(&self) -> NodeKind {
+        match self {
+            Self::File(_) => NodeKind::File,
+            Self::Directory => NodeKind::Directory,
+            Self::Symlink(_) => NodeKind::Symlink,
+        }
+    }
+}
+
+/// The content of a directory tree.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tree(pub(crate) BTreeMap<Vec<u8>, Item>);
+
+impl Tree {
+    /// Makes an empty tree.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn with(mut self, path: impl Into<Vec<u8>>, item: Item) -> Self {
+        let path = path.into();
+        self.insert(path, item);
+        self
+    }
+
+    pub(crate) fn insert(&mut self, path: Vec<u8>, item: Item) {
+        for at in (0..path.len()).filter(|at| path[*at] == b'/') {
+            self.0.entry(path[..at].to_vec()).or_insert(Item::Directory);
+        }
+        self.0.insert(path, item);
+    }
+
+    /// Adds a file and its directories.
+    #[must_use]
+    pub fn file(self, path: impl Into<Vec<u8>>, content: impl Into<Vec<u8>>) -> Self {
+        self.with(path, Item::File(content.into()))
+    }
+
+    /// Adds an empty directory.
+    #[must_use]
+    pub fn directory(self, path: impl Into<Vec<u8>>) -> Self {
+        self.with(path, Item::Directory)
+    }
+
+    /// Adds a symbolic link.
+    #[must_use]
+    pub fn symlink(self, path: impl Into<Vec<u8>>, target: impl Into<Vec<u8>>) -> Self {
+        self.with(path, Item::Symlink(target.into()))
+    }
+
+    /// Returns the content of a file.
+    #[must_use]
+    pub fn content(&self, path: impl AsRef<[u8]>) -> Option<&[u8]> {
+        match self.0.get(path.as_ref())? {
+            Item::File(bytes) => Some(bytes),
+            Item::Directory | Item::Symlink(_) => None,
+        }
+    }
+
+    /// Returns all paths, sorted.
+    #[must_use]
+    pub fn paths(&self) -> Vec<String> {
+        let shown = |path: &Vec<u8>| String::from_utf8_lossy(path).into_owned();
+        self.0.keys().map(shown).collect()
+    }
+}
+
+/// A tree and how it may be used.
+pub(crate) struct Granted {
+    tree: Rc<RefCell<Tree>>,
+    access: Access,
+}
+
+impl Granted {
+    pub(crate) fn new(tree: Tree, access: Access) -> Self {
+        let tree = Rc::new(RefCell::new(tree));
+        Self { tree, access }
+    }
+
+    pub(crate) fn tree(&self) -> Tree {
+        self.tree.borrow().clone()
+    }
+}
+
+/// A directory tree that the operator granted.
+#[derive(Debug)]
+pub struct OpenTree {
+    tree: Rc<RefCell<Tree>>,
+    access: Access,
+}
+
+fn absent(path: &[u8]) -> Failure {
+    let shown = String::from_utf8_lossy(path);
+    Failure::new(FailureKind::NotFound, format!("`{shown}` does not exist"))
+}
+
+impl OpenTree {
+    /// Returns what a walk with these options meets.
+    pub(crate) fn walk(&self, options: &WalkOptions) -> Vec<(Vec<u8>, Item)> {
+        let tree = self.tree.borrow();
+        let kept = tree
+            .0
+            .iter()
+            .filter(|(path, _)| !options.leaves_out(&tree, path));
+        kept.map(|(path, item)| (path.clone(), item.clone()))
+            .collect()
+    }
+
+    /// Puts something into the tree, as a restore does.
+    pub(crate) fn put(&self, path: Vec<u8>, item: Item) -> Result<(), Failure> {
+        self.may_write()?;
+        self.tree.borrow_mut().insert(path, item);
+        Ok(())
+    }
+
+    fn may_write(&self) -> Result<(), Failure> {
+        if self.access == Access::Write {
+            return Ok(());
+        }
+        Err(Failure::new(
+            FailureKind::Denied,
+            "the tree was opened for reading",
+        ))
+    }
+
+    fn bytes(&self, path: &[u8]) -> Result<Vec<u8>, Failure> {
+        let path = checked(path)?;
+        match self.tree.borrow().0.get(&path) {
+            Some(Item::File(bytes)) => Ok(bytes.clone()),
+            Some(_) => Err(Failure::invalid("it is no file")),
+            None => Err(absent(&path)),
+        }
+    }
+
+    /// Lists what lies directly in a directory, sorted.
+    ///
+    /// # Errors
+    /// There is no such directory.
+    pub fn list_directory(&self, directory: &[u8]) -> Result<Vec<Node>, Failure> {
+        let tree = self.tree.borrow();
+        if !directory.is_empty() && tree.0.get(&checked(directory)?) != Some(&Item::Directory) {
+            return Err(absent(directory));
+        }
+        let lies_directly = |path: &[u8]| {
+            let rest = if directory.is_empty() {
+                Some(path)
+            } else {
+                path.strip_prefix(directory)
+                    .and_then(|rest| rest.strip_prefix(b"/"))
+            };
+            rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(&b'/'))
+        };
+        let node = |(path, item): (&Vec<u8>, &Item)| Node {
+            path: path.clone(),
+            kind: item.kind(),
+            size: match item {
+                Item::File(bytes) => bytes.len() as u64,
+                Item::Directory | Item::Symlink(_) => 0,
+            },
+            modified_ns: 0,
+            mode: 0o644,
+        };
+        let found = tree.0.iter().filter(|(path, _)| lies_directly(path));
+        Ok(found.map(node).collect())
+    }
+
+    /// Reads a file from its beginning.
+    ///
+    /// # Errors
+    /// There is no such file.
+    pub fn read_file(&self, path: &[u8]) -> Result<Reader, Failure> {
+        self.bytes(path).map(sized_reader)
+    }
+
+    /// Opens a file for reading at any place.
+    ///
+    /// # Errors
+    /// There is no such file.
+    pub fn open_file(&self, path: &[u8]) -> Result<Blob, Failure> {
+        self.bytes(path).map(blob)
+    }
+
+    /// Creates a file; it appears under its name only when the writer is finished.
+    ///
+    /// # Errors
+    /// The tree was opened for reading, or the path leaves it.
+    pub fn create_file(&self, path: &[u8], mode: u32) -> Result<Writer, Failure> {
+        let _ = mode;
+        self.may_write()?;
+        Ok(Writer::to(NewFile {
+            tree: Rc::clone(&self.tree),
+            path: checked(path)?,
+            bytes: Vec::new(),
+        }))
+    }
+
+    /// Creates a directory and its parents.
+    ///
+    /// # Errors
+    /// As for [`OpenTree::create_file`].
+    pub fn create_directory(&self, path: &[u8]) -> Result<(), Failure> {
+        self.put(checked(path)?, Item::Directory)
+    }
+
+    /// Removes a file, a link or an empty directory.
+    ///
+    /// # Errors
+    /// It is not there, or not empty.
+    pub fn remove(&self, path: &[u8]) -> Result<(), Failure> {
+        self.may_write()?;
+        let path = checked(path)?;
+        let mut tree = self.tree.borrow_mut();
+        let is_full = tree
+            .0
+            .keys()
+            .any(|other| *other != path && is_below(other, &path));
+        if is_full {
+            return Err(Failure::invalid("the directory is not empty"));
+        }
+        tree.0.remove(&path).map(drop).ok_or_else(|| absent(&path))
+    }
+}
+
+struct NewFile {
+    tree: Rc<RefCell<Tree>>,
+    path: Vec<u8>,
+    bytes: Vec<u8>,
+}
+
+impl Sink for NewFile {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Result<(), Failure> {
+        let Self { tree, path, bytes } = *self;
+        tree.borrow_mut().insert(path, Item::File(bytes));
+        Ok(())
+    }
+
+    fn discard(self: Box<Self>, _: &str) {}
+}
+
+/// Returns the trees that the job grants, as the job names them.
+#[must_use]
+pub fn granted() -> Vec<(String, Access)> {
+    let state = current();
+    let trees = state.trees.borrow();
+    trees
+        .iter()
+        .map(|(name, granted)| (name.clone(), granted.access))
+        .collect()
+}
+
+/// Opens a granted tree by the name that the job gives it.
+///
+/// # Errors
+/// It is not granted, or not for writing.
+pub fn open(name: &str, access: Access) -> Result<OpenTree, Failure> {
+    match current().trees.borrow().get(name) {
+        Some(granted) if granted.access >= access => Ok(OpenTree {
+            tree: Rc::clone(&granted.tree),
+            access,
+        }),
+        _ => Err(not_granted(&format!("tree `{name}`"))),
+    }
+}
