@@ -1,5 +1,7 @@
 //! What a person or a script meets at the command line: words, exit codes, and JSON.
 
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
 use holdfast_tests::{TREE, World, noise};
 
 #[test]

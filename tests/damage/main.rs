@@ -1,5 +1,7 @@
 //! Each kind of object, damaged in each way: `check` says so, and a restore loses no more than it must.
 
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
 use holdfast_tests::{TREE, World, noise};
 use std::path::Path;
 

@@ -1,5 +1,7 @@
 //! What happens around a run: kills, interrupts, full disks, caches that cannot be written to.
 
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
 use holdfast_filetree::compare::compare;
 use holdfast_tests::{TREE, World, noise};
 use std::process::Command;

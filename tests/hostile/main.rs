@@ -1,5 +1,7 @@
 //! Plugins that misbehave: the host stays, the job fails with a sentence, nothing is committed.
 
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
 use holdfast_tests::{World, plugin};
 use std::process::Command;
 

@@ -1,5 +1,7 @@
 //! What keeps the code as it should be read: arrows between crates, sizes, documents.
 
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
 use std::path::{Path, PathBuf};
 
 /// Which crates of ours a crate may depend on.

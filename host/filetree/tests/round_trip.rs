@@ -1,5 +1,7 @@
 //! What is read from a tree and written into another is the same, and nothing else is touched.
 
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
 use holdfast_base::entry::{Entry, EntryKind, EntryPath, FileContent, OpenFile, RestoreTarget};
 use holdfast_filetree::compare::compare;
 use holdfast_filetree::{Excludes, ExtractOptions, Extractor, Found, Tree, WalkOptions};
@@ -78,6 +80,24 @@ fn set_time(path: &Path, seconds: i64, nanoseconds: i64) {
     rustix::fs::utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW).unwrap();
 }
 
+/// Returns an access list that names a user.
+fn an_acl() -> Vec<u8> {
+    // Version 2; user::rw-, user:1:r--, group::r--, mask::r--, other::---.
+    let mut acl = 2_u32.to_le_bytes().to_vec();
+    for (tag, permissions, id) in [
+        (1_u16, 6_u16, u32::MAX),
+        (2, 4, 1),
+        (4, 4, u32::MAX),
+        (0x10, 4, u32::MAX),
+        (0x20, 0, u32::MAX),
+    ] {
+        acl.extend_from_slice(&tag.to_le_bytes());
+        acl.extend_from_slice(&permissions.to_le_bytes());
+        acl.extend_from_slice(&id.to_le_bytes());
+    }
+    acl
+}
+
 /// Makes one of everything.
 fn rich_tree(root: &Path) {
     std::fs::create_dir_all(root.join("dir/empty")).unwrap();
@@ -118,19 +138,7 @@ fn rich_tree(root: &Path) {
     )
     .unwrap();
     rustix::fs::setxattr(root.join("dir"), "user.dir", b"d", XattrFlags::empty()).unwrap();
-    // Version 2; user::rw-, user:1:r--, group::r--, mask::r--, other::---.
-    let mut acl = 2_u32.to_le_bytes().to_vec();
-    for (tag, permissions, id) in [
-        (1_u16, 6_u16, u32::MAX),
-        (2, 4, 1),
-        (4, 4, u32::MAX),
-        (0x10, 4, u32::MAX),
-        (0x20, 0, u32::MAX),
-    ] {
-        acl.extend_from_slice(&tag.to_le_bytes());
-        acl.extend_from_slice(&permissions.to_le_bytes());
-        acl.extend_from_slice(&id.to_le_bytes());
-    }
+    let acl = an_acl();
     std::fs::write(root.join("with acl"), b"x").unwrap();
     rustix::fs::setxattr(
         root.join("with acl"),
@@ -191,7 +199,7 @@ fn running_again_completes_what_was_begun_and_leaves_what_is_foreign() {
     copy(&from, &to, ExtractOptions::default()).unwrap();
     // As a kill leaves it: begun, without permissions and with another time.
     std::fs::write(to.join("sparse"), b"half").unwrap();
-    std::fs::set_permissions(to.join("sparse"), PermissionsExt::from_mode(0)).unwrap();
+    std::fs::set_permissions(to.join("sparse"), PermissionsExt::from_mode(0o000)).unwrap();
     copy(&from, &to, ExtractOptions::default()).unwrap();
     assert_eq!(compare(&from, &to).unwrap(), Vec::<String>::new());
     std::fs::write(to.join("empty"), b"somebody's work").unwrap();

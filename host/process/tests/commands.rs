@@ -1,5 +1,7 @@
 //! Real commands, well-behaved and not.
 
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
 use holdfast_base::cancel::{Cancel, Reason};
 use holdfast_process::{Cancelled, Command, SecretFile, resolve};
 use std::io::{Read, Write};

@@ -56,11 +56,14 @@ impl SealedBytes for StoredObject {
     }
 }
 
+/// An expanded frame, by its pack and its place in it.
+type KeptFrame = (PackId, u32, Arc<Vec<u8>>);
+
 /// Reads snapshots. Shared by threads.
 pub struct Reader {
     pub(crate) repository: Arc<Repository>,
     pub(crate) index: Index,
-    frames: Mutex<VecDeque<(PackId, u32, Arc<Vec<u8>>)>>,
+    frames: Mutex<VecDeque<KeptFrame>>,
 }
 
 impl Reader {

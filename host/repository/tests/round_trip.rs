@@ -1,5 +1,7 @@
 //! From entries to sealed packs in a directory, and back.
 
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
 use holdfast_base::cancel::Cancel;
 use holdfast_base::entry::{
     Entry, EntryKind, EntryPath, FileContent, Identity as FileIdentity, OpenFile, RestoreTarget,

@@ -362,11 +362,7 @@ fn decode_body(body: &[u8]) -> Option<(Vec<PackNote>, Vec<SegmentId>, u64)> {
 }
 
 /// Reads all rows once: for the filter and the fences, and to see that the file is whole.
-fn read_front(
-    file: &mut File,
-    body: &[u8],
-    count: u64,
-) -> io::Result<(Vec<(u64, BinaryFuse8)>, Vec<u64>)> {
+fn read_front(file: &mut File, body: &[u8], count: u64) -> io::Result<Front> {
     let damaged = || io::Error::new(io::ErrorKind::InvalidData, "the file is damaged");
     let mut hash = blake3::Hasher::new();
     hash.update(body);
@@ -396,6 +392,9 @@ fn prefix(id: &ChunkId) -> u64 {
     let b = id.as_bytes();
     u64::from_be_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]])
 }
+
+/// What stands in front of the rows: filters with the first row of their share, and fences.
+type Front = (Vec<(u64, BinaryFuse8)>, Vec<u64>);
 
 /// Makes what stands in front of the rows, from rows in order.
 #[derive(Default)]
@@ -434,7 +433,7 @@ impl FrontBuilder {
         self.share_start = self.rows;
     }
 
-    fn finish(mut self) -> (Vec<(u64, BinaryFuse8)>, Vec<u64>) {
+    fn finish(mut self) -> Front {
         self.close();
         (self.filters, self.fences)
     }
