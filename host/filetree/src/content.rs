@@ -87,12 +87,7 @@ fn data_extents(fd: &OwnedFd, size: u64) -> io::Result<Option<Vec<Extent>>> {
             Err(Errno::INVAL | Errno::OPNOTSUPP) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        let end = match rustix::fs::seek(fd, SeekFrom::Hole(start)) {
-            Ok(end) => end.min(size),
-            // It shrank since; `has_changed` will tell.
-            Err(Errno::NXIO) => break,
-            Err(error) => return Err(error.into()),
-        };
+        let end = rustix::fs::seek(fd, SeekFrom::Hole(start))?.min(size);
         if start >= end {
             break;
         }

@@ -8,7 +8,7 @@
 //!   run again knows what it had completed (same length, same time) and what it had begun (no
 //!   permission bits), and what belongs to somebody else.
 
-use crate::beneath::open_beneath;
+use crate::tree::open_beneath;
 use crate::xattr;
 use holdfast_base::entry::{Entry, EntryKind, EntryPath, Ownership, RestoreTarget, TargetFile};
 use holdfast_base::time::Instant;
@@ -389,7 +389,7 @@ fn finish(
         rustix::fs::fchown(fd, uid, gid)?;
     }
     if !ownership.xattrs.is_empty() {
-        for (name, _) in xattr::write_open(fd, &ownership.xattrs)? {
+        for name in xattr::write(fd, &ownership.xattrs)? {
             let note = format!("the system refused to set attribute `{name}`");
             let mut notes = lock(notes);
             if notes.len() < holdfast_base::limits::WARNINGS_KEPT_MAX {
