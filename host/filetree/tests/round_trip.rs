@@ -11,10 +11,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
-fn walk(
-    root: &Path,
-    options: WalkOptions,
-) -> (Vec<(Entry, Option<Box<dyn FileContent>>)>, Vec<String>) {
+/// Entries with their content, and what was left out.
+type Walked = (Vec<(Entry, Option<Box<dyn FileContent>>)>, Vec<String>);
+
+fn walk(root: &Path, options: WalkOptions) -> Walked {
     let mut entries = Vec::new();
     let mut skipped = Vec::new();
     for found in Tree::open(root).unwrap().walk(options).unwrap() {
