@@ -1,6 +1,8 @@
 //! Backs up directory trees, with all that belongs to their entries.
 //!
-//! The host walks and reads; this plugin says which trees, and what is left out of them.
+//! - The host walks and reads; this plugin says which trees, and what is left out of them.
+//! - What lies in two trees of a job is backed up once.
+//! - A restore in place writes below the job's paths and nowhere else.
 
 use holdfast_sdk::host::trees::{self, Access as Open, WalkOptions};
 use holdfast_sdk::prelude::*;
@@ -17,7 +19,10 @@ pub struct Files {
 
 impl Files {
     /// Returns the trees, each once and in order: what lies in another tree of the job is part of it.
-    fn trees(&self) -> Vec<&str> {
+    fn trees(&self) -> Result<Vec<&str>, Failure> {
+        if self.paths.is_empty() {
+            return Err(Failure::invalid("`paths` names nothing to back up"));
+        }
         let mut paths: Vec<&str> = self
             .paths
             .iter()
@@ -34,7 +39,7 @@ impl Files {
                 trees.push(path);
             }
         }
-        trees
+        Ok(trees)
     }
 
     /// Returns the tree's name as the job wrote it: grants are by that name.
@@ -63,18 +68,18 @@ impl Source for Files {
             "exclude",
             "patterns of what to leave out, as in a .gitignore file",
         )
-        .default_json("[]"),
+        .default_empty(),
     )
     .setting(
         Setting::boolean("one-file-system", "stay on the file system of each path")
-            .default_json("false"),
+            .default_flag(false),
     )
     .setting(
         Setting::boolean(
             "exclude-caches",
             "leave out what lies beside a CACHEDIR.TAG",
         )
-        .default_json("true"),
+        .default_flag(true),
     )
     .trees(
         Access::Write,
@@ -84,10 +89,10 @@ impl Source for Files {
 
     fn check(&self) -> Result<Vec<Finding>, Failure> {
         let mut findings = Vec::new();
-        for tree in self.trees() {
-            match trees::open(self.granted(tree), Open::Read) {
-                Ok(_) => {}
-                Err(failure) => findings.push(Finding::new(Severity::Error, tree, failure.message)),
+        for tree in self.trees()? {
+            let opened = trees::open(self.granted(tree), Open::Read);
+            if let Err(failure) = opened.and_then(|tree| tree.list_directory(b"")) {
+                findings.push(Finding::error(tree, failure.message));
             }
         }
         Ok(findings)
@@ -99,50 +104,37 @@ impl Source for Files {
             one_file_system: self.one_file_system,
             exclude_caches: self.exclude_caches,
         };
-        if self.paths.is_empty() {
-            return Err(Failure::new(
-                FailureKind::Invalid,
-                "`paths` names nothing to back up",
-            ));
-        }
-        for tree in self.trees() {
+        let (mut entries, mut bytes) = (0, 0);
+        for tree in self.trees()? {
             let opened = trees::open(self.granted(tree), Open::Read)?;
-            draft.add_tree(&opened, prefix(tree), &options)?;
+            let report = draft.add_tree(&opened, prefix(tree), &options)?;
+            entries += report.entries;
+            bytes += report.bytes;
         }
-        Ok(())
+        draft.record_fact("files.entries", &entries.to_string())?;
+        draft.record_fact("files.bytes", &bytes.to_string())
     }
 
     fn restore(&self, snapshot: &Content, _: RestoreRequest) -> Result<(), Failure> {
         // The host has narrowed the snapshot to the paths that were asked for.
-        for tree in self.trees() {
+        let mut restored = 0;
+        for tree in self.trees()? {
+            if snapshot.entries(prefix(tree))?.next().is_none() {
+                continue;
+            }
             let target = trees::open(self.granted(tree), Open::Write)?;
             snapshot.extract(prefix(tree), &target)?;
+            restored += 1;
         }
-        Ok(())
+        if restored > 0 {
+            return Ok(());
+        }
+        let message = "the snapshot holds nothing of what the job's `paths` name";
+        Err(Failure::new(FailureKind::NotFound, message))
     }
 }
 
-holdfast_sdk::export_source!(Files);
+holdfast_sdk::export!(Files as Source);
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn trees(paths: &[&str]) -> Vec<String> {
-        let files = Files {
-            paths: paths.iter().map(|path| (*path).to_owned()).collect(),
-            exclude: vec![],
-            one_file_system: false,
-            exclude_caches: true,
-        };
-        files.trees().into_iter().map(str::to_owned).collect()
-    }
-
-    #[test]
-    fn trees_inside_each_other_are_backed_up_once_and_in_order() {
-        assert_eq!(
-            trees(&["/var/lib", "/etc/", "/var", "/variety", "/var"]),
-            ["/etc", "/var", "/variety"]
-        );
-    }
-}
+mod tests;

@@ -288,10 +288,7 @@ impl Blob {
 
 /// A transfer; here it is over as soon as it is started.
 #[derive(Debug)]
-pub struct Transfer {
-    result: Result<u64, Failure>,
-    target: Writer,
-}
+pub struct Transfer(Result<u64, Failure>);
 
 impl Transfer {
     /// Moves everything from a reader into a writer.
@@ -301,24 +298,22 @@ impl Transfer {
         reason = "a transfer takes its streams"
     )]
     pub fn start(source: Reader, target: Writer) -> Self {
-        let result = splice(&source, &target);
-        Self { result, target }
+        let moved = splice(&source, &target);
+        Self(moved.and_then(|_| Writer::finish(target)))
     }
 
     /// Returns how many bytes have moved.
     #[must_use]
     pub fn moved(&self) -> u64 {
-        self.target.taken.get()
+        self.0.as_ref().copied().unwrap_or_default()
     }
 
-    /// Commits the writer and returns how many bytes moved.
+    /// Waits for the end and returns how many bytes moved; the writer is committed then.
     ///
     /// # Errors
     /// Reading, writing or committing failed.
     pub fn wait(this: Self) -> Result<u64, Failure> {
-        let moved = this.result?;
-        Writer::finish(this.target)?;
-        Ok(moved)
+        this.0
     }
 }
 
