@@ -46,7 +46,7 @@ fn a_plugin_that_is_not_installed_is_named_with_the_way_to_it() {
     let world = World::ready(TREE, &[]);
     world
         .run(&["run", "tree"])
-        .expect(1)
+        .expect(2)
         .says("plugin `files` is not installed");
 }
 
