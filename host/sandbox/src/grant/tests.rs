@@ -1,3 +1,5 @@
+//! Grants: every step can only take away.
+
 use super::*;
 use serde_json::json;
 

@@ -1,3 +1,5 @@
+//! Sealed segments: what comes back, and what must not.
+
 use super::*;
 use crate::ports::StreamSink;
 use ring::aead::{CHACHA20_POLY1305, UnboundKey};
