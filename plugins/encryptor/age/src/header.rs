@@ -1,11 +1,14 @@
 //! The header of an age file: a line for the version, a stanza for each recipient, and a MAC.
+//!
+//! Written here and not taken from the `age` crate: that one keeps its header to itself, and with it
+//! come a second cipher, translations and post-quantum keys. The tests hold this against the crate
+//! and against the stock program, in both directions.
 
-use crate::damaged;
 use crate::keys::FileKey;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 use hmac::{Hmac, Mac};
-use holdfast_sdk::{Failure, FailureKind};
+use holdfast_sdk::{Failure, FailureKind, Recipient};
 use sha2::Sha256;
 
 const VERSION: &str = "age-encryption.org/v1";
@@ -34,18 +37,26 @@ pub(crate) struct Header {
 }
 
 /// A passphrase must be the only recipient: the format says so.
-pub(crate) fn check_recipients(stanzas: &[Stanza]) -> Result<(), Failure> {
-    let has_passphrase = stanzas.iter().any(|stanza| stanza.kind == "scrypt");
-    if stanzas.is_empty() || (has_passphrase && stanzas.len() > 1) {
-        let message = "a passphrase must be the only recipient, and there must be at least one";
-        return Err(Failure::new(FailureKind::Invalid, message));
+pub(crate) fn check_recipients(recipients: &[Recipient]) -> Result<(), Failure> {
+    let is_passphrase = |recipient: &Recipient| matches!(recipient, Recipient::Passphrase(_));
+    match recipients {
+        [] => Err(Failure::invalid("there is nobody to seal to")),
+        [_, _, ..] if recipients.iter().any(is_passphrase) => {
+            let message = "age seals to a passphrase alone, and not to others beside it";
+            Err(Failure::invalid(message))
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Returns whether the bytes hold the whole header.
 pub(crate) fn is_complete(bytes: &[u8]) -> bool {
     end(bytes).is_some()
+}
+
+/// Returns whether a line is the last one of a header.
+pub(crate) fn is_last_line(line: &[u8]) -> bool {
+    line.starts_with(b"--- ") && line.ends_with(b"\n")
 }
 
 /// Finds the end of the line that begins with `---`.
@@ -64,7 +75,7 @@ fn hmac(file_key: &FileKey, covered: &[u8]) -> Result<Hmac<Sha256>, Failure> {
 }
 
 impl Header {
-    pub(crate) fn encode(stanzas: &[Stanza], file_key: &FileKey) -> Vec<u8> {
+    pub(crate) fn encode(stanzas: &[Stanza], file_key: &FileKey) -> Result<Vec<u8>, Failure> {
         let mut text = format!("{VERSION}\n");
         for stanza in stanzas {
             text.push_str("-> ");
@@ -88,18 +99,18 @@ impl Header {
             }
         }
         text.push_str("---");
-        let mac = hmac(file_key, text.as_bytes()).map(|mac| mac.finalize().into_bytes());
+        let mac = hmac(file_key, text.as_bytes())?.finalize().into_bytes();
         text.push(' ');
-        text.push_str(&mac.map(|mac| BASE64.encode(mac)).unwrap_or_default());
+        text.push_str(&BASE64.encode(mac));
         text.push('\n');
-        text.into_bytes()
+        Ok(text.into_bytes())
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Failure> {
-        let unfit = || damaged("its header is no header of an age file");
+        let unfit = || Failure::damaged("its header is no header of an age file");
         let length = end(bytes).ok_or_else(unfit)?;
         let text = std::str::from_utf8(&bytes[..length]).map_err(|_| unfit())?;
-        let mut lines = text.lines();
+        let mut lines = text.trim_end_matches('\n').split('\n');
         match lines.next() {
             Some(VERSION) => {}
             Some(other) if other.starts_with("age-encryption.org/") => {
@@ -153,7 +164,7 @@ impl Header {
     /// Checks that the header is the one that the holder of the file key made.
     pub(crate) fn verify(&self, file_key: &FileKey) -> Result<(), Failure> {
         let fits = hmac(file_key, &self.covered)?.verify_slice(&self.mac);
-        fits.map_err(|_| damaged("its header was changed"))
+        fits.map_err(|_| Failure::damaged("its header was changed"))
     }
 }
 
@@ -170,7 +181,7 @@ mod tests {
                 arguments: vec!["abc".into()],
                 body: vec![3; length],
             };
-            let bytes = Header::encode(std::slice::from_ref(&stanza), &key);
+            let bytes = Header::encode(std::slice::from_ref(&stanza), &key).unwrap();
             assert!(is_complete(&bytes) && !is_complete(&bytes[..bytes.len() - 1]));
             let header = Header::decode(&bytes).unwrap();
             assert_eq!(header.stanzas, [stanza]);

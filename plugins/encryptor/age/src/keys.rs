@@ -1,6 +1,11 @@
 //! Keys of age: X25519 pairs and passphrases, and how they wrap a file's key.
+//!
+//! - A recipient or a share that makes a secret which anyone knows is refused, in both directions.
+//! - A passphrase stands alone: a header that has others beside it is refused.
+//! - What a file may demand of us for its passphrase is bounded.
 
 use crate::header::{Header, Stanza};
+use crate::scrypt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 use bech32::{Bech32, Hrp};
@@ -15,10 +20,10 @@ const X25519: &str = "X25519";
 const X25519_INFO: &[u8] = b"age-encryption.org/v1/X25519";
 const SCRYPT: &str = "scrypt";
 const SCRYPT_SALT: &[u8] = b"age-encryption.org/v1/scrypt";
-/// Work that a new passphrase costs: 2^16 rounds, 64 MiB.
-const SCRYPT_LOG_N: u8 = 16;
-/// Most work that a file may demand of us: 2^17 rounds take 128 MiB.
-const SCRYPT_LOG_N_MAX: u8 = 17;
+/// Work that a new passphrase costs, as stock `age` has it: a second or so.
+pub(crate) const SCRYPT_LOG_N: u8 = 18;
+/// Most work that a file may demand of us: ten times as much.
+const SCRYPT_LOG_N_MAX: u8 = 20;
 
 /// The key of one file.
 pub(crate) struct FileKey([u8; 16]);
@@ -52,10 +57,6 @@ fn random_array<const N: usize>() -> [u8; N] {
     array
 }
 
-fn invalid(message: impl Into<String>) -> Failure {
-    Failure::new(FailureKind::Invalid, message)
-}
-
 fn bech32_bytes(text: &str, prefix: &str) -> Option<[u8; 32]> {
     let (found, bytes) = bech32::decode(text).ok()?;
     (found.as_str().eq_ignore_ascii_case(prefix)).then_some(())?;
@@ -66,7 +67,7 @@ pub(crate) fn parse_recipient(text: &str) -> Result<PublicKey, Failure> {
     bech32_bytes(text, "age")
         .map(PublicKey::from)
         .ok_or_else(|| {
-            invalid(format!(
+            Failure::invalid(format!(
                 "`{text}` is no age recipient: they begin with `age1` and have 62 letters"
             ))
         })
@@ -78,16 +79,19 @@ fn parse_identities(text: &str) -> Result<Vec<StaticSecret>, Failure> {
         .lines()
         .map(str::trim)
         .filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let keys: Vec<StaticSecret> =
-        lines
-            .map(|line| {
-                bech32_bytes(line, "age-secret-key-").map(StaticSecret::from).ok_or_else(|| {
-                invalid("a line of the identity is no age key: they begin with `AGE-SECRET-KEY-1`")
-            })
-            })
-            .collect::<Result<_, _>>()?;
+    let keys: Vec<StaticSecret> = lines
+        .map(|line| {
+            bech32_bytes(line, "age-secret-key-")
+                .map(StaticSecret::from)
+                .ok_or_else(|| {
+                    Failure::invalid(
+                        "a line of the identity is no age key: they begin with `AGE-SECRET-KEY-1`",
+                    )
+                })
+        })
+        .collect::<Result<_, _>>()?;
     if keys.is_empty() {
-        Err(invalid("the identity holds no key"))
+        Err(Failure::invalid("the identity holds no key"))
     } else {
         Ok(keys)
     }
@@ -99,9 +103,11 @@ pub(crate) fn generate() -> Result<KeyPair, Failure> {
         let prefix = Hrp::parse(prefix).map_err(|e| Failure::failed(e.to_string()))?;
         bech32::encode::<Bech32>(prefix, bytes).map_err(|e| Failure::failed(e.to_string()))
     };
+    let public_key = encode("age", PublicKey::from(&secret).as_bytes())?;
+    let secret = encode("age-secret-key-", &secret.to_bytes())?.to_uppercase();
     Ok(KeyPair {
-        identity: encode("age-secret-key-", &secret.to_bytes())?.to_uppercase() + "\n",
-        public_key: encode("age", PublicKey::from(&secret).as_bytes())?,
+        identity: format!("# public key: {public_key}\n{secret}\n"),
+        public_key,
     })
 }
 
@@ -118,53 +124,63 @@ fn open_key(wrap_key: &[u8; 32], body: &[u8]) -> Option<FileKey> {
         .map(FileKey)
 }
 
-pub(crate) fn wrap(file_key: &FileKey, recipient: &Recipient) -> Result<Stanza, Failure> {
+/// Wraps a file's key for a recipient; `log_n` is the work that a passphrase costs.
+pub(crate) fn wrap(
+    file_key: &FileKey,
+    recipient: &Recipient,
+    log_n: u8,
+) -> Result<Stanza, Failure> {
     match recipient {
         Recipient::PublicKey(text) => wrap_to_key(file_key, &parse_recipient(text)?),
-        Recipient::Passphrase(passphrase) => wrap_to_passphrase(file_key, passphrase),
+        Recipient::Passphrase(passphrase) => wrap_to_passphrase(file_key, passphrase, log_n),
     }
+}
+
+/// Derives the key that wraps a file's key; none where anyone could.
+fn shared_key(secret: &StaticSecret, theirs: &PublicKey, salt: &[u8]) -> Option<[u8; 32]> {
+    let shared = secret.diffie_hellman(theirs);
+    shared
+        .was_contributory()
+        .then(|| expand(Some(salt), shared.as_bytes(), X25519_INFO))
 }
 
 fn wrap_to_key(file_key: &FileKey, recipient: &PublicKey) -> Result<Stanza, Failure> {
     let ephemeral = StaticSecret::from(random_array::<32>());
     let share = PublicKey::from(&ephemeral);
-    let shared = ephemeral.diffie_hellman(recipient);
-    if !shared.was_contributory() {
-        return Err(invalid("the recipient is a key that anyone could open"));
-    }
     let salt = [share.as_bytes().as_slice(), recipient.as_bytes()].concat();
-    let wrap_key = expand(Some(&salt), shared.as_bytes(), X25519_INFO);
-    let arguments = vec![BASE64.encode(share.as_bytes())];
+    let wrap_key = shared_key(&ephemeral, recipient, &salt)
+        .ok_or_else(|| Failure::invalid("the recipient is a key that anyone could open"))?;
     Ok(Stanza {
         kind: X25519.into(),
-        arguments,
+        arguments: vec![BASE64.encode(share.as_bytes())],
         body: seal_key(&wrap_key, file_key)?,
     })
 }
 
-fn wrap_to_passphrase(file_key: &FileKey, passphrase: &str) -> Result<Stanza, Failure> {
+fn scrypt_salt(salt: &[u8]) -> Vec<u8> {
+    [SCRYPT_SALT, salt].concat()
+}
+
+fn wrap_to_passphrase(file_key: &FileKey, passphrase: &str, log_n: u8) -> Result<Stanza, Failure> {
+    if passphrase.is_empty() {
+        return Err(Failure::invalid("the passphrase is empty"));
+    }
     let salt = random_array::<16>();
-    let wrap_key = scrypt_key(passphrase, &salt, SCRYPT_LOG_N)?;
-    let arguments = vec![BASE64.encode(salt), SCRYPT_LOG_N.to_string()];
+    let wrap_key = scrypt::derive(passphrase.as_bytes(), &scrypt_salt(&salt), log_n)?;
     Ok(Stanza {
         kind: SCRYPT.into(),
-        arguments,
+        arguments: vec![BASE64.encode(salt), log_n.to_string()],
         body: seal_key(&wrap_key, file_key)?,
     })
-}
-
-fn scrypt_key(passphrase: &str, salt: &[u8], log_n: u8) -> Result<[u8; 32], Failure> {
-    let salt = [SCRYPT_SALT, salt].concat();
-    let unfit =
-        |e: &dyn std::fmt::Display| Failure::failed(format!("the passphrase cannot be used: {e}"));
-    let parameters = scrypt::Params::new(log_n, 8, 1, 32).map_err(|e| unfit(&e))?;
-    let mut key = [0; 32];
-    scrypt::scrypt(passphrase.as_bytes(), &salt, &parameters, &mut key).map_err(|e| unfit(&e))?;
-    Ok(key)
 }
 
 /// Finds the file key with whichever identity fits.
 pub(crate) fn unwrap(header: &Header, identities: &[Identity]) -> Result<FileKey, Failure> {
+    let has_passphrase = header.stanzas.iter().any(|stanza| stanza.kind == SCRYPT);
+    if has_passphrase && header.stanzas.len() > 1 {
+        let message = "its header has a passphrase and other recipients, which no age file has";
+        return Err(Failure::damaged(message));
+    }
     for identity in identities {
         let found = match identity {
             Identity::Key(text) => unwrap_with_keys(header, &parse_identities(text)?),
@@ -175,27 +191,26 @@ pub(crate) fn unwrap(header: &Header, identities: &[Identity]) -> Result<FileKey
             return Ok(file_key);
         }
     }
-    Err(Failure::new(
-        FailureKind::Denied,
-        "none of the keys opens it",
-    ))
+    let message = match (has_passphrase, identities.is_empty()) {
+        (_, true) => "there is no key to open it with",
+        (true, _) => "it is sealed to a passphrase, and none that was given opens it",
+        (false, _) => "none of the keys opens it",
+    };
+    Err(Failure::new(FailureKind::Denied, message))
 }
 
 fn unwrap_with_keys(header: &Header, keys: &[StaticSecret]) -> Option<FileKey> {
     let publics: Vec<PublicKey> = keys.iter().map(PublicKey::from).collect();
     for stanza in header.stanzas.iter().filter(|stanza| stanza.kind == X25519) {
-        let share = stanza
-            .arguments
-            .first()
-            .and_then(|text| BASE64.decode(text).ok());
+        let share = stanza.arguments.first();
+        let share = share.and_then(|text| BASE64.decode(text).ok());
         let Some(share) = share.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()) else {
             continue;
         };
         for (secret, public) in keys.iter().zip(&publics) {
-            let shared = secret.diffie_hellman(&PublicKey::from(share));
             let salt = [share.as_slice(), public.as_bytes()].concat();
-            let wrap_key = expand(Some(&salt), shared.as_bytes(), X25519_INFO);
-            if let Some(file_key) = open_key(&wrap_key, &stanza.body) {
+            let wrap_key = shared_key(secret, &PublicKey::from(share), &salt);
+            if let Some(file_key) = wrap_key.and_then(|key| open_key(&key, &stanza.body)) {
                 return Some(file_key);
             }
         }
@@ -204,24 +219,22 @@ fn unwrap_with_keys(header: &Header, keys: &[StaticSecret]) -> Option<FileKey> {
 }
 
 fn unwrap_with_passphrase(header: &Header, passphrase: &str) -> Result<Option<FileKey>, Failure> {
-    let [stanza] = header.stanzas.as_slice() else {
+    let Some(stanza) = header.stanzas.iter().find(|stanza| stanza.kind == SCRYPT) else {
         return Ok(None);
     };
-    if stanza.kind != SCRYPT {
-        return Ok(None);
-    }
-    let unfit = || crate::damaged("its passphrase stanza cannot be read");
+    let unfit = || Failure::damaged("its passphrase stanza cannot be read");
     let [salt, log_n] = stanza.arguments.as_slice() else {
         return Err(unfit());
     };
     let salt = BASE64.decode(salt).map_err(|_| unfit())?;
     let log_n: u8 = log_n.parse().map_err(|_| unfit())?;
+    if salt.len() != 16 {
+        return Err(unfit());
+    }
     if !(1..=SCRYPT_LOG_N_MAX).contains(&log_n) {
         let message = format!("it demands 2^{log_n} rounds for its passphrase, more than are done");
         return Err(Failure::new(FailureKind::Limit, message));
     }
-    Ok(open_key(
-        &scrypt_key(passphrase, &salt, log_n)?,
-        &stanza.body,
-    ))
+    let wrap_key = scrypt::derive(passphrase.as_bytes(), &scrypt_salt(&salt), log_n)?;
+    Ok(open_key(&wrap_key, &stanza.body))
 }

@@ -1,10 +1,13 @@
 //! Seals to age recipients: what comes out is an ordinary age file, which stock `age` opens.
 //!
-//! The header and the keys are made here; the payload goes through the host's cipher in segments
-//! and never enters the guest.
+//! - The header and the keys are made here; the payload goes through the host's cipher in segments
+//!   and never enters the guest.
+//! - A file that was cut short, even between two segments, does not open: its last segment bears a
+//!   mark, and the host demands it.
 
 mod header;
 mod keys;
+mod scrypt;
 
 use header::Header;
 use holdfast_sdk::host::crypto::{Aead, Key, Segments};
@@ -24,10 +27,6 @@ const HEADER_MAX: usize = 64 << 10;
 #[derive(Debug, serde::Deserialize)]
 pub struct Age {}
 
-fn damaged(message: &str) -> Failure {
-    Failure::new(FailureKind::Damaged, message)
-}
-
 fn whole() -> Segments {
     Segments {
         segment_bytes: SEGMENT as u32,
@@ -46,14 +45,32 @@ fn payload_key(file_key: &FileKey, nonce: &[u8]) -> Result<Key, Failure> {
     )
 }
 
+const NO_HEADER: &str = "it is no age file, or its header is cut short";
+
 /// Reads a header byte by byte: what follows it belongs to the host's cipher.
 fn read_header(sealed: &Reader) -> Result<Header, Failure> {
-    let mut bytes = Vec::new();
-    while !header::is_complete(&bytes) {
+    let (mut bytes, mut line) = (Vec::new(), 0);
+    while !header::is_last_line(&bytes[line..]) {
+        if bytes.ends_with(b"\n") {
+            line = bytes.len();
+        }
         match sealed.read(1)? {
             Some(byte) if bytes.len() < HEADER_MAX => bytes.extend(byte),
-            _ => return Err(damaged("it is no age file, or its header is cut short")),
+            _ => return Err(Failure::damaged(NO_HEADER)),
         }
+    }
+    Header::decode(&bytes)
+}
+
+/// Reads the header at the beginning of a blob.
+fn header_of(sealed: &Blob) -> Result<Header, Failure> {
+    let mut bytes = sealed.read_at(0, 1024)?;
+    while !header::is_complete(&bytes) {
+        let more = sealed.read_at(bytes.len() as u64, 16 << 10)?;
+        if more.is_empty() || bytes.len() > HEADER_MAX {
+            return Err(Failure::damaged(NO_HEADER));
+        }
+        bytes.extend(more);
     }
     Header::decode(&bytes)
 }
@@ -63,7 +80,7 @@ fn read_exact(sealed: &Reader, count: usize) -> Result<Vec<u8>, Failure> {
     while bytes.len() < count {
         match sealed.read((count - bytes.len()) as u32)? {
             Some(more) => bytes.extend(more),
-            None => return Err(damaged("it is cut short")),
+            None => return Err(Failure::damaged("it is cut short")),
         }
     }
     Ok(bytes)
@@ -78,11 +95,14 @@ impl Encryptor for Age {
 
     fn check(&self, recipients: &[Recipient]) -> Result<Vec<Finding>, Failure> {
         let mut findings = Vec::new();
+        if let Err(failure) = header::check_recipients(recipients) {
+            findings.push(Finding::error("recipients", failure.message));
+        }
         for recipient in recipients {
             if let Recipient::PublicKey(text) = recipient
                 && let Err(failure) = keys::parse_recipient(text)
             {
-                findings.push(Finding::new(Severity::Error, text.clone(), failure.message));
+                findings.push(Finding::error(text, failure.message));
             }
         }
         Ok(findings)
@@ -93,14 +113,12 @@ impl Encryptor for Age {
     }
 
     fn seal(&self, recipients: &[Recipient], plain: Reader, sealed: Writer) -> Result<(), Failure> {
+        header::check_recipients(recipients)?;
         let file_key = FileKey::random();
-        let mut stanzas = Vec::new();
-        for recipient in recipients {
-            stanzas.push(keys::wrap(&file_key, recipient)?);
-        }
-        header::check_recipients(&stanzas)?;
+        let wrap = |recipient| keys::wrap(&file_key, recipient, keys::SCRYPT_LOG_N);
+        let stanzas: Vec<_> = recipients.iter().map(wrap).collect::<Result<_, _>>()?;
         let nonce = random::bytes(NONCE as u32);
-        let mut head = Header::encode(&stanzas, &file_key);
+        let mut head = Header::encode(&stanzas, &file_key)?;
         head.extend_from_slice(&nonce);
         sealed.write(&head)?;
         payload_key(&file_key, &nonce)?.seal_stream(&whole(), &plain, &sealed)?;
@@ -123,28 +141,20 @@ impl Encryptor for Age {
         length: u64,
         plain: Writer,
     ) -> Result<(), Failure> {
-        let mut bytes = sealed.read_at(0, 1024)?;
-        while !header::is_complete(&bytes) {
-            let more = sealed.read_at(bytes.len() as u64, 4096)?;
-            if more.is_empty() || bytes.len() > HEADER_MAX {
-                return Err(damaged("it is no age file, or its header is cut short"));
-            }
-            bytes.extend(more);
-        }
-        let header = Header::decode(&bytes)?;
+        let header = header_of(sealed)?;
         let file_key = keys::unwrap(&header, identities)?;
         let start = header.length as u64 + NONCE as u64;
         let nonce = sealed.read_at(header.length as u64, NONCE as u32)?;
         let payload = sealed
             .size()
             .checked_sub(start)
-            .ok_or_else(|| damaged("it is cut short"))?;
+            .ok_or_else(|| Failure::damaged("it is cut short"))?;
         let range = Range::of(offset, length, payload)?;
         let reader = sealed.open_range(start + range.from, range.length)?;
         let key = payload_key(&file_key, &nonce)?;
         let written = key.open_stream(&range.segments, &reader, &plain)?;
         if written != length {
-            return Err(damaged("the range reaches past the end"));
+            return Err(Failure::damaged("the range reaches past the end"));
         }
         plain.commit().map(drop)
     }
@@ -159,24 +169,26 @@ struct Range {
 
 impl Range {
     fn of(offset: u64, length: u64, payload: u64) -> Result<Self, Failure> {
+        let beyond = || Failure::damaged("the range reaches past the end");
         let sealed = SEGMENT + TAG;
-        let first = offset / SEGMENT;
-        let end = offset
-            .checked_add(length)
-            .ok_or_else(|| damaged("the range reaches past the end"))?;
-        let after = end.div_ceil(SEGMENT).max(first + 1);
-        let from = first * sealed;
-        if from >= payload {
-            return Err(damaged("the range reaches past the end"));
+        let end = offset.checked_add(length).ok_or_else(beyond)?;
+        let plain = payload
+            .checked_sub(payload.div_ceil(sealed) * TAG)
+            .ok_or_else(beyond)?;
+        if end > plain || payload == 0 {
+            return Err(beyond());
         }
-        let to = (after * sealed).min(payload);
+        // An empty range at the very end lies in the last segment, too.
+        let last = (payload - 1) / sealed;
+        let first = (offset / SEGMENT).min(last);
+        let from = first * sealed;
+        let to = (end.div_ceil(SEGMENT).max(first + 1) * sealed).min(payload);
         let segments = Segments {
-            segment_bytes: SEGMENT as u32,
-            nonce_prefix: vec![],
             first,
             to_end: to == payload,
             skip: offset - first * SEGMENT,
             take: Some(length),
+            ..whole()
         };
         Ok(Self {
             from,
@@ -186,30 +198,7 @@ impl Range {
     }
 }
 
-holdfast_sdk::export_encryptor!(Age);
+holdfast_sdk::export!(Age as Encryptor);
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_range_takes_the_segments_that_it_lies_in() {
-        let payload = 3 * (SEGMENT + TAG) + 100;
-        let range = Range::of(SEGMENT + 5, 10, payload).unwrap();
-        assert_eq!((range.from, range.length), (SEGMENT + TAG, SEGMENT + TAG));
-        assert_eq!(
-            (
-                range.segments.first,
-                range.segments.skip,
-                range.segments.to_end
-            ),
-            (1, 5, false)
-        );
-        let range = Range::of(SEGMENT - 1, 2 * SEGMENT + 50, payload).unwrap();
-        assert_eq!(
-            (range.from, range.length, range.segments.to_end),
-            (0, payload, true)
-        );
-        assert!(Range::of(4 * SEGMENT, 1, payload).is_err());
-    }
-}
+mod tests;
