@@ -1,100 +1,274 @@
 //! Tells how two trees differ, strictly: names, kinds, content, owners, modes, times, attributes,
 //! link targets and hard links. For tests, and for restores that are checked.
+//!
+//! - Both trees are walked side by side, and content is read piece by piece: neither memory nor open
+//!   descriptors grow with the trees.
+//! - Files that differ only in where their holes are, are equal.
+//! - The two roots themselves are not compared, only what lies in them.
 
 use crate::tree::Tree;
-use crate::walk::{Found, WalkOptions};
-use holdfast_base::entry::{Entry, EntryKind, FileContent};
-use std::collections::BTreeMap;
+use crate::walk::{Found, Walk, WalkOptions};
+use holdfast_base::entry::{Entry, EntryKind, Extent, FileContent, OpenFile, Ownership, printable};
+use std::cmp::Ordering;
+use std::fmt;
 use std::io::{self, Read};
 use std::path::Path;
+
+/// How much of two files is compared at once.
+const PIECE: usize = 256 << 10;
+
+/// In what two entries differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aspect {
+    /// Only one of the trees has it.
+    Presence,
+    /// It could not be read in one of the trees.
+    Unreadable,
+    /// Kind, size, device number, link target, or which file it is another name of.
+    Kind,
+    /// The bytes of a file.
+    Content,
+    /// Permission bits.
+    Mode,
+    /// Owner or group.
+    Owner,
+    /// Extended attributes, ACLs among them.
+    Attributes,
+    /// When it was last changed, to the nanosecond.
+    Time,
+}
+
+/// One way in which two trees differ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// What it concerns, printable and relative to the trees.
+    pub path: String,
+    /// In what they differ.
+    pub aspect: Aspect,
+    /// What each has, in words.
+    pub message: String,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path, self.message)
+    }
+}
 
 /// Returns one line for each difference; none where the trees are equal.
 ///
 /// # Errors
 /// A tree cannot be opened.
 pub fn compare(a: &Path, b: &Path) -> io::Result<Vec<String>> {
-    let mut differences = Vec::new();
-    let mut left = read(a, &mut differences)?;
-    for (path, (entry, content)) in read(b, &mut differences)? {
-        let Some((expected, expected_content)) = left.remove(&path) else {
-            differences.push(format!("{path}: only in {}", b.display()));
-            continue;
+    let found = differences(a, b)?;
+    Ok(found.iter().map(ToString::to_string).collect())
+}
+
+/// Returns how the trees differ, in the order of a walk; nothing where they are equal.
+///
+/// # Errors
+/// A tree cannot be opened.
+pub fn differences(a: &Path, b: &Path) -> io::Result<Vec<Difference>> {
+    let mut differences = Differences(Vec::new());
+    let mut left = Tree::open(a)?.walk(WalkOptions::default())?;
+    let mut right = Tree::open(b)?.walk(WalkOptions::default())?;
+    let mut expected = differences.next(&mut left);
+    let mut there = differences.next(&mut right);
+    loop {
+        let order = match (&expected, &there) {
+            (None, None) => return Ok(differences.0),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some((one, _)), Some((other, _))) => one.path.cmp(&other.path),
         };
-        if kind_without_holes(&expected.kind) != kind_without_holes(&entry.kind) {
-            differences.push(format!(
-                "{path}: {:?} is not {:?}",
-                entry.kind, expected.kind
-            ));
+        let one = order.is_le().then(|| expected.take()).flatten();
+        let other = order.is_ge().then(|| there.take()).flatten();
+        match (one, other) {
+            (Some(one), Some(other)) => differences.of_entries(one, other),
+            (Some((one, _)), None) => differences.only_in(&one, a),
+            (None, Some((other, _))) => differences.only_in(&other, b),
+            (None, None) => {}
         }
-        if expected.ownership != entry.ownership {
-            differences.push(format!(
-                "{path}: {:?} is not {:?}",
-                entry.ownership, expected.ownership
-            ));
+        if order.is_le() {
+            expected = differences.next(&mut left);
         }
-        if expected.modified != entry.modified {
-            differences.push(format!(
-                "{path}: time {} is not {}",
-                entry.modified.0, expected.modified.0
-            ));
-        }
-        if bytes(expected_content)? != bytes(content)? {
-            differences.push(format!("{path}: the content differs"));
+        if order.is_ge() {
+            there = differences.next(&mut right);
         }
     }
-    differences.extend(
-        left.into_keys()
-            .map(|path| format!("{path}: only in {}", a.display())),
-    );
-    Ok(differences)
 }
 
-type Entries = BTreeMap<String, (Entry, Option<Box<dyn FileContent>>)>;
+type Content = Option<Box<dyn FileContent>>;
 
-fn read(root: &Path, differences: &mut Vec<String>) -> io::Result<Entries> {
-    let mut entries = Entries::new();
-    for found in Tree::open(root)?.walk(WalkOptions::default())? {
-        match found {
-            Found::Entry(entry, content) => {
-                entries.insert(entry.path.to_string(), (entry, content));
-            }
-            Found::Skipped(warning) => {
-                differences.push(format!("{}: {}", warning.subject, warning.message))
+struct Differences(Vec<Difference>);
+
+impl Differences {
+    fn add(&mut self, path: impl ToString, aspect: Aspect, message: String) {
+        self.0.push(Difference {
+            path: path.to_string(),
+            aspect,
+            message,
+        });
+    }
+
+    fn next(&mut self, walk: &mut Walk) -> Option<(Entry, Content)> {
+        loop {
+            match walk.next()? {
+                Found::Entry(entry, content) => return Some((entry, content)),
+                Found::Skipped(warning) => {
+                    self.add(warning.subject, Aspect::Unreadable, warning.message);
+                }
             }
         }
     }
-    Ok(entries)
+
+    fn only_in(&mut self, entry: &Entry, tree: &Path) {
+        let message = format!("only in {}", tree.display());
+        self.add(&entry.path, Aspect::Presence, message);
+    }
+
+    fn of_entries(&mut self, one: (Entry, Content), other: (Entry, Content)) {
+        let ((expected, content), (there, other_content)) = (one, other);
+        let path = &expected.path;
+        if expected.kind != there.kind {
+            let message = format!("{} is not {}", shown(&there.kind), shown(&expected.kind));
+            self.add(path, Aspect::Kind, message);
+        } else if let (Some(one), Some(other)) = (content, other_content) {
+            match first_difference(one, other) {
+                Ok(None) => {}
+                Ok(Some(at)) => {
+                    let message = format!("the content differs from byte {at} on");
+                    self.add(path, Aspect::Content, message);
+                }
+                Err(error) => self.add(path, Aspect::Unreadable, error.to_string()),
+            }
+        }
+        if let (Some(one), Some(other)) = (&expected.ownership, &there.ownership) {
+            self.of_ownership(path, one, other);
+        }
+        if expected.modified != there.modified {
+            let message = format!("time {} is not {}", there.modified.0, expected.modified.0);
+            self.add(path, Aspect::Time, message);
+        }
+    }
+
+    fn of_ownership(&mut self, path: &impl ToString, expected: &Ownership, there: &Ownership) {
+        if expected.mode != there.mode {
+            let message = format!("mode {:o} is not {:o}", there.mode, expected.mode);
+            self.add(path.to_string(), Aspect::Mode, message);
+        }
+        if (expected.uid, expected.gid) != (there.uid, there.gid) {
+            let message = format!(
+                "owner {}:{} is not {}:{}",
+                there.uid, there.gid, expected.uid, expected.gid
+            );
+            self.add(path.to_string(), Aspect::Owner, message);
+        }
+        let names = |it: &Ownership| -> Vec<_> {
+            let pair = |(name, value): &(Vec<u8>, Vec<u8>)| {
+                format!("{}={}", printable(name), printable(value))
+            };
+            it.xattrs.iter().map(pair).collect()
+        };
+        if expected.xattrs != there.xattrs {
+            let message = format!(
+                "attributes {:?} are not {:?}",
+                names(there),
+                names(expected)
+            );
+            self.add(path.to_string(), Aspect::Attributes, message);
+        }
+    }
 }
 
-fn kind_without_holes(kind: &EntryKind) -> EntryKind {
+fn shown(kind: &EntryKind) -> String {
     match kind {
-        EntryKind::File { size, .. } => EntryKind::File {
-            size: *size,
-            extents: None,
-        },
-        other => other.clone(),
+        EntryKind::Symlink { target } => format!("a link to `{}`", printable(target)),
+        EntryKind::HardLink { target } => format!("another name of `{target}`"),
+        EntryKind::File { size, .. } => format!("a file of {size} bytes"),
+        other => format!("{other:?}"),
     }
 }
 
-/// Reads content with its holes, so that files that differ only in holes are equal.
-fn bytes(content: Option<Box<dyn FileContent>>) -> io::Result<Vec<u8>> {
-    let Some(content) = content else {
-        return Ok(Vec::new());
-    };
-    let mut file = content.open()?;
-    let extents = file.extents().map(<[_]>::to_vec);
-    let size = file.size() as usize;
-    let mut data = Vec::new();
-    file.read_to_end(&mut data)?;
-    let Some(extents) = extents else {
-        return Ok(data);
-    };
-    let mut whole = vec![0; size];
-    let mut rest = data.as_slice();
-    for extent in extents {
-        let (now, later) = rest.split_at(extent.length as usize);
-        whole[extent.offset as usize..][..now.len()].copy_from_slice(now);
-        rest = later;
+/// Returns the first byte in which two files differ; none where they are equal.
+fn first_difference(
+    one: Box<dyn FileContent>,
+    other: Box<dyn FileContent>,
+) -> io::Result<Option<u64>> {
+    let (mut one, mut other) = (Whole::new(one.open()?), Whole::new(other.open()?));
+    let (mut a, mut b) = (vec![0; PIECE], vec![0; PIECE]);
+    let mut at = 0;
+    loop {
+        let (m, n) = (one.fill(&mut a)?, other.fill(&mut b)?);
+        let shorter = m.min(n);
+        if a[..shorter] != b[..shorter] {
+            let offset = a.iter().zip(&b).take_while(|(x, y)| x == y).count();
+            return Ok(Some(at + offset as u64));
+        }
+        if m != n {
+            return Ok(Some(at + shorter as u64));
+        }
+        if m < PIECE {
+            return Ok(None);
+        }
+        at += m as u64;
     }
-    Ok(whole)
+}
+
+/// Reads a file with zeros where its holes are.
+struct Whole {
+    file: Box<dyn OpenFile>,
+    extents: Vec<Extent>,
+    next: usize,
+    at: u64,
+}
+
+impl Whole {
+    fn new(file: Box<dyn OpenFile>) -> Self {
+        let length = file.size();
+        let whole = [Extent { offset: 0, length }];
+        Self {
+            extents: file.extents().unwrap_or(&whole).to_vec(),
+            file,
+            next: 0,
+            at: 0,
+        }
+    }
+
+    /// Fills the buffer; less only at the end.
+    fn fill(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            let size = self.file.size();
+            let extent = self.extents.get(self.next).copied();
+            let extent = extent.unwrap_or(Extent {
+                offset: size,
+                length: 0,
+            });
+            let end = extent.offset + extent.length;
+            let is_hole = self.at < extent.offset;
+            let left = if is_hole { extent.offset } else { end } - self.at;
+            if left == 0 {
+                if self.next >= self.extents.len() {
+                    break;
+                }
+                self.next += 1;
+                continue;
+            }
+            let wanted = (buffer.len() - filled).min(usize::try_from(left).unwrap_or(usize::MAX));
+            let piece = &mut buffer[filled..filled + wanted];
+            let count = if is_hole {
+                piece.fill(0);
+                wanted
+            } else {
+                self.file.read(piece)?
+            };
+            if count == 0 {
+                break;
+            }
+            filled += count;
+            self.at += count as u64;
+        }
+        Ok(filled)
+    }
 }

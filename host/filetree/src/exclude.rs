@@ -1,8 +1,20 @@
 //! Which entries are left out.
 //!
-//! Patterns are those of a `.gitignore` file: `*`, `**`, `?` and `[…]`, a leading `/` for the tree's
-//! own root, a trailing `/` for directories only, and `!` to take back in. The last one that fits
-//! decides; what lies below a directory that is left out cannot be taken back in.
+//! Patterns are those of a `.gitignore` file, one each; the last one that fits decides:
+//!
+//! | in a pattern | fits |
+//! |---|---|
+//! | `*` | any part of one name |
+//! | `?` | any one character of a name |
+//! | `[a-c]`, `[!a-c]` | one character of a set, or none of it |
+//! | `**/` in front, `/**` behind, `/**/` between | any number of directories |
+//! | a `/` in front or between | the path from the tree's own root, instead of a name anywhere |
+//! | a `/` at the end | directories only |
+//! | `!` in front | what is taken back in |
+//! | `\` | the next character as it is |
+//! | `#` in front, or an empty line | nothing: it is a comment |
+//!
+//! What lies below a directory that is left out cannot be taken back in: nobody looks there.
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use std::ffi::OsStr;
@@ -65,7 +77,18 @@ mod tests {
 
     #[test]
     fn patterns_mean_what_they_mean_in_gitignore() {
-        let lines = ["*.tmp", "/top", "cache/", "!keep.tmp", "a/**/z"].map(String::from);
+        let lines = [
+            "*.tmp",
+            "/top",
+            "cache/",
+            "!keep.tmp",
+            "a/**/z",
+            "m/n",
+            "x?[0-9]",
+            "\\!mark",
+            "# comment",
+        ]
+        .map(String::from);
         let excludes = Excludes::new(&lines).unwrap();
         for (path, is_directory, expected) in [
             ("x/y.tmp", false, true),
@@ -75,6 +98,13 @@ mod tests {
             ("x/cache", true, true),
             ("x/cache", false, false),
             ("a/b/c/z", false, true),
+            ("a/z", false, true),
+            ("m/n", false, true),
+            ("o/m/n", false, false),
+            ("deep/xy7", true, true),
+            ("deep/xyz", true, false),
+            ("!mark", false, true),
+            ("# comment", false, false),
         ] {
             assert_eq!(
                 excludes.excludes(path.as_bytes(), is_directory),

@@ -4,31 +4,27 @@
 //!   symbolic links below it are not followed, whoever planted them.
 //! - What stands there is not replaced, unless overwriting was asked for; then it is removed first,
 //!   never written through.
-//! - A file has no permission bits until it is whole, and gets its time last. So a restore that is
-//!   run again knows what it had completed (same length, same time) and what it had begun (no
-//!   permission bits), and what belongs to somebody else.
+//! - A restore that was killed goes on when it is run again: see `standing`.
+//! - A link is made only to a file that this restore, or an earlier run of it, completed.
 
-use crate::tree::open_beneath;
-use crate::xattr;
+mod opened;
+mod standing;
+mod written;
+
 use holdfast_base::entry::{Entry, EntryKind, EntryPath, Ownership, RestoreTarget, TargetFile};
 use holdfast_base::time::Instant;
-use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, Uid};
+use opened::{Directories, Opened, lock};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
-use std::collections::VecDeque;
+use standing::{BEGUN, BEGUN_DIRECTORY, is_adopted, is_begun, is_complete, kind, look, taken};
+use std::collections::HashSet;
 use std::fs::File;
+use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::FileExt;
+use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// Directories that are kept open, since the next entry is most often in one of them.
-const OPEN_DIRECTORIES: usize = 16;
-
-/// Longest path that one call takes.
-const CALL_PATH_MAX: usize = 4000;
-
-const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY);
+use std::sync::{Arc, Mutex};
+use written::{Common, Handed, Notes, WrittenFile};
 
 /// How entries are written.
 #[derive(Debug, Clone, Copy, Default)]
@@ -37,19 +33,26 @@ pub struct ExtractOptions {
     pub overwrite: bool,
 }
 
-/// Writes entries into a directory.
-pub struct Extractor {
-    root: Arc<OwnedFd>,
-    options: ExtractOptions,
-    set_owner: bool,
-    own: (u32, u32),
-    open: Mutex<VecDeque<(Vec<u8>, Arc<OwnedFd>)>>,
-    directories: Mutex<Vec<(EntryPath, Ownership, Instant)>>,
-    notes: Arc<Mutex<Vec<String>>>,
+/// A directory whose owner, mode and time are set at the end.
+struct Pending {
+    path: Box<[u8]>,
+    ownership: Ownership,
+    modified: Instant,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+/// Writes entries into a directory. Owners are set by number, and by root only: what anybody else
+/// restores is theirs.
+pub struct Extractor {
+    options: ExtractOptions,
+    common: Arc<Common>,
+    directories: Directories,
+    pending: Mutex<Vec<Pending>>,
+    /// Directories that were made only because something lies in them.
+    made_for_others: Mutex<HashSet<Vec<u8>>>,
+    /// Files that could not be started, by the hash of their paths: no link may be made to what
+    /// stands in their places.
+    refused: Mutex<HashSet<u64>>,
+    hasher: RandomState,
 }
 
 impl Extractor {
@@ -59,104 +62,107 @@ impl Extractor {
     /// The directory cannot be made or opened.
     pub fn new(target: &Path, options: ExtractOptions) -> io::Result<Self> {
         std::fs::create_dir_all(target)?;
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let root = rustix::fs::open(target, flags, Mode::empty())?;
         let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
-        Ok(Self {
-            root: Arc::new(root),
-            options,
+        let common = Common {
             set_owner: uid.is_root(),
+            set_attributes: true,
             own: (uid.as_raw(), gid.as_raw()),
-            open: Mutex::default(),
-            directories: Mutex::default(),
-            notes: Arc::default(),
+            notes: Mutex::new(Notes::default()),
+        };
+        Ok(Self {
+            options,
+            directories: Directories::new(target, gid.as_raw())?,
+            common: Arc::new(common),
+            pending: Mutex::default(),
+            made_for_others: Mutex::default(),
+            refused: Mutex::default(),
+            hasher: RandomState::new(),
         })
+    }
+
+    /// Tells whether owners are set, instead of only by root.
+    #[must_use]
+    pub fn with_owner(mut self, set_owner: bool) -> Self {
+        if let Some(common) = Arc::get_mut(&mut self.common) {
+            common.set_owner = set_owner;
+        }
+        self
+    }
+
+    /// Tells whether extended attributes, ACLs among them, are set; they are unless told otherwise.
+    #[must_use]
+    pub fn with_attributes(mut self, set_attributes: bool) -> Self {
+        if let Some(common) = Arc::get_mut(&mut self.common) {
+            common.set_attributes = set_attributes;
+        }
+        self
     }
 
     /// Returns what could not be set on entries that were written all the same.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
-        lock(&self.notes).clone()
+        lock(&self.common.notes).all()
     }
 
     /// Opens the directory that holds an entry, and makes what is absent of it.
-    fn parent(&self, path: &EntryPath) -> io::Result<Arc<OwnedFd>> {
-        match path.parent() {
-            Some(parent) => self.directory(&parent),
-            None => Ok(Arc::clone(&self.root)),
-        }
-    }
-
-    fn directory(&self, path: &EntryPath) -> io::Result<Arc<OwnedFd>> {
-        let held = lock(&self.open)
-            .iter()
-            .find(|(held, _)| held == path.as_bytes())
-            .map(|(_, fd)| Arc::clone(fd));
-        if let Some(fd) = held {
-            return Ok(fd);
-        }
-        let fd = match self.reach(path) {
-            Ok(fd) => fd,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let parent = self.parent(path)?;
-                match rustix::fs::mkdirat(&*parent, path.name(), Mode::RWXU) {
-                    Ok(()) | Err(Errno::EXIST) => {}
-                    Err(error) => return Err(error.into()),
-                }
-                open_beneath(&parent, path.name(), DIRECTORY, Mode::empty())?
-            }
-            Err(error) => return Err(error),
+    fn parent(&self, path: &EntryPath) -> io::Result<Arc<Opened>> {
+        let made = |path: &[u8]| {
+            lock(&self.made_for_others).insert(path.to_vec());
         };
-        let fd = Arc::new(fd);
-        let mut open = lock(&self.open);
-        if open.len() == OPEN_DIRECTORIES {
-            open.pop_front();
-        }
-        open.push_back((path.as_bytes().to_vec(), Arc::clone(&fd)));
-        Ok(fd)
+        self.directories.of(path, &made)
     }
 
-    /// Opens a directory that is there; one whose path is longer than a call takes, by its parent.
-    fn reach(&self, path: &EntryPath) -> io::Result<OwnedFd> {
-        if path.as_bytes().len() < CALL_PATH_MAX {
-            return open_beneath(&self.root, path.as_bytes(), DIRECTORY, Mode::empty());
-        }
-        open_beneath(&*self.parent(path)?, path.name(), DIRECTORY, Mode::empty())
-    }
-
-    /// Makes room for an entry that stands in no directory's place.
+    /// Removes what stands there, if that was asked for.
     fn clear(&self, parent: &OwnedFd, name: &[u8]) -> io::Result<()> {
-        if !self.options.overwrite {
-            return Err(taken());
-        }
-        match rustix::fs::unlinkat(parent, name, AtFlags::empty()) {
-            Ok(()) | Err(Errno::NOENT) => Ok(()),
-            Err(Errno::ISDIR | Errno::PERM) => {
-                Ok(rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR)?)
-            }
-            Err(error) => Err(error.into()),
+        if self.options.overwrite {
+            standing::remove(parent, name)
+        } else {
+            Err(taken())
         }
     }
 
-    fn make_directory(&self, entry: &Entry, ownership: Option<&Ownership>) -> io::Result<()> {
+    fn make_directory(&self, entry: &Entry) -> io::Result<()> {
         let parent = self.parent(&entry.path)?;
         let name = entry.path.name();
-        match rustix::fs::mkdirat(&*parent, name, Mode::RWXU) {
-            Ok(()) => {}
-            Err(Errno::EXIST) => {
-                if !look(&parent, name)?
-                    .is_some_and(|stat| FileType::from_raw_mode(stat.st_mode).is_dir())
-                {
-                    self.clear(&parent, name)?;
-                    rustix::fs::mkdirat(&*parent, name, Mode::RWXU)?;
-                }
-            }
+        // Without an owner and a mode to come, it is what it will be.
+        let mode = match entry.ownership {
+            Some(_) => BEGUN_DIRECTORY,
+            None => Mode::RWXU,
+        };
+        let is_ours = match rustix::fs::mkdirat(&parent.fd, name, mode) {
+            Ok(()) => true,
+            Err(Errno::EXIST) => self.meet_directory(&parent.fd, entry, mode)?,
             Err(error) => return Err(error.into()),
-        }
-        if let Some(ownership) = ownership {
-            lock(&self.directories).push((entry.path.clone(), ownership.clone(), entry.modified));
+        };
+        match &entry.ownership {
+            Some(ownership) if is_ours => lock(&self.pending).push(Pending {
+                path: entry.path.as_bytes().into(),
+                ownership: ownership.clone(),
+                modified: entry.modified,
+            }),
+            Some(_) => lock(&self.common.notes).add(format!(
+                "{}: the directory stood there already, with something in it, and keeps its \
+                 owner, mode and time; --overwrite sets them",
+                entry.path
+            )),
+            None => {}
         }
         Ok(())
+    }
+
+    /// Handles what stands where a directory belongs; returns whether its mode is ours to set.
+    fn meet_directory(&self, parent: &OwnedFd, entry: &Entry, mode: Mode) -> io::Result<bool> {
+        let name = entry.path.name();
+        let there = look(parent, name)?;
+        let Some(stat) = there.filter(|stat| kind(stat).is_dir()) else {
+            self.clear(parent, name)?;
+            rustix::fs::mkdirat(parent, name, mode)?;
+            return Ok(true);
+        };
+        let was_made_here = lock(&self.made_for_others).remove(entry.path.as_bytes());
+        Ok(was_made_here
+            || self.options.overwrite
+            || is_adopted(parent, &stat, entry, self.common.own.0))
     }
 
     /// Makes a link, a fifo or a device by `make`, unless the same already stands there.
@@ -168,133 +174,129 @@ impl Extractor {
     ) -> io::Result<()> {
         let parent = self.parent(&entry.path)?;
         let name = entry.path.name();
-        match make(&parent) {
+        match make(&parent.fd) {
             Ok(()) => {}
-            Err(Errno::EXIST) => {
-                if look(&parent, name)?.is_some_and(|stat| is_same(&parent, &stat)) {
+            Err(Errno::EXIST) => match look(&parent.fd, name)? {
+                // The same link: its own owner and time give nobody anything.
+                Some(stat) if is_same(&parent.fd, &stat) && kind(&stat).is_symlink() => {}
+                Some(stat) if is_begun(&stat, entry, None, self.common.own.0) => {
+                    standing::remove(&parent.fd, name)?;
+                    make(&parent.fd)?;
+                }
+                Some(stat) if is_same(&parent.fd, &stat) && !self.options.overwrite => {
                     return Ok(());
                 }
-                self.clear(&parent, name)?;
-                make(&parent)?;
-            }
+                _ => {
+                    self.clear(&parent.fd, name)?;
+                    make(&parent.fd)?;
+                }
+            },
             Err(error) => return Err(error.into()),
         }
-        let Some(ownership) = &entry.ownership else {
-            return Ok(());
-        };
-        if self.set_owner {
-            let (uid, gid) = owner(ownership);
-            rustix::fs::chownat(&*parent, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW)?;
-        }
-        if !matches!(entry.kind, EntryKind::Symlink { .. }) {
-            rustix::fs::chmodat(
-                &*parent,
-                name,
-                Mode::from_raw_mode(ownership.mode),
-                AtFlags::empty(),
-            )?;
-        }
-        let times = times(entry.modified);
-        Ok(rustix::fs::utimensat(
-            &*parent,
-            name,
-            &times,
-            AtFlags::SYMLINK_NOFOLLOW,
-        )?)
+        self.common.set_unopened(&parent, entry)
     }
 
-    fn make_node(&self, entry: &Entry, kind: FileType, major: u32, minor: u32) -> io::Result<()> {
+    fn make_node(&self, entry: &Entry, node: FileType, major: u32, minor: u32) -> io::Result<()> {
         let device = rustix::fs::makedev(major, minor);
-        let is_same = |_: &OwnedFd, stat: &Stat| {
-            FileType::from_raw_mode(stat.st_mode) == kind && stat.st_rdev == device
+        let is_same = |_: &OwnedFd, stat: &Stat| kind(stat) == node && stat.st_rdev == device;
+        let mode = match entry.ownership {
+            Some(_) => BEGUN,
+            None => Mode::RUSR | Mode::WUSR,
+        };
+        let made = self.make_special(entry, is_same, |parent| {
+            rustix::fs::mknodat(parent, entry.path.name(), node, mode, device)
+        });
+        let is_device = node != FileType::Fifo;
+        made.map_err(|error| match error.kind() {
+            io::ErrorKind::PermissionDenied if is_device => io::Error::new(
+                error.kind(),
+                format!("the system lets only root make device {major}:{minor}: {error}"),
+            ),
+            _ => error,
+        })
+    }
+
+    fn make_symlink(&self, entry: &Entry, target: &[u8]) -> io::Result<()> {
+        let name = entry.path.name();
+        let is_same = |parent: &OwnedFd, _: &Stat| {
+            rustix::fs::readlinkat(parent, name, Vec::new())
+                .is_ok_and(|there| there.as_bytes() == target)
         };
         self.make_special(entry, is_same, |parent| {
-            rustix::fs::mknodat(
-                parent,
-                entry.path.name(),
-                kind,
-                Mode::RUSR | Mode::WUSR,
-                device,
-            )
+            rustix::fs::symlinkat(target, parent, name)
         })
     }
 
     fn make_link(&self, entry: &Entry, target: &EntryPath) -> io::Result<()> {
         let from = self.parent(target)?;
         let parent = self.parent(&entry.path)?;
-        let link = || {
-            rustix::fs::linkat(
-                &*from,
-                target.name(),
-                &*parent,
-                entry.path.name(),
-                AtFlags::empty(),
-            )
+        let (first, name) = (target.name(), entry.path.name());
+        let is_refused = lock(&self.refused).contains(&self.hasher.hash_one(target.as_bytes()));
+        let there = look(&from.fd, first)?;
+        let is_whole = |stat: &Stat| stat.st_mode & 0o7777 != BEGUN.as_raw_mode();
+        let Some(stat) = there.filter(|stat| is_whole(stat) && !is_refused) else {
+            let message = format!("`{target}`, of which it is another name, was not restored");
+            return Err(io::Error::new(io::ErrorKind::NotFound, message));
         };
+        let link = || rustix::fs::linkat(&from.fd, first, &parent.fd, name, AtFlags::empty());
         match link() {
             Ok(()) => Ok(()),
             Err(Errno::EXIST) => {
-                let inode = |parent: &OwnedFd, name: &[u8]| {
-                    look(parent, name).map(|stat| stat.map(|stat| (stat.st_dev, stat.st_ino)))
-                };
-                if inode(&from, target.name())? == inode(&parent, entry.path.name())? {
+                let is_it = |it: &Stat| (it.st_dev, it.st_ino) == (stat.st_dev, stat.st_ino);
+                if look(&parent.fd, name)?.is_some_and(|it| is_it(&it)) {
                     return Ok(());
                 }
-                self.clear(&parent, entry.path.name())?;
+                self.clear(&parent.fd, name)?;
                 Ok(link()?)
             }
             Err(error) => Err(error.into()),
         }
     }
-}
 
-fn taken() -> io::Error {
-    io::Error::new(
-        io::ErrorKind::AlreadyExists,
-        "something stands there already, and --overwrite was not given",
-    )
-}
-
-fn look(parent: &OwnedFd, name: &[u8]) -> io::Result<Option<Stat>> {
-    match rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(stat) => Ok(Some(stat)),
-        Err(Errno::NOENT) => Ok(None),
-        Err(error) => Err(error.into()),
+    /// Creates the file of an entry; none if it is complete.
+    fn create(&self, parent: &OwnedFd, entry: &Entry, size: u64) -> io::Result<Option<OwnedFd>> {
+        let name = entry.path.name();
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let create = || rustix::fs::openat(parent, name, flags, BEGUN);
+        match create() {
+            Ok(fd) => return Ok(Some(fd)),
+            Err(Errno::EXIST) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let strictly = self.options.overwrite.then_some(self.common.set_owner);
+        match look(parent, name)?.filter(|stat| kind(stat).is_file()) {
+            Some(stat) if is_begun(&stat, entry, Some(size), self.common.own.0) => {
+                standing::remove(parent, name)?;
+            }
+            Some(stat) if is_complete(&stat, entry, size, strictly) => return Ok(None),
+            _ => self.clear(parent, name)?,
+        }
+        Ok(Some(create()?))
     }
-}
 
-fn owner(ownership: &Ownership) -> (Option<Uid>, Option<Gid>) {
-    (
-        Some(Uid::from_raw(ownership.uid)),
-        Some(Gid::from_raw(ownership.gid)),
-    )
-}
-
-fn times(modified: Instant) -> Timestamps {
-    let time = Timespec {
-        tv_sec: modified.seconds(),
-        tv_nsec: modified.nanoseconds() as _,
-    };
-    Timestamps {
-        last_access: time,
-        last_modification: time,
+    fn set_directory(&self, pending: &Pending) -> io::Result<()> {
+        let path = EntryPath::new(&*pending.path).map_err(io::Error::other)?;
+        let set = || -> io::Result<()> {
+            let fd = self.directories.open(&path)?;
+            let stat = rustix::fs::fstat(&fd)?;
+            // It may have stood there before, with an owner and an ACL of its own.
+            let handed = Handed {
+                owner: (stat.st_uid, stat.st_gid),
+                has_acl: true,
+            };
+            self.common
+                .set(&fd, &path, &pending.ownership, pending.modified, handed)
+        };
+        set().map_err(|e| io::Error::new(e.kind(), format!("`{path}`: {e}")))
     }
 }
 
 impl RestoreTarget for Extractor {
     fn make(&self, entry: &Entry) -> io::Result<()> {
         match &entry.kind {
-            EntryKind::Directory => self.make_directory(entry, entry.ownership.as_ref()),
-            EntryKind::Symlink { target } => {
-                let name = entry.path.name();
-                let is_same = |parent: &OwnedFd, _: &Stat| {
-                    rustix::fs::readlinkat(parent, name, Vec::new())
-                        .is_ok_and(|there| there.as_bytes() == target.as_slice())
-                };
-                self.make_special(entry, is_same, |parent| {
-                    rustix::fs::symlinkat(target.as_slice(), parent, name)
-                })
-            }
+            EntryKind::Directory => self.make_directory(entry),
+            EntryKind::Symlink { target } => self.make_symlink(entry, target),
             EntryKind::HardLink { target } => self.make_link(entry, target),
             EntryKind::Fifo => self.make_node(entry, FileType::Fifo, 0, 0),
             EntryKind::CharDevice { major, minor } => {
@@ -308,126 +310,40 @@ impl RestoreTarget for Extractor {
     }
 
     fn start(&self, entry: &Entry, size: u64) -> io::Result<Option<Box<dyn TargetFile>>> {
-        let parent = self.parent(&entry.path)?;
-        let name = entry.path.name();
-        let flags =
-            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let create = || rustix::fs::openat(&*parent, name, flags, Mode::empty());
-        let fd = match create() {
-            Ok(fd) => fd,
-            Err(Errno::EXIST) => {
-                let stat = look(&parent, name)?;
-                let file = stat.filter(|stat| FileType::from_raw_mode(stat.st_mode).is_file());
-                let modified =
-                    |stat: &Stat| Instant::from_parts(stat.st_mtime, stat.st_mtime_nsec as i64);
-                match file {
-                    Some(stat)
-                        if stat.st_size as u64 == size && modified(&stat) == entry.modified =>
-                    {
-                        return Ok(None);
-                    }
-                    // Begun by us and not ended: nobody else has files without any permission.
-                    Some(stat) if stat.st_mode & 0o7777 == 0 => {
-                        rustix::fs::unlinkat(&*parent, name, AtFlags::empty())?;
-                    }
-                    _ => self.clear(&parent, name)?,
-                }
-                create()?
+        let start = || -> io::Result<Option<Box<dyn TargetFile>>> {
+            let parent = self.parent(&entry.path)?;
+            let Some(fd) = self.create(&parent.fd, entry, size)? else {
+                return Ok(None);
+            };
+            let has_holes =
+                matches!(&entry.kind, EntryKind::File { extents, .. } if extents.is_some());
+            if has_holes {
+                rustix::fs::ftruncate(&fd, size)?;
             }
-            Err(error) => return Err(error.into()),
+            let handed = Handed {
+                owner: (self.common.own.0, parent.group),
+                has_acl: parent.hands_on_acl,
+            };
+            Ok(Some(Box::new(WrittenFile {
+                file: File::from(fd),
+                handed,
+                common: Arc::clone(&self.common),
+            })))
         };
-        if matches!(
-            entry.kind,
-            EntryKind::File {
-                extents: Some(_),
-                ..
-            }
-        ) {
-            rustix::fs::ftruncate(&fd, size)?;
-        }
-        Ok(Some(Box::new(WrittenFile {
-            file: File::from(fd),
-            set_owner: self.set_owner,
-            own: self.own,
-            notes: Arc::clone(&self.notes),
-        })))
+        start().inspect_err(|_| {
+            let hash = self.hasher.hash_one(entry.path.as_bytes());
+            lock(&self.refused).insert(hash);
+        })
     }
 
     fn finish(&self) -> io::Result<()> {
-        lock(&self.open).clear();
-        let directories = std::mem::take(&mut *lock(&self.directories));
+        let pending = std::mem::take(&mut *lock(&self.pending));
+        let mut first = Ok(());
         // Deepest first: setting a mode may forbid what lies below, and writing below changes times.
-        for (path, ownership, modified) in directories.iter().rev() {
-            let set = || -> io::Result<()> {
-                let fd = self.reach(path)?;
-                finish(
-                    &fd,
-                    ownership,
-                    *modified,
-                    self.set_owner,
-                    self.own,
-                    &self.notes,
-                )
-            };
-            set().map_err(|e| io::Error::new(e.kind(), format!("`{path}`: {e}")))?;
+        for directory in pending.iter().rev() {
+            first = first.and(self.set_directory(directory));
         }
-        Ok(())
-    }
-}
-
-/// Sets owner, attributes, mode and time, in the order in which none undoes another.
-fn finish(
-    fd: impl AsFd + Copy,
-    ownership: &Ownership,
-    modified: Instant,
-    set_owner: bool,
-    own: (u32, u32),
-    notes: &Mutex<Vec<String>>,
-) -> io::Result<()> {
-    if set_owner && (ownership.uid, ownership.gid) != own {
-        let (uid, gid) = owner(ownership);
-        rustix::fs::fchown(fd, uid, gid)?;
-    }
-    if !ownership.xattrs.is_empty() {
-        for name in xattr::write(fd, &ownership.xattrs)? {
-            let note = format!("the system refused to set attribute `{name}`");
-            let mut notes = lock(notes);
-            if notes.len() < holdfast_base::limits::WARNINGS_KEPT_MAX {
-                notes.push(note);
-            }
-        }
-    }
-    rustix::fs::fchmod(fd, Mode::from_raw_mode(ownership.mode))?;
-    Ok(rustix::fs::futimens(fd, &times(modified))?)
-}
-
-struct WrittenFile {
-    file: File,
-    set_owner: bool,
-    own: (u32, u32),
-    notes: Arc<Mutex<Vec<String>>>,
-}
-
-impl TargetFile for WrittenFile {
-    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all_at(bytes, offset)
-    }
-
-    fn finish(&self, entry: &Entry) -> io::Result<()> {
-        let plain = Ownership {
-            mode: 0o600,
-            uid: self.own.0,
-            gid: self.own.1,
-            xattrs: Vec::new(),
-        };
-        let ownership = entry.ownership.as_ref().unwrap_or(&plain);
-        finish(
-            &self.file,
-            ownership,
-            entry.modified,
-            self.set_owner,
-            self.own,
-            &self.notes,
-        )
+        self.directories.close();
+        first
     }
 }

@@ -1,5 +1,7 @@
 //! Reads and writes directory trees faithfully, and never outside of the directory that it was given.
 
+/// Opens what lies below a directory, and nothing else.
+mod beneath;
 /// Tells how two trees differ.
 pub mod compare;
 /// Files that were found, and are read later.
@@ -8,6 +10,10 @@ mod content;
 pub mod exclude;
 /// Writes entries into a directory.
 pub mod extract;
+/// Files that have more than one name.
+mod links;
+/// The names of one directory.
+mod names;
 /// A directory that access was given to.
 pub mod tree;
 /// Goes through a tree, in order.

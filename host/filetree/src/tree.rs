@@ -3,12 +3,14 @@
 //! Everything below it is reached from an open descriptor, and the system itself refuses paths that
 //! would leave it: through `..`, through an absolute path, or through a symbolic link.
 
+use crate::beneath::open_beneath;
 use crate::walk::Found;
 use holdfast_base::entry::{Entry, EntryPath};
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, Mode, OFlags};
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,23 +20,6 @@ pub struct Tree {
     root: Arc<OwnedFd>,
     path: PathBuf,
     is_directory: bool,
-}
-
-/// Opens relative to a directory without ever leaving it or following a symbolic link.
-pub(crate) fn open_beneath(
-    at: &OwnedFd,
-    path: &[u8],
-    flags: OFlags,
-    mode: Mode,
-) -> io::Result<OwnedFd> {
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-    loop {
-        match rustix::fs::openat2(at, path, flags | OFlags::CLOEXEC, mode, resolve) {
-            // The kernel asks to try again when something was renamed meanwhile.
-            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
-            other => return Ok(other?),
-        }
-    }
 }
 
 impl Tree {
@@ -73,16 +58,21 @@ impl Tree {
         &self.root
     }
 
-    /// Opens the directory that holds the tree; for a tree that is a single file.
-    pub(crate) fn parent(&self) -> io::Result<OwnedFd> {
-        let full = std::path::absolute(&self.path)?;
-        let parent = full.parent().unwrap_or(Path::new("/"));
-        Ok(rustix::fs::openat(
-            CWD,
-            parent,
-            OFlags::PATH | OFlags::CLOEXEC,
-            Mode::empty(),
-        )?)
+    /// Returns the last component of the path that the tree was opened by.
+    pub(crate) fn name(&self) -> &[u8] {
+        self.path.file_name().map_or(b"", OsStrExt::as_bytes)
+    }
+
+    /// Opens the directory that holds a tree that is a single file, and returns the file's name in
+    /// it. Whether it is still the same file shows when it is opened.
+    pub(crate) fn parent(&self) -> io::Result<(OwnedFd, Vec<u8>)> {
+        // The path may be a link; the name in the directory is that of the file itself.
+        let full = std::fs::canonicalize(&self.path)?;
+        let absent = || io::Error::from(io::ErrorKind::NotFound);
+        let (parent, name) = full.parent().zip(full.file_name()).ok_or_else(absent)?;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let parent = rustix::fs::open(parent, flags, Mode::empty())?;
+        Ok((parent, name.as_bytes().to_vec()))
     }
 
     /// Opens a file below the tree for reading.
@@ -99,9 +89,7 @@ impl Tree {
             Err(io::Error::other("it is no file"))
         }
     }
-}
 
-impl Tree {
     /// Lists what lies directly in a directory, sorted; the root where none is given.
     ///
     /// # Errors

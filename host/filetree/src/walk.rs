@@ -2,26 +2,40 @@
 //!
 //! - Symbolic links are entries and are never followed.
 //! - What cannot be read is named and passed over; nothing is left out in silence but what the
-//!   options exclude.
-//! - A directory's names lie in one buffer: a million of them take some 30 MiB.
+//!   options exclude, and that is counted.
+//! - Names are stat'ed and their attributes listed, one call each; nothing but directories is opened.
+//! - Memory and open descriptors are bounded, however large a directory or deep a tree is.
+//! - A link to an earlier name is given only where the earlier name became an entry.
 
+use crate::beneath::open_beneath;
 use crate::content::{FoundFile, identity};
 use crate::exclude::Excludes;
+use crate::links::Links;
+use crate::names::{Listing, Names, listing};
 use crate::tree::Tree;
 use crate::xattr;
 use holdfast_base::entry::{
     Entry, EntryKind, EntryPath, FileContent, Ownership, Warning, printable,
 };
 use holdfast_base::time::Instant;
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
-use std::collections::HashMap;
+use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 /// The line that a valid CACHEDIR.TAG begins with.
 const CACHEDIR_SIGNATURE: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55";
+const CACHEDIR_TAG: &[u8] = b"CACHEDIR.TAG";
+
+/// Directories that are kept open; those further up are opened again when the walk comes back.
+const OPEN_LEVELS: usize = 64;
+
+const DIRECTORY: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC);
 
 /// What a walk meets and what it leaves out.
 #[derive(Debug, Clone, Default)]
@@ -30,9 +44,10 @@ pub struct WalkOptions {
     pub prefix: Option<EntryPath>,
     /// What is left out.
     pub excludes: Excludes,
-    /// Whether to stay on the file system of the tree's root.
+    /// Whether to stay on the file system of the tree's root: a directory where another one is
+    /// mounted is an entry, what lies in it is not.
     pub one_file_system: bool,
-    /// Whether to leave out what lies beside a valid CACHEDIR.TAG.
+    /// Whether to leave out what lies beside a valid CACHEDIR.TAG; the tag itself stays.
     pub exclude_caches: bool,
 }
 
@@ -44,33 +59,39 @@ pub enum Found {
     Skipped(Warning),
 }
 
+/// A directory whose names are being visited.
 struct Level {
-    directory: Arc<OwnedFd>,
-    /// Path of the directory below the tree, for patterns.
-    inner: Vec<u8>,
-    /// Path of the directory in the snapshot; empty at the top.
-    outer: Vec<u8>,
-    names: Vec<u8>,
-    order: Vec<(u32, u32)>,
+    /// None while the walk is far below it.
+    directory: Option<Arc<OwnedFd>>,
+    /// How the kernel finds what lies in it, for attributes.
+    proc_prefix: Vec<u8>,
+    /// Device and inode, which tell whether it is still the same when it is opened again.
+    is: (u64, u64),
+    /// Length of its path within the path of the walk.
+    path_length: usize,
+    names: Names,
     next: usize,
     is_cache: bool,
 }
 
-impl Level {
-    fn name(&self, at: usize) -> &[u8] {
-        let (start, length) = self.order[at];
-        &self.names[start as usize..(start + length) as usize]
-    }
-}
-
 /// Goes through a tree.
 pub struct Walk {
+    root: Arc<OwnedFd>,
     options: WalkOptions,
     levels: Vec<Level>,
-    first: Option<Found>,
+    pending: VecDeque<Found>,
+    /// The path of what is visited, in the snapshot.
+    path: Vec<u8>,
+    /// Where its part below the tree begins.
+    inner_start: usize,
     device: u64,
-    links: HashMap<(u64, u64), EntryPath>,
-    scratch: Vec<u8>,
+    links: Links,
+    /// Devices that have no attributes.
+    without_attributes: HashSet<u64>,
+    excluded: u64,
+    proc_path: Vec<u8>,
+    attribute_names: Vec<u8>,
+    listing: Listing,
     /// Whether directories are only named.
     is_flat: bool,
 }
@@ -82,49 +103,40 @@ impl Tree {
     /// The root cannot be read.
     pub fn walk(&self, options: WalkOptions) -> io::Result<Walk> {
         let stat = rustix::fs::fstat(&**self.root())?;
-        let mut walk = Walk {
-            device: stat.st_dev,
-            levels: Vec::new(),
-            first: None,
-            links: HashMap::new(),
-            scratch: Vec::new(),
-            is_flat: false,
-            options,
-        };
-        let prefix = walk.options.prefix.clone();
-        if self.is_directory() {
-            let outer = prefix
-                .as_ref()
-                .map_or(Vec::new(), |prefix| prefix.as_bytes().to_vec());
-            if let Some(path) = prefix {
-                let entry = walk.entry(path, EntryKind::Directory, &stat, self.root(), b"")?;
-                walk.first = Some(Found::Entry(entry, None));
-            }
-            let level = walk.enter(Arc::clone(self.root()), Vec::new(), outer)?;
-            walk.levels.push(level);
-        } else {
-            use std::os::unix::ffi::OsStrExt;
-            let name = self
-                .path()
-                .file_name()
-                .map_or(&b""[..], OsStrExt::as_bytes)
-                .to_vec();
-            let directory = Arc::new(self.parent()?);
+        let prefix = options.prefix.clone();
+        let mut walk = Walk::new(Arc::clone(self.root()), options, stat.st_dev);
+        walk.check_attributes();
+        if !self.is_directory() {
+            let (directory, name) = self.parent()?;
+            let shown = self.name();
             let path = match prefix {
                 Some(path) => path,
-                None => EntryPath::new(name.clone()).map_err(io::Error::other)?,
+                None => EntryPath::new(shown).map_err(io::Error::other)?,
             };
-            walk.first = Some(walk.found(&directory, &name, path, &stat));
+            let place = xattr::proc_prefix(&directory);
+            let found = walk.found(&Arc::new(directory), &place, &name, path, &stat);
+            walk.pending.push_front(found);
+            return Ok(walk);
         }
+        // A descriptor of its own: where it stands in the listing is not shared.
+        let own = rustix::fs::openat(&**self.root(), c".", DIRECTORY, Mode::empty())?;
+        if let Some(path) = prefix {
+            walk.path.extend_from_slice(path.as_bytes());
+            walk.inner_start = walk.path.len() + 1;
+            let place = xattr::proc_prefix(&own);
+            let entry = walk.entry(&place, b".", path, EntryKind::Directory, &stat)?;
+            walk.pending.push_front(Found::Entry(entry, None));
+        }
+        walk.enter(own, &stat);
         Ok(walk)
     }
-}
 
-impl Tree {
     /// Starts a walk that does not enter directories, and leaves out the root itself.
     pub(crate) fn walk_flat(&self, options: WalkOptions) -> io::Result<Walk> {
         let mut walk = self.walk(options)?;
-        walk.first = walk.first.filter(|_| !self.is_directory());
+        if self.is_directory() {
+            walk.pending.clear();
+        }
         walk.is_flat = true;
         Ok(walk)
     }
@@ -134,13 +146,13 @@ impl Iterator for Walk {
     type Item = Found;
 
     fn next(&mut self) -> Option<Found> {
-        if let Some(first) = self.first.take() {
-            return Some(first);
-        }
         loop {
+            if let Some(found) = self.pending.pop_front() {
+                return Some(found);
+            }
             let level = self.levels.last_mut()?;
-            if level.next == level.order.len() {
-                self.levels.pop();
+            if level.next == level.names.len() {
+                self.leave();
                 continue;
             }
             let at = level.next;
@@ -153,124 +165,203 @@ impl Iterator for Walk {
 }
 
 impl Walk {
+    fn new(root: Arc<OwnedFd>, options: WalkOptions, device: u64) -> Self {
+        Self {
+            root,
+            options,
+            levels: Vec::new(),
+            pending: VecDeque::new(),
+            path: Vec::new(),
+            inner_start: 0,
+            device,
+            links: Links::default(),
+            without_attributes: HashSet::new(),
+            excluded: 0,
+            proc_path: Vec::new(),
+            attribute_names: Vec::new(),
+            listing: listing(),
+            is_flat: false,
+        }
+    }
+
+    /// Returns how many names the options left out so far, each directory counted once.
+    #[must_use]
+    pub fn excluded(&self) -> u64 {
+        self.excluded
+    }
+
+    /// Says so once if attributes are out of reach.
+    fn check_attributes(&mut self) {
+        let path = xattr::proc_prefix(&*self.root);
+        let there = rustix::fs::lstat(&path[..path.len() - 1]);
+        if there.is_err() {
+            self.without_attributes.insert(self.device);
+            let message = "extended attributes and ACLs are left out: they are reached through \
+                           /proc, which is not mounted";
+            self.skip("/proc", message.to_owned());
+        }
+    }
+
+    fn skip(&mut self, subject: impl Into<String>, message: String) {
+        let subject = subject.into();
+        self.pending
+            .push_back(Found::Skipped(Warning { subject, message }));
+    }
+
     /// Looks at one name; none if it is excluded.
     fn visit(&mut self, at: usize) -> Option<Found> {
         let level = self.levels.last()?;
-        let name = level.name(at).to_vec();
-        let join = |to: &[u8]| {
-            if to.is_empty() {
-                name.clone()
-            } else {
-                [to, b"/", &name].concat()
-            }
-        };
-        let (inner, outer) = (join(&level.inner), join(&level.outer));
-        let directory = Arc::clone(&level.directory);
-        if level.is_cache && name != b"CACHEDIR.TAG" {
+        let name = level.names.get(at);
+        if level.is_cache && name != CACHEDIR_TAG {
+            self.excluded += 1;
             return None;
         }
-        let skipped = |message: String| {
-            Some(Found::Skipped(Warning {
-                subject: printable(&outer),
-                message,
-            }))
-        };
-        let stat = match rustix::fs::statat(&*directory, name.as_slice(), AtFlags::SYMLINK_NOFOLLOW)
-        {
+        self.path.truncate(level.path_length);
+        if !self.path.is_empty() {
+            self.path.push(b'/');
+        }
+        self.path.extend_from_slice(name);
+        let directory = Arc::clone(level.directory.as_ref()?);
+        let stat = match rustix::fs::statat(&*directory, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => stat,
-            Err(Errno::NOENT) => return skipped("it vanished before it could be looked at".into()),
-            Err(error) => return skipped(format!("it cannot be looked at: {error}")),
+            Err(error) => return Some(unreadable(&self.path, &error.into())),
         };
         let is_directory = FileType::from_raw_mode(stat.st_mode).is_dir();
-        if self.options.excludes.excludes(&inner, is_directory) {
+        let inner = &self.path[self.inner_start..];
+        if self.options.excludes.excludes(inner, is_directory) {
+            self.excluded += 1;
             return None;
         }
-        let path = match EntryPath::new(outer.clone()) {
+        let path = match EntryPath::new(self.path.clone()) {
             Ok(path) => path,
-            Err(error) => return skipped(error.to_string()),
+            Err(error) => return Some(left_out(&self.path, error.to_string())),
         };
-        if is_directory {
-            return Some(self.descend(&directory, &name, inner, path, &stat));
-        }
-        Some(self.found(&directory, &name, path, &stat))
+        let (name, place) = (name.to_vec(), level.proc_prefix.clone());
+        Some(if is_directory {
+            self.descend(&directory, &place, &name, path, &stat)
+        } else {
+            self.found(&directory, &place, &name, path, &stat)
+        })
     }
 
     fn descend(
         &mut self,
-        directory: &Arc<OwnedFd>,
+        directory: &OwnedFd,
+        place: &[u8],
         name: &[u8],
-        inner: Vec<u8>,
         path: EntryPath,
         stat: &Stat,
     ) -> Found {
-        let entry = match self.entry(path.clone(), EntryKind::Directory, stat, directory, name) {
+        let entry = match self.entry(place, name, path, EntryKind::Directory, stat) {
             Ok(entry) => entry,
-            Err(error) => return unreadable(&path, &error),
+            Err(error) => return unreadable(&self.path, &error),
         };
-        if self.is_flat || self.options.one_file_system && stat.st_dev != self.device {
-            return Found::Entry(entry, None);
-        }
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let opened = rustix::fs::openat(&**directory, name, flags, Mode::empty());
-        let level = opened
-            .map_err(io::Error::from)
-            .and_then(|fd| self.enter(Arc::new(fd), inner, path.as_bytes().to_vec()));
-        match level {
-            Ok(level) => {
-                self.levels.push(level);
-                Found::Entry(entry, None)
+        let stays_out = self.options.one_file_system && stat.st_dev != self.device;
+        if !self.is_flat && !stays_out {
+            match rustix::fs::openat(directory, name, DIRECTORY, Mode::empty()) {
+                Ok(opened) => self.enter(opened, stat),
+                Err(error) => {
+                    let message =
+                        format!("what lies in it cannot be read and is left out: {error}");
+                    self.skip(printable(&self.path), message);
+                }
             }
-            Err(error) => unreadable(&path, &error),
         }
+        Found::Entry(entry, None)
     }
 
-    /// Reads the names of a directory.
-    fn enter(&self, directory: Arc<OwnedFd>, inner: Vec<u8>, outer: Vec<u8>) -> io::Result<Level> {
-        let mut names = Vec::new();
-        let mut order = Vec::new();
-        for found in Dir::read_from(&*directory)? {
-            let found = found?;
-            let name = found.file_name().to_bytes();
-            if name != b"." && name != b".." {
-                order.push((names.len() as u32, name.len() as u32));
-                names.extend_from_slice(name);
-            }
+    /// Reads the names of a directory, which are visited next.
+    fn enter(&mut self, directory: OwnedFd, stat: &Stat) {
+        let (names, trouble) = Names::read(&directory, &mut self.listing);
+        if let Some(error) = trouble {
+            let message = format!("it could not be read to its end: {error}");
+            let subject = if self.path.is_empty() {
+                ".".to_owned()
+            } else {
+                printable(&self.path)
+            };
+            self.skip(subject, message);
         }
-        let name =
-            |(start, length): &(u32, u32)| &names[*start as usize..(start + length) as usize];
-        order.sort_unstable_by(|a, b| name(a).cmp(name(b)));
-        let is_cache = self.options.exclude_caches && has_cache_tag(&directory);
-        Ok(Level {
-            directory,
-            inner,
-            outer,
+        let is_cache = self.options.exclude_caches
+            && names.contains(CACHEDIR_TAG)
+            && has_cache_tag(&directory);
+        self.levels.push(Level {
+            proc_prefix: xattr::proc_prefix(&directory),
+            directory: Some(Arc::new(directory)),
+            is: (stat.st_dev, stat.st_ino),
+            path_length: self.path.len(),
             names,
-            order,
             next: 0,
             is_cache,
-        })
+        });
+        if let Some(far) = self.levels.len().checked_sub(OPEN_LEVELS + 1) {
+            self.levels[far].directory = None;
+        }
     }
 
-    /// Makes what is found of anything but a directory.
+    /// Goes back up, and opens the directory there again if it was closed meanwhile.
+    fn leave(&mut self) {
+        let Some(left) = self.levels.pop() else {
+            return;
+        };
+        let Some(level) = self.levels.last() else {
+            return;
+        };
+        if level.directory.is_some() || level.next == level.names.len() {
+            return;
+        }
+        let inner = self.path.get(self.inner_start..level.path_length);
+        let opened = reopen(&self.root, inner, left.directory.as_deref(), level.is);
+        self.path.truncate(level.path_length);
+        let Some(level) = self.levels.last_mut() else {
+            return;
+        };
+        match opened {
+            Ok(directory) => {
+                level.proc_prefix = xattr::proc_prefix(&directory);
+                level.directory = Some(Arc::new(directory));
+            }
+            Err(error) => {
+                let count = level.names.len() - level.next;
+                level.next = level.names.len();
+                let message = format!("{count} more of its entries are left out: {error}");
+                self.skip(printable(&self.path), message);
+            }
+        }
+    }
+
+    /// Makes an entry of what is no directory.
     fn found(
         &mut self,
         directory: &Arc<OwnedFd>,
+        place: &[u8],
         name: &[u8],
         path: EntryPath,
         stat: &Stat,
     ) -> Found {
-        let kind = match self.kind(directory, name, &path, stat) {
-            Ok(Some(kind)) => kind,
-            Ok(None) => {
-                let message = "it is a socket, which only its own program can make again".into();
-                return Found::Skipped(Warning {
-                    subject: path.to_string(),
-                    message,
-                });
+        let mut entry = || -> io::Result<Option<Entry>> {
+            let Some(mut kind) = kind(directory, name, stat)? else {
+                return Ok(None);
+            };
+            if let Some(target) = self.links.met(stat) {
+                kind = EntryKind::HardLink { target };
             }
-            Err(error) => return unreadable(&path, &error),
+            self.entry(place, name, path.clone(), kind, stat).map(Some)
         };
-        let content: Option<Box<dyn FileContent>> = match kind {
+        let entry = match entry() {
+            Ok(Some(entry)) => entry,
+            Ok(None) => {
+                let message = "it is a socket, which only its own program can make again";
+                return left_out(path.as_bytes(), message.into());
+            }
+            Err(error) => return unreadable(path.as_bytes(), &error),
+        };
+        if !matches!(entry.kind, EntryKind::HardLink { .. }) && !self.links.remember(stat, &path) {
+            let message = "there are so many hard links that this one, if another name of it \
+                           follows, becomes a file of its own";
+            self.skip(path.to_string(), message.into());
+        }
+        let content: Option<Box<dyn FileContent>> = match entry.kind {
             EntryKind::File { .. } => Some(Box::new(FoundFile {
                 directory: Arc::clone(directory),
                 name: name.to_vec(),
@@ -278,65 +369,32 @@ impl Walk {
             })),
             _ => None,
         };
-        match self.entry(path.clone(), kind, stat, directory, name) {
-            Ok(entry) => Found::Entry(entry, content),
-            Err(error) => unreadable(&path, &error),
-        }
-    }
-
-    fn kind(
-        &mut self,
-        directory: &OwnedFd,
-        name: &[u8],
-        path: &EntryPath,
-        stat: &Stat,
-    ) -> io::Result<Option<EntryKind>> {
-        let kind = FileType::from_raw_mode(stat.st_mode);
-        if stat.st_nlink > 1 {
-            if let Some(target) = self.links.get(&(stat.st_dev, stat.st_ino)) {
-                return Ok(Some(EntryKind::HardLink {
-                    target: target.clone(),
-                }));
-            }
-            self.links.insert((stat.st_dev, stat.st_ino), path.clone());
-        }
-        let (major, minor) = (
-            rustix::fs::major(stat.st_rdev),
-            rustix::fs::minor(stat.st_rdev),
-        );
-        Ok(Some(match kind {
-            FileType::RegularFile => EntryKind::File {
-                size: stat.st_size as u64,
-                extents: None,
-            },
-            FileType::Symlink => {
-                let target = rustix::fs::readlinkat(directory, name, Vec::new())?;
-                EntryKind::Symlink {
-                    target: target.into_bytes(),
-                }
-            }
-            FileType::Fifo => EntryKind::Fifo,
-            FileType::CharacterDevice => EntryKind::CharDevice { major, minor },
-            FileType::BlockDevice => EntryKind::BlockDevice { major, minor },
-            FileType::Directory | FileType::Socket | FileType::Unknown => return Ok(None),
-        }))
+        Found::Entry(entry, content)
     }
 
     fn entry(
         &mut self,
+        place: &[u8],
+        name: &[u8],
         path: EntryPath,
         kind: EntryKind,
         stat: &Stat,
-        directory: &OwnedFd,
-        name: &[u8],
     ) -> io::Result<Entry> {
-        xattr::proc_path(directory, name, &mut self.scratch);
-        let xattrs = if name.is_empty() {
-            self.scratch.extend_from_slice(b"/.");
-            xattr::read(&self.scratch)?
-        } else {
-            xattr::read(&self.scratch)?
-        };
+        let mut xattrs = Vec::new();
+        if !self.without_attributes.contains(&stat.st_dev) {
+            self.proc_path.clear();
+            self.proc_path.extend_from_slice(place);
+            self.proc_path.extend_from_slice(name);
+            let read = xattr::read(&self.proc_path, &mut self.attribute_names)?;
+            // Some file systems have attributes, but not on links and devices.
+            if read.is_unsupported && FileType::from_raw_mode(stat.st_mode).is_file() {
+                self.without_attributes.insert(stat.st_dev);
+            }
+            if let Some(trouble) = read.trouble {
+                self.skip(path.to_string(), trouble);
+            }
+            xattrs = read.pairs;
+        }
         Ok(Entry {
             path,
             kind,
@@ -352,20 +410,74 @@ impl Walk {
     }
 }
 
-fn unreadable(path: &EntryPath, error: &io::Error) -> Found {
-    let message = format!("it cannot be read and is left out: {error}");
+/// Returns what an entry is; none for what cannot be made again. Links come later.
+fn kind(directory: &OwnedFd, name: &[u8], stat: &Stat) -> io::Result<Option<EntryKind>> {
+    let (major, minor) = (
+        rustix::fs::major(stat.st_rdev),
+        rustix::fs::minor(stat.st_rdev),
+    );
+    Ok(Some(match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => EntryKind::File {
+            size: stat.st_size as u64,
+            extents: None,
+        },
+        FileType::Symlink => EntryKind::Symlink {
+            target: rustix::fs::readlinkat(directory, name, Vec::new())?.into_bytes(),
+        },
+        FileType::Fifo => EntryKind::Fifo,
+        FileType::CharacterDevice => EntryKind::CharDevice { major, minor },
+        FileType::BlockDevice => EntryKind::BlockDevice { major, minor },
+        FileType::Directory | FileType::Socket | FileType::Unknown => return Ok(None),
+    }))
+}
+
+/// Opens a directory again: from one that lies in it, or from the root. It must still be the same.
+fn reopen(
+    root: &OwnedFd,
+    inner: Option<&[u8]>,
+    below: Option<&OwnedFd>,
+    is: (u64, u64),
+) -> io::Result<OwnedFd> {
+    let same = |opened: OwnedFd| -> Option<OwnedFd> {
+        let stat = rustix::fs::fstat(&opened).ok()?;
+        ((stat.st_dev, stat.st_ino) == is).then_some(opened)
+    };
+    // The way up leaves the tree if somebody moved the directory; then it is not the same.
+    let up = |below| rustix::fs::openat(below, c"..", DIRECTORY, Mode::empty()).ok();
+    if let Some(opened) = below.and_then(up).and_then(same) {
+        return Ok(opened);
+    }
+    let moved = || io::Error::other("somebody moved it");
+    match inner {
+        Some(inner) if !inner.is_empty() => {
+            same(open_beneath(root, inner, DIRECTORY, Mode::empty())?).ok_or_else(moved)
+        }
+        _ => same(rustix::fs::openat(root, c".", DIRECTORY, Mode::empty())?).ok_or_else(moved),
+    }
+}
+
+fn left_out(path: &[u8], message: String) -> Found {
     Found::Skipped(Warning {
-        subject: path.to_string(),
+        subject: printable(path),
         message,
     })
 }
 
+fn unreadable(path: &[u8], error: &io::Error) -> Found {
+    let message = if error.raw_os_error() == Some(Errno::NOENT.raw_os_error()) {
+        "it vanished before it could be looked at".to_owned()
+    } else {
+        format!("it cannot be read and is left out: {error}")
+    };
+    left_out(path, message)
+}
+
 fn has_cache_tag(directory: &OwnedFd) -> bool {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let Ok(fd) = rustix::fs::openat(directory, c"CACHEDIR.TAG", flags, Mode::empty()) else {
+    let Ok(fd) = rustix::fs::openat(directory, CACHEDIR_TAG, flags, Mode::empty()) else {
         return false;
     };
     let mut head = [0; CACHEDIR_SIGNATURE.len()];
-    let read = rustix::io::pread(&fd, &mut head, 0);
+    let read = rustix::io::pread(&fd, &mut head[..], 0);
     read == Ok(head.len()) && head == *CACHEDIR_SIGNATURE
 }

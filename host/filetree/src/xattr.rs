@@ -1,83 +1,155 @@
 //! Extended attributes, POSIX ACLs among them.
 //!
-//! They are read without opening the entry, by way of the directory's descriptor: devices and files
-//! without read permission have them too.
+//! - They are read and written without opening the entry, by way of the directory's descriptor:
+//!   devices, symbolic links and files without read permission have them too.
+//! - One call tells that an entry has none; a file system that has none is asked once.
+//! - What cannot be read or set is named, never passed over in silence.
 
+use holdfast_base::entry::printable;
 use holdfast_base::limits::XATTR_BYTES_MAX;
+use rustix::fs::XattrFlags;
 use rustix::io::Errno;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd};
 
-type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
+/// The attribute that holds a POSIX ACL; it follows the mode bits, and they follow it.
+pub(crate) const ACL_ACCESS: &[u8] = b"system.posix_acl_access";
+/// The attribute by which a directory hands an ACL on to what is made in it.
+pub(crate) const ACL_DEFAULT: &[u8] = b"system.posix_acl_default";
 
-/// Writes the path by which the kernel finds an entry of an open directory.
-pub(crate) fn proc_path(directory: &OwnedFd, name: &[u8], to: &mut Vec<u8>) {
-    to.clear();
-    to.extend_from_slice(b"/proc/self/fd/");
-    to.extend_from_slice(directory.as_raw_fd().to_string().as_bytes());
-    if !name.is_empty() {
-        to.push(b'/');
-        to.extend_from_slice(name);
-    }
+/// Attributes by name, sorted.
+pub(crate) type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// Writes the path by which the kernel finds what lies in an open directory, up to the name.
+pub(crate) fn proc_prefix(directory: impl AsFd) -> Vec<u8> {
+    format!("/proc/self/fd/{}/", directory.as_fd().as_raw_fd()).into_bytes()
 }
 
-/// Reads all attributes, sorted by name; none where the file system has none.
-pub(crate) fn read(path: &[u8]) -> io::Result<Pairs> {
-    let mut names = [0_u8; 1024];
-    let listed = match rustix::fs::llistxattr(path, &mut names) {
-        Ok(0) | Err(Errno::OPNOTSUPP | Errno::NOENT | Errno::NOSYS) => return Ok(Vec::new()),
-        Ok(length) => names[..length].to_vec(),
-        Err(Errno::RANGE) => read_growing(|buffer| rustix::fs::llistxattr(path, buffer))?,
-        Err(error) => return Err(error.into()),
+/// What reading attributes gave.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Read {
+    /// What could be read, sorted by name.
+    pub(crate) pairs: Pairs,
+    /// What could not be read, in words.
+    pub(crate) trouble: Option<String>,
+    /// Whether the file system has no attributes at all.
+    pub(crate) is_unsupported: bool,
+}
+
+/// Reads all attributes of what stands at a path, not following a link there.
+///
+/// # Errors
+/// It is not there.
+pub(crate) fn read(path: &[u8], listing: &mut Vec<u8>) -> io::Result<Read> {
+    let mut read = Read::default();
+    listing.resize(listing.capacity().max(1 << 10), 0);
+    let length = loop {
+        match rustix::fs::llistxattr(path, &mut listing[..]) {
+            Ok(length) => break length,
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
+                read.is_unsupported = true;
+                return Ok(read);
+            }
+            Err(Errno::NOENT) => return Err(Errno::NOENT.into()),
+            Err(Errno::RANGE) if listing.len() < XATTR_BYTES_MAX => {
+                listing.resize(listing.len() * 4, 0);
+            }
+            Err(error) => {
+                read.trouble = Some(format!("its attributes cannot be listed: {error}"));
+                return Ok(read);
+            }
+        }
     };
-    let mut pairs = Pairs::new();
-    for name in listed.split(|b| *b == 0).filter(|name| !name.is_empty()) {
-        match read_growing(|buffer| rustix::fs::lgetxattr(path, name, buffer)) {
-            Ok(value) => pairs.push((name.to_vec(), value)),
-            // Gone since it was listed, or not for us to see.
-            Err(error)
-                if [Errno::NODATA, Errno::OPNOTSUPP]
-                    .map(Errno::raw_os_error)
-                    .contains(&error.raw_os_error().unwrap_or(0)) => {}
+    if length == 0 {
+        return Ok(read);
+    }
+    let mut bytes = 0;
+    for name in listing[..length]
+        .split(|b| *b == 0)
+        .filter(|n| !n.is_empty())
+    {
+        let refuse = |why: &str| Some(format!("attribute `{}` {why}", printable(name)));
+        match value(path, name) {
+            Ok(value) if bytes + name.len() + value.len() > XATTR_BYTES_MAX => {
+                read.trouble = refuse("is left out: all together are too large");
+            }
+            Ok(value) => {
+                bytes += name.len() + value.len();
+                read.pairs.push((name.to_vec(), value));
+            }
+            // Gone since it was listed, or one that only another namespace sees.
+            Err(Errno::NODATA | Errno::OPNOTSUPP) => {}
+            Err(error) => read.trouble = refuse(&format!("cannot be read: {error}")),
+        }
+    }
+    read.pairs.sort();
+    Ok(read)
+}
+
+fn value(path: &[u8], name: &[u8]) -> Result<Vec<u8>, Errno> {
+    let mut buffer = vec![0; 1 << 10];
+    loop {
+        match rustix::fs::lgetxattr(path, name, &mut buffer[..]) {
+            Ok(length) => {
+                buffer.truncate(length);
+                buffer.shrink_to_fit();
+                return Ok(buffer);
+            }
+            // Linux has no values above 64 KiB.
+            Err(Errno::RANGE) if buffer.len() < 1 << 20 => buffer.resize(buffer.len() * 8, 0),
             Err(error) => return Err(error),
         }
     }
-    pairs.sort();
-    Ok(pairs)
 }
 
-fn read_growing(read: impl Fn(&mut [u8]) -> Result<usize, Errno>) -> io::Result<Vec<u8>> {
-    let mut buffer = vec![0; 4096];
-    loop {
-        match read(&mut buffer) {
-            Ok(length) => {
-                buffer.truncate(length);
-                return Ok(buffer);
-            }
-            Err(Errno::RANGE) if buffer.len() < XATTR_BYTES_MAX => {
-                buffer.resize(buffer.len() * 4, 0);
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-}
-
-/// Sets attributes on an open file or directory; returns the names that the system refused.
-pub(crate) fn write(file: impl AsFd + Copy, pairs: &Pairs) -> io::Result<Vec<String>> {
+/// Sets attributes with `set`; returns the names that the system refused, each with its reason.
+pub(crate) fn write(
+    pairs: &Pairs,
+    set: impl Fn(&[u8], &[u8]) -> Result<(), Errno>,
+) -> io::Result<Vec<(String, Errno)>> {
     let mut refused = Vec::new();
-    for (name, value) in pairs {
-        match rustix::fs::fsetxattr(
-            file,
-            name.as_slice(),
-            value,
-            rustix::fs::XattrFlags::empty(),
-        ) {
+    // An ACL comes last: it sets permissions, without which others could not be set any more.
+    let is_acl = |(name, _): &&(Vec<u8>, Vec<u8>)| name == ACL_ACCESS;
+    let others = pairs.iter().filter(|pair| !is_acl(pair));
+    for (name, value) in others.chain(pairs.iter().filter(is_acl)) {
+        match set(name, value) {
             Ok(()) => {}
-            Err(Errno::PERM | Errno::OPNOTSUPP | Errno::ACCESS) => {
-                refused.push(String::from_utf8_lossy(name).into_owned());
-            }
+            // What one file system takes is too large, or means nothing, on another.
+            Err(
+                error @ (Errno::PERM
+                | Errno::OPNOTSUPP
+                | Errno::ACCESS
+                | Errno::NOSPC
+                | Errno::TOOBIG
+                | Errno::RANGE
+                | Errno::INVAL),
+            ) => refused.push((printable(name), error)),
             Err(error) => return Err(error.into()),
         }
     }
     Ok(refused)
+}
+
+/// Sets attributes on an open file or directory.
+pub(crate) fn write_open(
+    file: impl AsFd + Copy,
+    pairs: &Pairs,
+) -> io::Result<Vec<(String, Errno)>> {
+    write(pairs, |name, value| {
+        rustix::fs::fsetxattr(file, name, value, XattrFlags::empty())
+    })
+}
+
+/// Sets attributes on what stands at a path, not following a link there.
+pub(crate) fn write_at(path: &[u8], pairs: &Pairs) -> io::Result<Vec<(String, Errno)>> {
+    write(pairs, |name, value| {
+        rustix::fs::lsetxattr(path, name, value, XattrFlags::empty())
+    })
+}
+
+/// Returns whether a directory hands an ACL on to what is made in it.
+pub(crate) fn has_default_acl(directory: impl AsFd) -> bool {
+    let mut path = proc_prefix(directory);
+    path.push(b'.');
+    rustix::fs::lgetxattr_query(path.as_slice(), ACL_DEFAULT).is_ok_and(|length| length > 0)
 }
