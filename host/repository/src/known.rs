@@ -15,7 +15,9 @@ use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// A change time must be older than the run by this much: file systems tick as slowly as that.
-const RACY_NS: i64 = 2_000_000_000;
+const RACY_NS: i64 = 100_000_000;
+/// File systems that keep whole seconds tick more slowly, and are told by times that are whole.
+const RACY_WHOLE_SECONDS_NS: i64 = 2_000_000_000;
 const MAGIC: &[u8; 8] = b"hf-knw-1";
 /// Longest record: a file of many chunks.
 const RECORD_MAX: usize = 512 << 20;
@@ -198,7 +200,9 @@ impl KnownWriter {
     /// # Errors
     /// The cache directory cannot be written to.
     pub fn push(&mut self, known: &Known) -> io::Result<()> {
-        if known.identity.changed.0 > self.started.0 - RACY_NS {
+        let is_whole = known.identity.changed.nanoseconds() == 0;
+        let margin = if is_whole { RACY_WHOLE_SECONDS_NS } else { RACY_NS };
+        if known.identity.changed.0 > self.started.0 - margin {
             return Ok(());
         }
         let body = known.encode();
