@@ -201,7 +201,11 @@ impl KnownWriter {
     /// The cache directory cannot be written to.
     pub fn push(&mut self, known: &Known) -> io::Result<()> {
         let is_whole = known.identity.changed.nanoseconds() == 0;
-        let margin = if is_whole { RACY_WHOLE_SECONDS_NS } else { RACY_NS };
+        let margin = if is_whole {
+            RACY_WHOLE_SECONDS_NS
+        } else {
+            RACY_NS
+        };
         if known.identity.changed.0 > self.started.0 - margin {
             return Ok(());
         }
