@@ -4,6 +4,7 @@ mod build;
 mod check;
 mod new;
 mod package;
+mod test;
 mod toolchain;
 
 use clap::{Parser, Subcommand};
@@ -31,6 +32,8 @@ enum Command {
         /// The component
         file: PathBuf,
     },
+    /// Run a component against what a host expects of its kind
+    Test(test::Arguments),
 }
 
 /// What went wrong, in words.
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Command::Build(arguments) => build::run(&arguments),
         Command::Pack(arguments) => package::run(&arguments),
         Command::Check { file } => check::run(&file),
+        Command::Test(arguments) => test::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

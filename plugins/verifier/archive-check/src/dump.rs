@@ -173,7 +173,10 @@ pub(crate) fn judge_sqlite(from: &mut dyn Read) -> io::Result<Judged> {
     let bytes = io::copy(from, &mut io::sink())? + SQLITE_HEADER as u64;
     // The count is valid only where the file's change counter says so: old programs left it alone.
     let is_counted = pages > 0 && number(24) == number(92);
-    if (is_counted && bytes < pages * page_bytes) || page_bytes < 512 || bytes % page_bytes != 0 {
+    if (is_counted && bytes < pages * page_bytes)
+        || page_bytes < 512
+        || !bytes.is_multiple_of(page_bytes)
+    {
         return Err(damaged("the database file of SQLite is cut short"));
     }
     Ok(Judged::Sound)

@@ -1,0 +1,212 @@
+//! Runs a component against what a host expects of its kind.
+//!
+//! - Every case is a sentence about behaviour. What breaks, loops or hoards fails its case and no more.
+//! - A refusal must come from the plugin itself, in words: a trap is not one.
+//! - The component gets what its manifest asks for and the given settings name, and nothing else.
+
+mod encryptor;
+mod notifier;
+mod ports;
+mod source;
+mod verifier;
+
+use crate::{Failure, Trying};
+use holdfast_sandbox::cache::Compiler;
+use holdfast_sandbox::component::{Inspection, inspect, read};
+use holdfast_sandbox::grant::{Effective, Grant, effective};
+use holdfast_sandbox::limits::CallLimits;
+use holdfast_sandbox::manifest::PluginKind;
+use holdfast_sandbox::{CallContext, CallError, Plugin, Sandbox, SandboxConfig};
+use ports::{Deaf, Secrets, Values};
+use serde_json::{Map, Value};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Time that one call of a case may take.
+const CALL_TIME: Duration = Duration::from_secs(120);
+
+/// What can be said on the command line.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The component
+    file: PathBuf,
+    /// A job's settings, as a JSON file; secrets are `{ "secret": "env:NAME" }`
+    #[arg(long)]
+    settings: Option<PathBuf>,
+    /// Also restore what was backed up: it is written to where the settings say
+    #[arg(long)]
+    restore: bool,
+    /// A directory of files that a verifier must find sound
+    #[arg(long)]
+    sample: Option<PathBuf>,
+}
+
+/// Why a case failed.
+pub(crate) type Case = Result<(), String>;
+
+/// A component under test.
+pub(crate) struct Bench {
+    sandbox: Sandbox,
+    bytes: Vec<u8>,
+    inspection: Inspection,
+    given: Map<String, Value>,
+    settings: Map<String, Value>,
+    restore: bool,
+    sample: Option<PathBuf>,
+    failed: u32,
+    passed: u32,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let mut bench = Bench::new(arguments)?;
+    for kind in bench.inspection.kinds.clone() {
+        match kind {
+            PluginKind::Source => source::run(&mut bench)?,
+            PluginKind::Encryptor => encryptor::run(&mut bench)?,
+            PluginKind::Verifier => verifier::run(&mut bench)?,
+            PluginKind::Notifier => notifier::run(&mut bench)?,
+        }
+    }
+    bench.close()
+}
+
+impl Bench {
+    fn new(arguments: &Arguments) -> Result<Self, Failure> {
+        let bytes = read(&arguments.file).trying("test")?;
+        let what = format!("use `{}`", arguments.file.display());
+        let inspection = inspect(&bytes).trying(what)?;
+        let given = match &arguments.settings {
+            Some(path) => {
+                let text = std::fs::read(path).trying(format!("read `{}`", path.display()))?;
+                serde_json::from_slice(&text).trying(format!("read `{}`", path.display()))?
+            }
+            None => Map::new(),
+        };
+        let settings = inspection.manifest.settings(&given);
+        let settings = settings
+            .map_err(|error| Failure(format!("{error}\n  Give settings with: --settings FILE")))?;
+        let config = SandboxConfig {
+            cache: None,
+            compiler: Compiler::Here,
+        };
+        Ok(Self {
+            sandbox: Sandbox::new(config).trying("set up the engine")?,
+            bytes,
+            inspection,
+            given,
+            settings,
+            restore: arguments.restore,
+            sample: arguments.sample.clone(),
+            failed: 0,
+            passed: 0,
+        })
+    }
+
+    /// Loads the component.
+    pub(crate) fn plugin(&self) -> Result<Plugin, Failure> {
+        let name = &self.inspection.manifest.name;
+        let plugin = self
+            .sandbox
+            .load(name, &self.bytes, &self.inspection.sha256);
+        plugin.map_err(|error| Failure(in_words(&error)))
+    }
+
+    /// Makes what a call gets: all that the manifest asks for and the settings name.
+    pub(crate) fn context(&self) -> CallContext {
+        let manifest = &self.inspection.manifest;
+        let grant = Grant {
+            capabilities: manifest.capabilities.clone(),
+            ..Grant::default()
+        };
+        CallContext {
+            job: "conformance".into(),
+            settings: Value::Object(self.settings.clone()),
+            effective: effective(manifest, &grant, &self.settings),
+            secrets: Arc::new(Secrets(self.given.clone())),
+            state: Arc::new(Values::default()),
+            listener: Arc::new(Deaf),
+            cancel: Default::default(),
+            limits: CallLimits {
+                deadline: Some(CALL_TIME),
+                ..CallLimits::default()
+            },
+        }
+    }
+
+    /// Makes what a call gets that may do nothing.
+    pub(crate) fn denied(&self) -> CallContext {
+        CallContext {
+            effective: Effective::default(),
+            ..self.context()
+        }
+    }
+
+    /// Tries one case and says how it went.
+    #[expect(clippy::print_stdout, reason = "a program says what it found")]
+    pub(crate) fn case(&mut self, name: &str, case: impl FnOnce() -> Case) {
+        match case() {
+            Ok(()) => {
+                self.passed += 1;
+                println!("  ok      {name}");
+            }
+            Err(why) => {
+                self.failed += 1;
+                println!("  FAILED  {name}: {why}");
+            }
+        }
+    }
+
+    /// Says that something was not tried, and how it would be.
+    #[expect(clippy::print_stdout, reason = "a program says what it did not do")]
+    pub(crate) fn skip(&self, name: &str, how: &str) {
+        println!("  not tried  {name} (say {how})");
+    }
+
+    #[expect(clippy::print_stdout, reason = "a program says what it found")]
+    fn close(&self) -> Result<(), Failure> {
+        let name = &self.inspection.manifest.name;
+        if self.failed > 0 {
+            let all = self.failed + self.passed;
+            return Err(Failure(format!(
+                "`{name}` failed {} of {all} cases",
+                self.failed
+            )));
+        }
+        println!("`{name}` passed all {} cases", self.passed);
+        Ok(())
+    }
+}
+
+/// Writes an error and what caused it in one line.
+pub(crate) fn in_words(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(&format!(": {error}"));
+        source = error.source();
+    }
+    text
+}
+
+/// Demands success.
+pub(crate) fn done<T>(result: Result<T, CallError>) -> Result<T, String> {
+    result.map_err(|error| in_words(&error))
+}
+
+/// Demands that the plugin refuses by itself.
+pub(crate) fn refused<T>(what: &str, result: Result<T, CallError>) -> Case {
+    match result {
+        Err(CallError::Failed { .. }) => Ok(()),
+        Err(error) => Err(format!("{what}: {}", in_words(&error))),
+        Ok(_) => Err(format!("{what}: it succeeded")),
+    }
+}
+
+/// Demands that the plugin ends by itself, one way or the other.
+pub(crate) fn ended<T>(what: &str, result: Result<T, CallError>) -> Case {
+    match result {
+        Ok(_) | Err(CallError::Failed { .. }) => Ok(()),
+        Err(error) => Err(format!("{what}: {}", in_words(&error))),
+    }
+}

@@ -1,0 +1,172 @@
+//! What is expected of sources: success means that all is in the draft, and nothing else does.
+
+use super::ports::{Content, Draft, Kept, Snapshot};
+use super::{Bench, Case, done, ended, in_words, refused};
+use crate::Failure;
+use holdfast_base::cancel::Reason;
+use holdfast_sandbox::plugin::source::{Previous, RestoreRequest};
+use holdfast_sandbox::ports::{ContentPort, DraftPort};
+use holdfast_sandbox::{CallContext, CallError, Plugin};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Operations of which each one fails once.
+const OPERATIONS_MAX: u64 = 40;
+/// How long a backup may go on once it was cancelled.
+const CANCEL_TIME: Duration = Duration::from_secs(10);
+
+pub(super) fn run(bench: &mut Bench) -> Result<(), Failure> {
+    let plugin = bench.plugin()?;
+    let full = Arc::new(bench.context());
+    let denied = Arc::new(bench.denied());
+    let cancelled = Arc::new(bench.context());
+    let snapshot = Arc::new(Snapshot::default());
+    bench.case("answers whether a backup would work", || {
+        check(&plugin, &full)
+    });
+    bench.case("answers, too, when all is denied", || {
+        ended("check", source(&plugin)?.check(&denied))
+    });
+    bench.case("backs up", || backup(&plugin, &full, &snapshot, None));
+    bench.case("backs up again, with what it left the last time", || {
+        again(&plugin, &full, &snapshot)
+    });
+    bench.case("fails when the snapshot does, at each step", || {
+        faults(&plugin, &full)
+    });
+    bench.case("fails in words when all is denied", || {
+        let draft: Arc<dyn DraftPort> = Arc::new(Draft(Arc::default()));
+        ended("backup", source(&plugin)?.backup(&denied, &draft, None))
+    });
+    bench.case("hears of the commit", || {
+        done(source(&plugin)?.committed(&full, "0123abcd"))
+    });
+    bench.case("ends when the run is cancelled", || {
+        cancel(&plugin, &cancelled)
+    });
+    if bench.restore {
+        bench.case("restores what it backed up", || {
+            restore(&plugin, &full, &snapshot)
+        });
+        bench.case("fails to restore what is damaged", || {
+            damaged(&plugin, &full, &snapshot)
+        });
+    } else {
+        bench.skip("restores what it backed up", "--restore");
+        bench.skip("fails to restore what is damaged", "--restore");
+    }
+    Ok(())
+}
+
+fn source(plugin: &Plugin) -> Result<holdfast_sandbox::plugin::source::Source<'_>, String> {
+    done(plugin.source())
+}
+
+fn check(plugin: &Plugin, context: &Arc<CallContext>) -> Case {
+    let findings = done(source(plugin)?.check(context))?;
+    let silent = findings
+        .iter()
+        .find(|finding| finding.message.trim().is_empty());
+    match silent {
+        Some(finding) => Err(format!("a finding on `{}` says nothing", finding.subject)),
+        None => Ok(()),
+    }
+}
+
+fn backup(
+    plugin: &Plugin,
+    context: &Arc<CallContext>,
+    into: &Arc<Snapshot>,
+    previous: Option<&Previous>,
+) -> Case {
+    let draft: Arc<dyn DraftPort> = Arc::new(Draft(Arc::clone(into)));
+    done(source(plugin)?.backup(context, &draft, previous))
+}
+
+fn again(plugin: &Plugin, context: &Arc<CallContext>, first: &Arc<Snapshot>) -> Case {
+    let previous = Previous {
+        snapshot: "0123abcd".into(),
+        facts: first.facts(),
+    };
+    backup(plugin, context, &Arc::default(), Some(&previous))
+}
+
+fn faults(plugin: &Plugin, context: &Arc<CallContext>) -> Case {
+    for operation in 0..OPERATIONS_MAX {
+        let snapshot = Arc::new(Snapshot::failing_after(operation));
+        let draft: Arc<dyn DraftPort> = Arc::new(Draft(Arc::clone(&snapshot)));
+        let result = source(plugin)?.backup(context, &draft, None);
+        if result.is_ok() && !snapshot.has_failed() {
+            return Ok(());
+        }
+        match result {
+            Err(CallError::Failed { .. }) => {}
+            Ok(()) => {
+                // With nothing left to do, the last operation that was allowed was the last one.
+                let whole = Arc::new(Snapshot::failing_after(operation + 1));
+                backup(plugin, context, &whole, None)?;
+                if whole.has_failed() {
+                    return Err(format!(
+                        "operation {} failed, and it succeeded",
+                        operation + 1
+                    ));
+                }
+                return Ok(());
+            }
+            Err(error) => return Err(format!("operation {}: {}", operation + 1, in_words(&error))),
+        }
+    }
+    Ok(())
+}
+
+fn cancel(plugin: &Plugin, context: &Arc<CallContext>) -> Case {
+    let flag = context.cancel.clone();
+    let raising = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(20));
+        flag.raise(Reason::Interrupted);
+    });
+    let begin = Instant::now();
+    let draft: Arc<dyn DraftPort> = Arc::new(Draft(Arc::default()));
+    let result = source(plugin)?.backup(context, &draft, None);
+    let took = begin.elapsed();
+    // The thread only sleeps and raises a flag.
+    let _ = raising.join();
+    match result {
+        _ if took > CANCEL_TIME => Err(format!("it went on for {} s", took.as_secs())),
+        Ok(()) | Err(CallError::Cancelled { .. } | CallError::Failed { .. }) => Ok(()),
+        Err(error) => Err(in_words(&error)),
+    }
+}
+
+fn request() -> RestoreRequest {
+    RestoreRequest {
+        paths: Vec::new(),
+        overwrite: true,
+        options: Vec::new(),
+    }
+}
+
+fn restore(plugin: &Plugin, context: &Arc<CallContext>, from: &Arc<Snapshot>) -> Case {
+    let content: Arc<dyn ContentPort> = Arc::clone(from) as _;
+    done(source(plugin)?.restore(context, &content, &request()))
+}
+
+fn damaged(plugin: &Plugin, context: &Arc<CallContext>, from: &Arc<Snapshot>) -> Case {
+    for Kept { entry, content } in from.entries() {
+        let Content::Bytes(bytes) = content else {
+            continue;
+        };
+        if bytes.is_empty() {
+            continue;
+        }
+        let broken = Arc::new(Snapshot::default());
+        let at = bytes.len() / 2;
+        broken.put(entry.path.as_bytes(), Content::Broken(bytes, at));
+        let content: Arc<dyn ContentPort> = Arc::clone(&broken) as _;
+        let result = source(plugin)?.restore(context, &content, &request());
+        if !broken.opened().is_empty() {
+            refused(&entry.path.to_string(), result)?;
+        }
+    }
+    Ok(())
+}
