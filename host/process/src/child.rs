@@ -1,22 +1,25 @@
 //! A command that runs: its streams and its end.
 //!
 //! - Its standard error is always drained; the end of it is kept for the error message.
-//! - Dropping it, or cancelling the job, kills its whole process group.
+//! - When the job is interrupted or out of time, its whole process group is asked to end, and
+//!   killed two seconds later; when something else failed, or the child is dropped, killed at once.
+//! - When holdfast itself is killed, the kernel kills the command. What the command started loses
+//!   its pipes, and ends when it next uses them. Since the kernel may close the pipes a moment
+//!   before it kills, a command that takes the end of its input for its completeness can be fooled
+//!   by that, and by that only.
+//! - A signal is only sent while the process is ours: once reaped, its number may be another's.
 
-use crate::pipe::{ChildStdin, ChildStdout, Wake};
-use holdfast_base::cancel::Cancel;
-use rustix::process::{Pid, Signal, WaitIdOptions, kill_process_group};
-use std::io::{self, Read};
+use crate::keeper::Keeper;
+use crate::pipe::{ChildStdin, ChildStdout, HELD_OPEN_MAX, Wake};
+use crate::stderr::{OnLine, Tail};
+use holdfast_base::cancel::Reason;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group};
+use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ChildStderr, ChildStdin as RawStdin, ChildStdout as RawStdout};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
-use std::thread::JoinHandle;
-use std::time::Duration;
-
-/// How much of standard error is kept.
-const STDERR_TAIL_BYTES: usize = 64 << 10;
-/// After the command has ended, something else may hold its standard error open: no longer than this.
-const STDERR_GRACE: Duration = Duration::from_secs(5);
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 
 /// How a command ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,83 +65,147 @@ impl std::fmt::Display for ExitStatus {
     }
 }
 
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A command and everything in its process group.
+pub(crate) struct Group {
+    pub(crate) program: String,
+    pub(crate) wake: Wake,
+    /// Tells the end of the command; none where the kernel has no such descriptors.
+    pub(crate) pidfd: Option<OwnedFd>,
+    id: Pid,
+    /// None once it was reaped.
+    process: Mutex<Option<std::process::Child>>,
+}
+
+impl Group {
+    fn signal(&self, signal: Signal) {
+        if lock(&self.process).is_some() {
+            let _ = kill_process_group(self.id, signal);
+        }
+    }
+
+    pub(crate) fn kill(&self) {
+        self.signal(Signal::KILL);
+    }
+
+    /// Does what the job's end demands. Called while others wait for the flag: does not block.
+    fn stop(&self) {
+        match self.wake.cancel.reason() {
+            Some(Reason::Interrupted | Reason::Deadline) => self.signal(Signal::TERM),
+            Some(Reason::Failed) => self.kill(),
+            None => {}
+        }
+    }
+
+    /// Returns whether the command has ended, without waiting.
+    pub(crate) fn has_ended(&self) -> bool {
+        let Some(pidfd) = &self.pidfd else {
+            return false;
+        };
+        let mut fds = [PollFd::new(pidfd, PollFlags::IN)];
+        let at_once = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        poll(&mut fds, Some(&at_once)).is_ok_and(|ready| ready > 0)
+    }
+
+    /// Waits without reaping and without holding the lock, so that a cancel can still kill.
+    fn wait_for_end(&self) -> io::Result<()> {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        loop {
+            match rustix::process::waitid(WaitId::Pid(self.id), options) {
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+                Ok(_) => return Ok(()),
+            }
+        }
+    }
+
+    /// Kills what is left of the group, and takes the command's status.
+    fn reap(&self) -> io::Result<std::process::ExitStatus> {
+        let mut process = lock(&self.process);
+        // As long as the command is not reaped, the number of its group is its own.
+        let _ = kill_process_group(self.id, Signal::KILL);
+        let taken = || io::Error::other("the command was already taken away");
+        let status = process.as_mut().ok_or_else(taken)?.wait()?;
+        *process = None;
+        Ok(status)
+    }
+}
+
 /// A command that runs.
 pub struct Child {
-    program: String,
-    process: Arc<Mutex<Option<std::process::Child>>>,
-    group: Pid,
+    group: Arc<Group>,
     stdin: Option<ChildStdin>,
     stdout: Option<ChildStdout>,
     stderr: Arc<Mutex<Tail>>,
     drained: mpsc::Receiver<()>,
-    _drain: JoinHandle<()>,
     ended: Option<ExitStatus>,
 }
 
-#[derive(Default)]
-struct Tail {
-    bytes: Vec<u8>,
-    dropped: u64,
-}
-
-type Streams = (Option<RawStdin>, Option<RawStdout>, Option<ChildStderr>);
+pub(crate) type Streams = (Option<RawStdin>, Option<RawStdout>, Option<ChildStderr>);
 
 impl Child {
     pub(crate) fn new(
         program: String,
-        process: std::process::Child,
+        mut process: std::process::Child,
         streams: Streams,
-        wake: Arc<Wake>,
-        cancel: &Cancel,
+        wake: Wake,
+        on_line: Option<OnLine>,
     ) -> io::Result<Self> {
+        let Some(id) = i32::try_from(process.id()).ok().and_then(Pid::from_raw) else {
+            let _ = process.kill();
+            return Err(io::Error::other("the command has no process id"));
+        };
+        let group = Arc::new(Group {
+            program,
+            pidfd: rustix::process::pidfd_open(id, rustix::process::PidfdFlags::empty()).ok(),
+            wake,
+            id,
+            process: Mutex::new(Some(process)),
+        });
+        let living = Arc::downgrade(&group);
+        group.wake.cancel.clone().on_raise(move || {
+            if let Some(group) = living.upgrade() {
+                group.stop();
+            }
+        });
         let (stdin, stdout, stderr) = streams;
-        let group = i32::try_from(process.id()).ok().and_then(Pid::from_raw);
-        let group = group.ok_or_else(|| io::Error::other("the command has no process id"))?;
         let tail = Arc::new(Mutex::new(Tail::default()));
         let (to, drained) = mpsc::channel();
-        let kept = Arc::clone(&tail);
-        let drain = std::thread::spawn(move || {
-            if let Some(stderr) = stderr {
-                drain(stderr, &kept);
-            }
-            let _ = to.send(());
-        });
-        let process = Arc::new(Mutex::new(Some(process)));
-        let living = Arc::downgrade(&process);
-        cancel.on_raise(move || {
-            // Only while it is ours: after it was reaped the number may belong to somebody else.
-            if let Some(process) = living.upgrade()
-                && process
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .is_some()
-            {
-                let _ = kill_process_group(group, Signal::KILL);
-            }
-        });
-        Ok(Self {
-            program,
-            process,
-            group,
-            stdin: stdin.map(|pipe| ChildStdin {
-                pipe,
-                wake: Arc::clone(&wake),
-            }),
-            stdout: stdout.map(|pipe| ChildStdout {
-                pipe,
-                wake: Arc::clone(&wake),
-            }),
-            stderr: tail,
+        // From here on, whatever fails drops the child, which kills the group.
+        let child = Self {
+            stdin: stdin.map(|pipe| ChildStdin::new(pipe, &group)),
+            stdout: stdout.map(|pipe| ChildStdout::new(pipe, &group)),
+            stderr: Arc::clone(&tail),
             drained,
-            _drain: drain,
             ended: None,
-        })
+            group: Arc::clone(&group),
+        };
+        let keeper = Keeper::new(group, stderr, tail, on_line)?;
+        std::thread::Builder::new()
+            .name("command".into())
+            .spawn(move || {
+                keeper.run();
+                let _ = to.send(());
+            })?;
+        Ok(child)
     }
 
     /// Returns the program's path.
     #[must_use]
     pub fn program(&self) -> &str {
-        &self.program
+        &self.group.program
+    }
+
+    /// Returns the process id, which is also that of its group and session.
+    #[must_use]
+    pub fn id(&self) -> i32 {
+        self.group.id.as_raw_nonzero().get()
     }
 
     /// Returns the writer to its standard input, once.
@@ -151,7 +218,7 @@ impl Child {
         self.stdout.take()
     }
 
-    /// Waits for its end; a second call answers the same.
+    /// Waits for its end; a second call answers the same. What it left behind ends with it.
     ///
     /// # Errors
     /// The system cannot tell.
@@ -161,89 +228,31 @@ impl Child {
         }
         // An open standard input would let some commands wait for ever.
         self.stdin = None;
-        self.wait_for_end()?;
-        let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
-        let status = match process.as_mut() {
-            Some(process) => process.wait()?,
-            None => return Err(io::Error::other("the command was already taken away")),
-        };
-        // What it left behind in its group ends with it.
-        let _ = kill_process_group(self.group, Signal::KILL);
-        *process = None;
-        drop(process);
-        let _ = self.drained.recv_timeout(STDERR_GRACE);
+        self.group.wait_for_end()?;
+        let status = self.group.reap()?;
+        // Something outside of the group may hold its standard error open.
+        let _ = self.drained.recv_timeout(HELD_OPEN_MAX);
         let status = ExitStatus {
             code: status.code(),
             signal: status.signal(),
-            stderr_tail: self.stderr_tail(),
+            stderr_tail: lock(&self.stderr).text(),
         };
         self.ended = Some(status.clone());
         Ok(status)
     }
 
-    /// Waits without reaping and without holding the lock, so that a cancel can still kill.
-    fn wait_for_end(&self) -> io::Result<()> {
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-        loop {
-            match rustix::process::waitid(rustix::process::WaitId::Pid(self.group), options) {
-                Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
-                Ok(_) => return Ok(()),
-            }
-        }
-    }
-
-    fn stderr_tail(&self) -> String {
-        let tail = self.stderr.lock().unwrap_or_else(PoisonError::into_inner);
-        let text = String::from_utf8_lossy(&tail.bytes);
-        let clean: String = text
-            .chars()
-            .filter(|c| *c == '\n' || !c.is_control())
-            .collect();
-        if tail.dropped == 0 {
-            clean
-        } else {
-            format!("[{} bytes before this]\n{clean}", tail.dropped)
-        }
-    }
-
     /// Kills its whole process group.
     pub fn kill(&self) {
-        if self
-            .process
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_some()
-        {
-            let _ = kill_process_group(self.group, Signal::KILL);
-        }
+        self.group.kill();
     }
 }
 
 impl Drop for Child {
     fn drop(&mut self) {
-        self.kill();
-        let process = self
-            .process
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(mut process) = process {
-            let _ = process.wait();
+        if self.ended.is_none() {
+            self.group.kill();
+            let _ = self.group.wait_for_end();
+            let _ = self.group.reap();
         }
-    }
-}
-
-fn drain(mut stderr: ChildStderr, to: &Mutex<Tail>) {
-    let mut buffer = [0; 8192];
-    while let Ok(count) = stderr.read(&mut buffer) {
-        if count == 0 {
-            return;
-        }
-        let mut tail = to.lock().unwrap_or_else(PoisonError::into_inner);
-        tail.bytes.extend_from_slice(&buffer[..count]);
-        let excess = tail.bytes.len().saturating_sub(STDERR_TAIL_BYTES);
-        tail.bytes.drain(..excess);
-        tail.dropped += excess as u64;
     }
 }

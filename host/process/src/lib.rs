@@ -4,12 +4,22 @@
 pub mod child;
 /// What is run, and with what.
 pub mod command;
+/// The thread that stays with a command until it has ended.
+mod keeper;
+/// What a command may reach of the file system.
+mod landlock;
 /// Streams that can be waited for and given up.
 mod pipe;
 /// Starts commands.
 mod spawn;
+/// What a command says on its standard error.
+mod stderr;
 
 pub use child::{Child, ExitStatus};
-pub use command::{Command, ResolveError, SecretFile, resolve};
-pub use pipe::{Cancelled, ChildStdin, ChildStdout};
+pub use command::{
+    Command, LandlockRules, ResolveError, ResourceLimits, SecretFile, resolve, resolve_in,
+};
+pub use landlock::has_landlock;
+pub use pipe::{Cancelled, ChildStdin, ChildStdout, HELD_OPEN_MAX, HeldOpen};
 pub use spawn::SpawnError;
+pub use stderr::OnLine;

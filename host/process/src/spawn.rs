@@ -1,22 +1,28 @@
 //! Starts commands.
 //!
-//! All of them start from one thread that lives as long as the program: the kernel's promise to
+//! All commands are started by one thread that lives as long as the program: the kernel's promise to
 //! kill a child with its parent holds for the thread that started it.
 
 mod child_side;
 
 use crate::child::Child;
-use crate::command::{Command, SEARCH_PATH};
-use crate::pipe::{Wake, enlarge};
+use crate::command::{Command, ResourceLimits, SEARCH_PATH};
+use crate::landlock;
+use crate::pipe::{Wake, enlarge, unblock};
+use child_side::Confinement;
 use holdfast_base::cancel::Cancel;
-use rustix::fs::{MemfdFlags, SealFlags};
+use rustix::fs::{Gid, MemfdFlags, Mode, SealFlags, Uid};
+use rustix::process::{Resource, Rlimit};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Stdio;
+use std::sync::OnceLock;
 use std::sync::mpsc;
-use std::sync::{Arc, OnceLock};
 
 /// Says why a command could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -51,57 +57,92 @@ fn spawner() -> &'static mpsc::Sender<Start> {
     })
 }
 
+/// Starts a prepared command from the thread that lives long enough.
+fn start(mut command: std::process::Command, held: Held) -> io::Result<std::process::Child> {
+    let (to, from) = mpsc::channel();
+    let start = Box::new(move || {
+        let started = command.spawn();
+        // The child has its own copies of what was held for it by now.
+        drop((command, held));
+        let _ = to.send(started);
+    });
+    let ended = || io::Error::other("the thread that starts commands has ended");
+    spawner().send(start).map_err(|_| ended())?;
+    from.recv().map_err(|_| ended())?
+}
+
+/// Descriptors that a command needs while it starts.
+struct Held {
+    secrets: Vec<OwnedFd>,
+    ruleset: Option<OwnedFd>,
+}
+
 impl Command {
     /// Starts the command.
     ///
     /// # Errors
-    /// The program cannot be run.
+    /// The program cannot be run, or the job has ended already.
     pub fn spawn(&self, cancel: &Cancel) -> Result<Child, SpawnError> {
         let program = self.program.display().to_string();
         let prepare = |source| SpawnError::Prepare {
             program: program.clone(),
             source,
         };
-        let secrets = self
-            .secret_files
-            .iter()
-            .map(|file| in_memory(&file.content));
-        let secrets: Vec<OwnedFd> = secrets.collect::<io::Result<_>>().map_err(prepare)?;
-        let mut command = self.prepare(&secrets);
-        let (to, from) = mpsc::channel();
-        let start = Box::new(move || {
-            let started = command.spawn();
-            // The write ends of the pipes live in `command`.
-            drop((command, secrets));
-            let _ = to.send(started);
-        });
-        let ended = || io::Error::other("the thread that starts commands has ended");
-        let failed = |source| SpawnError::Start {
+        let wake = Wake::new(cancel).map_err(prepare)?;
+        wake.check().map_err(prepare)?;
+        let held = self.hold().map_err(prepare)?;
+        let command = self.prepare(&held).map_err(prepare)?;
+        let mut started = start(command, held).map_err(|source| SpawnError::Start {
             program: program.clone(),
             source,
-        };
-        spawner().send(start).map_err(|_| failed(ended()))?;
-        let mut started = from.recv().map_err(|_| failed(ended()))?.map_err(failed)?;
-        let prepare = |source| SpawnError::Prepare {
-            program: program.clone(),
-            source,
-        };
-        let wake = Arc::new(Wake::new(cancel).map_err(prepare)?);
-        if let Some(stdout) = &started.stdout {
-            enlarge(stdout);
-        }
-        if let Some(stdin) = &started.stdin {
-            enlarge(stdin);
-        }
+        })?;
         let streams = (
             started.stdin.take(),
             started.stdout.take(),
             started.stderr.take(),
         );
-        Child::new(program.clone(), started, streams, wake, cancel).map_err(prepare)
+        let unblocked = [
+            streams
+                .0
+                .as_ref()
+                .map(|pipe| (enlarge(pipe), unblock(pipe))),
+            streams
+                .1
+                .as_ref()
+                .map(|pipe| (enlarge(pipe), unblock(pipe))),
+        ];
+        let on_line = self.on_stderr_line.clone();
+        // First the child, which is killed when it is dropped; then what may fail.
+        let child = Child::new(program.clone(), started, streams, wake, on_line);
+        let child = child.map_err(prepare)?;
+        for (_, unblocked) in unblocked.into_iter().flatten() {
+            unblocked.map_err(prepare)?;
+        }
+        Ok(child)
     }
 
-    fn prepare(&self, secrets: &[OwnedFd]) -> std::process::Command {
+    /// Makes what the command is handed open.
+    fn hold(&self) -> io::Result<Held> {
+        let secrets = self
+            .secret_files
+            .iter()
+            .map(|file| in_memory(&file.content, self.user));
+        let ruleset = self
+            .landlock
+            .as_ref()
+            .map(|rules| landlock::ruleset(rules, &self.program));
+        Ok(Held {
+            secrets: secrets.collect::<io::Result<_>>()?,
+            ruleset: ruleset.transpose()?.flatten(),
+        })
+    }
+
+    fn prepare(&self, held: &Held) -> io::Result<std::process::Command> {
+        let directory = self.current_dir.as_deref().unwrap_or(Path::new("/"));
+        if !directory.is_dir() {
+            let message = format!("`{}` is no directory to start in", directory.display());
+            return Err(io::Error::new(io::ErrorKind::NotFound, message));
+        }
         let mut command = std::process::Command::new(&self.program);
         command.args(&self.arguments).env_clear();
         command
@@ -109,34 +150,72 @@ impl Command {
             .env("LANG", "C.UTF-8")
             .env("HOME", "/");
         for (name, value) in &self.environment {
-            use std::os::unix::ffi::OsStrExt;
-            command.env(name, std::ffi::OsStr::from_bytes(value));
+            command.env(name, OsStr::from_bytes(value));
         }
-        for (file, fd) in self.secret_files.iter().zip(secrets) {
+        for (file, fd) in self.secret_files.iter().zip(&held.secrets) {
             command.env(&file.variable, format!("/proc/self/fd/{}", fd.as_raw_fd()));
         }
-        command.current_dir("/");
-        command.stdin(if self.stdin {
+        command.current_dir(directory);
+        let input = if self.stdin {
             Stdio::piped()
         } else {
             Stdio::null()
-        });
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.process_group(0);
+        };
+        command
+            .stdin(input)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        if let Some((uid, gid)) = self.user {
+            // Where we may, the standard library drops all further groups too.
+            command.uid(uid).gid(gid);
+        }
         child_side::confine(
             &mut command,
-            secrets.iter().map(AsRawFd::as_raw_fd).collect(),
+            Confinement {
+                parent: i32::try_from(std::process::id()).unwrap_or_default(),
+                inherit: held.secrets.iter().map(AsRawFd::as_raw_fd).collect(),
+                ruleset: held.ruleset.as_ref().map(AsRawFd::as_raw_fd),
+                limits: limits(&self.limits),
+            },
         );
-        command
+        Ok(command)
     }
 }
 
+/// Returns the limits as the system takes them; none above what we have ourselves.
+fn limits(wanted: &ResourceLimits) -> Vec<(Resource, Rlimit)> {
+    let wanted = [
+        (Resource::Core, Some(0)),
+        (Resource::Cpu, wanted.cpu_seconds),
+        (Resource::As, wanted.memory_bytes),
+        (Resource::Fsize, wanted.file_bytes),
+        (Resource::Nofile, wanted.open_files),
+        (Resource::Nproc, wanted.processes),
+    ];
+    let set = wanted.into_iter().filter_map(|(resource, value)| {
+        let ours = rustix::process::getrlimit(resource).maximum;
+        let value = value.map(|value| ours.map_or(value, |ours| value.min(ours)))?;
+        let limit = Rlimit {
+            current: Some(value),
+            maximum: Some(value),
+        };
+        Some((resource, limit))
+    });
+    set.collect()
+}
+
 /// Puts a secret into a file that lies in no file system and cannot be changed any more.
-fn in_memory(content: &[u8]) -> io::Result<OwnedFd> {
+///
+/// Only its owner may read it: clients of databases ignore a password file that others could read.
+fn in_memory(content: &[u8], user: Option<(u32, u32)>) -> io::Result<OwnedFd> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     let fd = rustix::fs::memfd_create(c"secret", flags)?;
     let mut file = File::from(fd);
     file.write_all(content)?;
+    rustix::fs::fchmod(&file, Mode::RUSR)?;
+    if let Some((uid, gid)) = user {
+        rustix::fs::fchown(&file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
+    }
     let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
     rustix::fs::fcntl_add_seals(&file, seals)?;
     io::Seek::rewind(&mut file)?;

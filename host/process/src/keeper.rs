@@ -1,0 +1,134 @@
+//! The thread that stays with a command until it has ended.
+//!
+//! - It drains standard error, so that the command never waits for that.
+//! - After a cancel that asks the command to end, it kills what has not ended in time.
+
+use crate::child::{Group, lock};
+use crate::pipe::{HELD_OPEN_MAX, timespec, unblock};
+use crate::stderr::{Lines, OnLine, Tail};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use std::io::{self, Read};
+use std::process::ChildStderr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// How long a command may take to end after it was asked to.
+const TERM_GRACE: Duration = Duration::from_secs(2);
+
+pub(crate) struct Keeper {
+    group: Arc<Group>,
+    stderr: Option<ChildStderr>,
+    tail: Arc<Mutex<Tail>>,
+    lines: Lines,
+    kill_at: Option<Instant>,
+    /// When to stop although standard error is open, since the command has ended.
+    leave_at: Option<Instant>,
+    was_cancelled: bool,
+    buffer: Vec<u8>,
+}
+
+impl Keeper {
+    pub(crate) fn new(
+        group: Arc<Group>,
+        stderr: Option<ChildStderr>,
+        tail: Arc<Mutex<Tail>>,
+        on_line: Option<OnLine>,
+    ) -> io::Result<Self> {
+        if let Some(stderr) = &stderr {
+            unblock(stderr)?;
+        }
+        Ok(Self {
+            group,
+            stderr,
+            tail,
+            lines: Lines::new(on_line, Instant::now()),
+            kill_at: None,
+            leave_at: None,
+            was_cancelled: false,
+            buffer: vec![0; 32 << 10],
+        })
+    }
+
+    pub(crate) fn run(mut self) {
+        while self.step() {}
+        self.lines.end(Instant::now());
+    }
+
+    /// Waits for the next thing to happen; returns whether more can.
+    fn step(&mut self) -> bool {
+        let now = Instant::now();
+        if self.kill_at.is_some_and(|at| at <= now) {
+            self.group.kill();
+            self.kill_at = None;
+        }
+        let has_ended = self.leave_at.is_some();
+        if has_ended && self.stderr.is_none() || self.leave_at.is_some_and(|at| at <= now) {
+            return false;
+        }
+        let (stderr, ended, cancelled) = match self.wait(now) {
+            Ok(happened) => happened,
+            // Without waiting there is only leaving; dropping the pipe lets nobody block on it.
+            Err(_) => return false,
+        };
+        if cancelled {
+            self.was_cancelled = true;
+            self.kill_at = Some(Instant::now() + TERM_GRACE);
+        }
+        if ended {
+            self.leave_at = Some(Instant::now() + HELD_OPEN_MAX);
+        }
+        if stderr {
+            self.drain();
+        }
+        // Without a descriptor for its end, the end of standard error stands for it.
+        self.stderr.is_some() || self.group.pidfd.is_some()
+    }
+
+    /// Tells whether there is something on standard error, an end of the command, or a cancel.
+    fn wait(&self, now: Instant) -> io::Result<(bool, bool, bool)> {
+        let mut fds = Vec::with_capacity(3);
+        let mut add = |fd| {
+            fds.push(fd);
+            fds.len() - 1
+        };
+        let stderr = self.stderr.as_ref();
+        let stderr = stderr.map(|pipe| add(PollFd::new(pipe, PollFlags::IN)));
+        let process = self
+            .group
+            .pidfd
+            .as_ref()
+            .filter(|_| self.leave_at.is_none());
+        let process = process.map(|process| add(PollFd::new(process, PollFlags::IN)));
+        let event = &*self.group.wake.event;
+        let event = (!self.was_cancelled).then(|| add(PollFd::new(event, PollFlags::IN)));
+        let next = [self.kill_at, self.leave_at].into_iter().flatten().min();
+        let left = next.map(|at| timespec(at.saturating_duration_since(now)));
+        match poll(&mut fds, left.as_ref()) {
+            Ok(_) => {}
+            Err(Errno::INTR) => return Ok((false, false, false)),
+            Err(error) => return Err(error.into()),
+        }
+        let is_ready = |at: Option<usize>| at.is_some_and(|at| !fds[at].revents().is_empty());
+        Ok((is_ready(stderr), is_ready(process), is_ready(event)))
+    }
+
+    fn drain(&mut self) {
+        let Some(stderr) = &mut self.stderr else {
+            return;
+        };
+        match stderr.read(&mut self.buffer) {
+            Ok(count @ 1..) => {
+                let said = &self.buffer[..count];
+                lock(&self.tail).push(said);
+                self.lines.push(said, Instant::now());
+            }
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+                ) => {}
+            Ok(0) | Err(_) => self.stderr = None,
+        }
+    }
+}
