@@ -1,7 +1,9 @@
 //! Says what a component is and whether holdfast takes it, without running it.
 
 use crate::{Failure, Trying};
-use holdfast_sandbox::component::{inspect, read};
+use holdfast_sandbox::component::{Inspection, inspect, read};
+use holdfast_sandbox::manifest::Ask;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 #[expect(clippy::print_stdout, reason = "a program says what it found")]
@@ -22,14 +24,61 @@ pub(crate) fn run(file: &Path) -> Result<(), Failure> {
     for ask in &manifest.capabilities {
         println!("  asks to {} — {}", ask.words(), ask.reason());
     }
-    println!(
-        "  imports {}",
-        inspection
-            .imports
-            .iter()
-            .cloned()
-            .collect::<Vec<_>>()
-            .join(", ")
-    );
+    for setting in &manifest.settings {
+        let required = if setting.required { ", required" } else { "" };
+        let kind = serde_json::to_value(setting.r#type).unwrap_or_default();
+        let kind = kind.as_str().unwrap_or_default();
+        println!(
+            "  setting {} ({kind}{required}) — {}",
+            setting.name, setting.help
+        );
+    }
+    let listed = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
+    println!("  imports {}", listed(&inspection.imports));
+    if !inspection.wasi.is_empty() {
+        println!(
+            "  imports, with nothing behind them, {}",
+            listed(&inspection.wasi)
+        );
+    }
+    for oddity in oddities(&inspection) {
+        println!("  warning: {oddity}");
+    }
     Ok(())
+}
+
+/// Returns the interface that a capability is used through.
+fn interface(ask: &Ask) -> &'static str {
+    match ask {
+        Ask::Trees { .. } => "trees",
+        Ask::Process { .. } => "process",
+        Ask::Secrets { .. } => "secrets",
+        Ask::Net { .. } => "net",
+        Ask::Http { .. } => "http",
+        Ask::State { .. } => "state",
+    }
+}
+
+/// Compares what a component imports with what its manifest asks for.
+fn oddities(inspection: &Inspection) -> Vec<String> {
+    let asked: BTreeSet<&str> = inspection
+        .manifest
+        .capabilities
+        .iter()
+        .map(interface)
+        .collect();
+    let imported = |name: &str| inspection.imports.contains(name);
+    let used = ["trees", "process", "secrets", "net", "http", "state"];
+    let denied = used
+        .iter()
+        .filter(|name| imported(name) && !asked.contains(**name))
+        .map(|name| {
+            format!("it imports `{name}` and asks for nothing of it: calls will be denied")
+        });
+    // A secret is most often handed on to a command or a connection, and not looked at.
+    let idle = asked
+        .iter()
+        .filter(|name| !imported(name) && **name != "secrets")
+        .map(|name| format!("it asks for `{name}` and does not import it: nothing can come of it"));
+    denied.chain(idle).collect()
 }

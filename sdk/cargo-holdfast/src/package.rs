@@ -64,12 +64,32 @@ pub(crate) fn component(bytes: &[u8], manifest: &[u8]) -> Result<Vec<u8>, Failur
     } else {
         ComponentEncoder::default()
             .validate(true)
-            .module(bytes)
+            .module(&without_debug_sections(bytes)?)
             .and_then(|encoder| encoder.encode())
             .map_err(|error| Failure(format!("cannot make a component: {error:#}")))?
     };
     append_section(&mut component, SECTION, manifest);
     Ok(component)
+}
+
+/// Leaves out what only a debugger reads; names of functions stay, for backtraces.
+fn without_debug_sections(module: &[u8]) -> Result<Vec<u8>, Failure> {
+    let mut kept = module.get(..8).unwrap_or_default().to_vec();
+    let mut from = kept.len();
+    for payload in Parser::new(0).parse_all(module) {
+        let payload = payload.trying("read a module")?;
+        let Some((_, range)) = payload.as_section() else {
+            continue;
+        };
+        let end = range.end as usize;
+        let is_for_debuggers = matches!(&payload, Payload::CustomSection(section)
+            if section.name().starts_with(".debug_"));
+        if !is_for_debuggers {
+            kept.extend_from_slice(module.get(from..end).unwrap_or_default());
+        }
+        from = end;
+    }
+    Ok(kept)
 }
 
 /// Appends a custom section.

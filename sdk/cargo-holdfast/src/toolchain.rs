@@ -12,6 +12,7 @@ use std::process::Command;
 const BARE: &str = "wasm32-unknown-unknown";
 const WASI: &str = "wasm32-wasip2";
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
+const DEBIAN_CARGO: &str = "/usr/bin/cargo";
 const DEBIAN_SOURCES: &str = "/usr/lib/rustlib/src/rust/library";
 /// What every engine that holdfast uses can do, and what makes guests faster.
 const FEATURES: &str = "-Ctarget-feature=+simd128,+bulk-memory,+sign-ext,+nontrapping-fptoint";
@@ -46,7 +47,8 @@ impl Toolchain {
                 return Ok(Self::with_flags(target, "cargo".into(), flags(&[])));
             }
         }
-        if Path::new(DEBIAN_RUSTC).exists() && Path::new(DEBIAN_SOURCES).exists() {
+        let debian = [DEBIAN_RUSTC, DEBIAN_CARGO, DEBIAN_SOURCES];
+        if debian.iter().all(|part| Path::new(part).exists()) {
             return Self::from_debian();
         }
         Err(Failure(format!(
@@ -64,14 +66,14 @@ impl Toolchain {
     }
 
     fn from_debian() -> Result<Self, Failure> {
-        let sysroot = standard_library()?;
-        let mut toolchain = Self::with_flags(
-            BARE,
-            "/usr/bin/cargo".into(),
-            flags(&["--sysroot", &sysroot.to_string_lossy()]),
-        );
+        let linker = Linker::find()?;
+        let sysroot = standard_library(&linker)?;
+        let mut more = vec![format!("--sysroot={}", sysroot.display())];
+        more.extend(linker.flag.clone());
+        let more: Vec<&str> = more.iter().map(String::as_str).collect();
+        let mut toolchain = Self::with_flags(BARE, DEBIAN_CARGO.into(), flags(&more));
         toolchain.environment.push(("RUSTC", DEBIAN_RUSTC.into()));
-        toolchain.environment.push(("PATH", path_with_linker()));
+        toolchain.environment.push(("PATH", linker.path));
         Ok(toolchain)
     }
 
@@ -106,16 +108,43 @@ fn said(command: &mut Command) -> Result<String, Failure> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// Puts the linker that rustup ships before the others: Debian's compiler looks for one by name.
-fn path_with_linker() -> String {
-    let path = std::env::var("PATH").unwrap_or_default();
-    let sysroot = said(Command::new("rustc").args(["--print", "sysroot"])).unwrap_or_default();
-    let tools = Path::new(&sysroot).join("lib/rustlib/x86_64-unknown-linux-gnu/bin");
-    format!("{}:{path}", tools.display())
+/// A linker for WebAssembly: Debian's compiler looks for one by name and has none.
+struct Linker {
+    /// Where programs are looked for.
+    path: String,
+    /// What tells the compiler, where the name is not the one that it looks for.
+    flag: Option<String>,
+}
+
+impl Linker {
+    /// Takes the one that rustup ships, or the one of Debian's package `lld`.
+    fn find() -> Result<Self, Failure> {
+        let path = std::env::var("PATH").unwrap_or_default();
+        let shipped = said(Command::new("rustc").args(["--print", "target-libdir"]));
+        let shipped = shipped
+            .ok()
+            .map(|library| Path::new(&library).with_file_name("bin"));
+        if let Some(tools) = shipped.filter(|tools| tools.join("rust-lld").exists()) {
+            return Ok(Self {
+                path: format!("{}:{path}", tools.display()),
+                flag: None,
+            });
+        }
+        let is_there = |name: &str| std::env::split_paths(&path).any(|p| p.join(name).exists());
+        if is_there("rust-lld") || is_there("wasm-ld") {
+            let flag = (!is_there("rust-lld")).then(|| "-Clinker=wasm-ld".to_owned());
+            return Ok(Self { path, flag });
+        }
+        Err(Failure(
+            "there is no linker for WebAssembly.\n  On Debian:    apt-get install \
+             --no-install-recommends lld"
+                .to_owned(),
+        ))
+    }
 }
 
 /// Builds the standard library once, and returns where it is.
-fn standard_library() -> Result<PathBuf, Failure> {
+fn standard_library(linker: &Linker) -> Result<PathBuf, Failure> {
     let version = said(Command::new(DEBIAN_RUSTC).arg("-vV"))?;
     let key = blake3::hash(format!("{version}\n{FEATURES}").as_bytes()).to_hex();
     let directories =
@@ -127,19 +156,19 @@ fn standard_library() -> Result<PathBuf, Failure> {
         return Ok(sysroot);
     }
     let work = cache.join(format!("build-{}", std::process::id()));
-    let built = build_standard_library(&work, &library);
+    let built = build_standard_library(&work, &library, linker);
     let _ = std::fs::remove_dir_all(&work);
     built.map(|()| sysroot)
 }
 
-fn build_standard_library(work: &Path, library: &Path) -> Result<(), Failure> {
+fn build_standard_library(work: &Path, library: &Path, linker: &Linker) -> Result<(), Failure> {
     std::fs::create_dir_all(work.join("src")).trying("make a directory in the cache")?;
     let manifest = "[package]\nname = \"empty\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\
                     [profile.release]\npanic = \"abort\"\n[workspace]\n";
     std::fs::write(work.join("Cargo.toml"), manifest).trying("write to the cache")?;
     std::fs::write(work.join("src/lib.rs"), "").trying("write to the cache")?;
     let flags = [FEATURES, "-Cembed-bitcode=yes"].join(&SEPARATOR.to_string());
-    let mut command = Command::new("/usr/bin/cargo");
+    let mut command = Command::new(DEBIAN_CARGO);
     command
         .args([
             "build",
@@ -154,7 +183,7 @@ fn build_standard_library(work: &Path, library: &Path) -> Result<(), Failure> {
         .env_remove("RUSTUP_TOOLCHAIN")
         .env("RUSTC_BOOTSTRAP", "1")
         .env("RUSTC", DEBIAN_RUSTC)
-        .env("PATH", path_with_linker())
+        .env("PATH", &linker.path)
         .env("CARGO_TARGET_DIR", work.join("target"))
         .env("CARGO_ENCODED_RUSTFLAGS", flags);
     let status = command.status().trying("run Debian's cargo")?;
