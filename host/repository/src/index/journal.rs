@@ -1,8 +1,8 @@
 //! What a killed run had already made durable.
 //!
-//! Each pack is noted here as soon as the store has it, before any index segment names it. A run
-//! that finds the journal of a dead one takes its packs over, so that nothing durable is lost. The
-//! journal of a run that lives is locked and left alone. It is a convenience: without it the packs
+//! Each pack is noted here just before the store gets it, and so before any index segment names it.
+//! A run that finds the journal of a dead one takes over those packs that the store has, so that
+//! nothing durable is lost. The journal of a run that lives is locked and left alone. It is a convenience: without it the packs
 //! are only garbage for collection.
 
 use crate::format::segment::{self, IndexedPack};
@@ -34,7 +34,7 @@ impl Journal {
         Ok(Self { file, path })
     }
 
-    /// Notes a durable pack.
+    /// Notes a pack that is about to be durable.
     ///
     /// # Errors
     /// The cache directory cannot be written to.
@@ -56,7 +56,7 @@ impl Journal {
 
 /// The packs of a dead run, and the lock that keeps others from taking them over too.
 pub struct Orphan {
-    /// What the dead run had made durable.
+    /// What the dead run had made durable, or was about to.
     pub packs: Vec<IndexedPack>,
     path: PathBuf,
     _lock: File,

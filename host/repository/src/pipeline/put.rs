@@ -1,7 +1,7 @@
 //! Putting: makes sealed packs durable, then lists them.
 //!
-//! A pack is listed only after the store has it for good; a segment names only packs that are
-//! listed; a snapshot is committed only after its segments. This order is the whole of crash safety.
+//! A pack is noted in the journal, then the store gets it for good, then it is listed; a segment names
+//! only packs that are listed; a snapshot is committed only after its segments. This order is the whole of crash safety.
 
 use super::dedup::Dedup;
 use super::seal::{Recipient, Sealer, seal_bytes};
@@ -115,18 +115,32 @@ impl Catalogue {
     /// The store failed.
     pub fn run(&self, packs: &Receiver<Finished>) -> Result<(), RepositoryError> {
         while let Ok(finished) = packs.recv() {
-            let id = PackId(*finished.hash.as_bytes());
-            finished.upload.commit(&pack_name(&id)?)?;
-            self.stored.fetch_add(finished.bytes, Ordering::Relaxed);
-            self.list(IndexedPack {
-                id,
+            let pack = IndexedPack {
+                id: PackId(*finished.hash.as_bytes()),
                 kind: finished.kind,
                 epoch: finished.epoch,
                 sealed_bytes: finished.bytes,
                 frames: finished.frames,
-            })?;
+            };
+            self.note(&pack);
+            finished.upload.commit(&pack_name(&pack.id)?)?;
+            self.stored.fetch_add(pack.sealed_bytes, Ordering::Relaxed);
+            self.list(pack)?;
         }
         Ok(())
+    }
+
+    /// Notes a pack in the journal before it is durable, so that no kill comes between the two.
+    /// Whoever takes the journal over asks the store which of them it has.
+    pub fn note(&self, pack: &IndexedPack) {
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(journal) = &mut pending.journal
+            && let Err(error) = journal.note(pack)
+        {
+            // Without the journal a kill costs work, never data.
+            tracing::warn!(%error, "the run cannot note its progress in the cache");
+            pending.journal = None;
+        }
     }
 
     /// Lists a durable pack.
@@ -135,13 +149,6 @@ impl Catalogue {
     /// A segment was due and could not be written.
     pub fn list(&self, pack: IndexedPack) -> Result<(), RepositoryError> {
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(journal) = &mut pending.journal
-            && let Err(error) = journal.note(&pack)
-        {
-            // Without the journal a kill costs work, never data.
-            tracing::warn!(%error, "the run cannot note its progress in the cache");
-            pending.journal = None;
-        }
         pending.chunks += pack
             .frames
             .iter()

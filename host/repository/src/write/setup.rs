@@ -49,6 +49,7 @@ pub(super) fn open_catalogue(
             };
             let is_stored = setup.store.size(&pack_name(&pack.id)?).ok() == Some(pack.sealed_bytes);
             if !is_listed && is_stored {
+                catalogue.note(pack);
                 catalogue.list(pack.clone())?;
             }
         }
