@@ -5,6 +5,8 @@
 //! - Linking never replaces, so that two writers of one name cannot both win.
 //! - The directory that holds the name is made durable too, before a create returns.
 
+mod upload;
+
 use crate::error::StoreError;
 use crate::name::Name;
 use crate::{Created, Listed, Store, Upload};
@@ -15,9 +17,7 @@ use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
-
-/// Bytes after which written data is handed to the disk, so that the final sync has little left.
-const WRITE_BACK_BYTES: u64 = 4 << 20;
+use upload::LocalUpload;
 
 /// A store in a local directory.
 #[derive(Debug, Clone)]
@@ -208,57 +208,6 @@ impl Store for LocalStore {
             Err(e) => return Err(self.failed(format!("remove object `{name}`"), e)),
         }
         sync_parent(&path).map_err(|e| self.failed(format!("remove object `{name}` for good"), e))
-    }
-}
-
-/// A nameless file in the making.
-struct LocalUpload {
-    store: LocalStore,
-    file: File,
-    written: u64,
-    handed_over: u64,
-}
-
-impl LocalUpload {
-    fn start(store: &LocalStore) -> Result<Self, StoreError> {
-        Ok(Self {
-            file: store.nameless()?,
-            store: store.clone(),
-            written: 0,
-            handed_over: 0,
-        })
-    }
-}
-
-impl Write for LocalUpload {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let taken = self.file.write(bytes)?;
-        self.written += taken as u64;
-        if self.written - self.handed_over >= WRITE_BACK_BYTES {
-            // Only a hint to start early; durability comes from the sync in `commit`.
-            let _ = rustix::fs::fadvise(
-                &self.file,
-                self.handed_over,
-                std::num::NonZeroU64::new(self.written - self.handed_over),
-                rustix::fs::Advice::DontNeed,
-            );
-            self.handed_over = self.written;
-        }
-        Ok(taken)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Upload for LocalUpload {
-    fn commit(self: Box<Self>, name: &Name) -> Result<Created, StoreError> {
-        self.file.sync_data().map_err(|e| {
-            self.store
-                .failed(format!("make object `{name}` durable"), e)
-        })?;
-        self.store.link(&self.file, name)
     }
 }
 
