@@ -279,6 +279,15 @@ pub trait FileContent: Send {
     fn open(self: Box<Self>) -> io::Result<Box<dyn OpenFile>>;
 }
 
+/// The extended attributes of a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Xattrs {
+    /// What could be read, sorted by name.
+    pub pairs: Vec<(Vec<u8>, Vec<u8>)>,
+    /// What could not be read, in words.
+    pub trouble: Option<String>,
+}
+
 /// A file that is being read. Reading gives the bytes of its extents, one after the other.
 pub trait OpenFile: io::Read + Send {
     /// Returns the length in bytes, holes included, as it was when the file was opened.
@@ -286,6 +295,9 @@ pub trait OpenFile: io::Read + Send {
 
     /// Returns where data lies, in order; none where the whole file is data.
     fn extents(&self) -> Option<&[Extent]>;
+
+    /// Returns its extended attributes, which the entry that was found does not carry.
+    fn xattrs(&self) -> Xattrs;
 
     /// Returns whether the file changed since it was found. Called after the last read.
     ///

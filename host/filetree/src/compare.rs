@@ -128,27 +128,28 @@ impl Differences {
     }
 
     fn of_entries(&mut self, one: (Entry, Content), other: (Entry, Content)) {
-        let ((expected, content), (there, other_content)) = (one, other);
-        let path = &expected.path;
+        let ((mut expected, content), (mut there, other_content)) = (one, other);
+        let path = expected.path.clone();
         if expected.kind != there.kind {
             let message = format!("{} is not {}", shown(&there.kind), shown(&expected.kind));
-            self.add(path, Aspect::Kind, message);
+            self.add(&path, Aspect::Kind, message);
         } else if let (Some(one), Some(other)) = (content, other_content) {
-            match first_difference(one, other) {
+            let files = (&mut expected, one, &mut there, other);
+            match first_difference(files) {
                 Ok(None) => {}
                 Ok(Some(at)) => {
                     let message = format!("the content differs from byte {at} on");
-                    self.add(path, Aspect::Content, message);
+                    self.add(&path, Aspect::Content, message);
                 }
-                Err(error) => self.add(path, Aspect::Unreadable, error.to_string()),
+                Err(error) => self.add(&path, Aspect::Unreadable, error.to_string()),
             }
         }
         if let (Some(one), Some(other)) = (&expected.ownership, &there.ownership) {
-            self.of_ownership(path, one, other);
+            self.of_ownership(&path, one, other);
         }
         if expected.modified != there.modified {
             let message = format!("time {} is not {}", there.modified.0, expected.modified.0);
-            self.add(path, Aspect::Time, message);
+            self.add(&path, Aspect::Time, message);
         }
     }
 
@@ -190,12 +191,21 @@ fn shown(kind: &EntryKind) -> String {
     }
 }
 
-/// Returns the first byte in which two files differ; none where they are equal.
-fn first_difference(
-    one: Box<dyn FileContent>,
-    other: Box<dyn FileContent>,
-) -> io::Result<Option<u64>> {
-    let (mut one, mut other) = (Whole::new(one.open()?), Whole::new(other.open()?));
+/// Two files, each with its entry.
+type Files<'a> = (
+    &'a mut Entry,
+    Box<dyn FileContent>,
+    &'a mut Entry,
+    Box<dyn FileContent>,
+);
+
+/// Returns the first byte in which two files differ; none where they are equal. Completes the
+/// entries with what only an open file tells.
+fn first_difference((entry, one, other_entry, other): Files<'_>) -> io::Result<Option<u64>> {
+    let (mut one, mut other) = (
+        Whole::new(open(entry, one)?),
+        Whole::new(open(other_entry, other)?),
+    );
     let (mut a, mut b) = (vec![0; PIECE], vec![0; PIECE]);
     let mut at = 0;
     loop {
@@ -213,6 +223,17 @@ fn first_difference(
         }
         at += m as u64;
     }
+}
+
+fn open(entry: &mut Entry, content: Box<dyn FileContent>) -> io::Result<Box<dyn OpenFile>> {
+    let file = content.open()?;
+    let xattrs = file.xattrs();
+    if let Some(ownership) = &mut entry.ownership {
+        ownership.xattrs = xattrs.pairs;
+    }
+    xattrs
+        .trouble
+        .map_or(Ok(file), |trouble| Err(io::Error::other(trouble)))
 }
 
 /// Reads a file with zeros where its holes are.

@@ -3,10 +3,11 @@
 //! - The file that is read is the file that was found: inode and type are compared after opening.
 //! - What is read are the file's data extents, as they were when it was opened; growing, shrinking
 //!   and rewriting while it is read are noticed by size and times.
-//! - A small file costs an open, one `fstat`, one read and one more `fstat`: its end is known by
+//! - A small file costs an open, one `fstat`, a list of attributes, one read and one more `fstat`: its end is known by
 //!   its size. Holes are looked for only where a file takes less room than its size.
 
-use holdfast_base::entry::{Extent, FileContent, Identity, OpenFile};
+use crate::xattr;
+use holdfast_base::entry::{Extent, FileContent, Identity, OpenFile, Xattrs};
 use holdfast_base::time::Instant;
 use rustix::fs::{Mode, OFlags, SeekFrom, Stat};
 use rustix::io::Errno;
@@ -159,6 +160,10 @@ impl OpenFile for ReadFile {
 
     fn extents(&self) -> Option<&[Extent]> {
         self.extents.as_deref()
+    }
+
+    fn xattrs(&self) -> Xattrs {
+        xattr::read_open(&self.file)
     }
 
     fn has_changed(&mut self) -> io::Result<bool> {

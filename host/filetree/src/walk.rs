@@ -3,7 +3,8 @@
 //! - Symbolic links are entries and are never followed.
 //! - What cannot be read is named and passed over; nothing is left out in silence but what the
 //!   options exclude, and that is counted.
-//! - Names are stat'ed and their attributes listed, one call each; nothing but directories is opened.
+//! - A name costs one `stat`; nothing but directories is opened. What is no file has its attributes
+//!   listed too; those of files come with their content.
 //! - Memory and open descriptors are bounded, however large a directory or deep a tree is.
 //! - A link to an earlier name is given only where the earlier name became an entry.
 
@@ -64,7 +65,7 @@ struct Level {
     /// None while the walk is far below it.
     directory: Option<Arc<OwnedFd>>,
     /// How the kernel finds what lies in it, for attributes.
-    proc_prefix: Vec<u8>,
+    proc_prefix: Arc<[u8]>,
     /// Device and inode, which tell whether it is still the same when it is opened again.
     is: (u64, u64),
     /// Length of its path within the path of the walk.
@@ -90,7 +91,6 @@ pub struct Walk {
     without_attributes: HashSet<u64>,
     excluded: u64,
     proc_path: Vec<u8>,
-    attribute_names: Vec<u8>,
     listing: Listing,
     /// Whether directories are only named.
     is_flat: bool,
@@ -178,7 +178,6 @@ impl Walk {
             without_attributes: HashSet::new(),
             excluded: 0,
             proc_path: Vec::new(),
-            attribute_names: Vec::new(),
             listing: listing(),
             is_flat: false,
         }
@@ -236,7 +235,7 @@ impl Walk {
             Ok(path) => path,
             Err(error) => return Some(left_out(&self.path, error.to_string())),
         };
-        let (name, place) = (name.to_vec(), level.proc_prefix.clone());
+        let (name, place) = (name.to_vec(), Arc::clone(&level.proc_prefix));
         Some(if is_directory {
             self.descend(&directory, &place, &name, path, &stat)
         } else {
@@ -286,7 +285,7 @@ impl Walk {
             && names.contains(CACHEDIR_TAG)
             && has_cache_tag(&directory);
         self.levels.push(Level {
-            proc_prefix: xattr::proc_prefix(&directory),
+            proc_prefix: xattr::proc_prefix(&directory).into(),
             directory: Some(Arc::new(directory)),
             is: (stat.st_dev, stat.st_ino),
             path_length: self.path.len(),
@@ -318,7 +317,7 @@ impl Walk {
         };
         match opened {
             Ok(directory) => {
-                level.proc_prefix = xattr::proc_prefix(&directory);
+                level.proc_prefix = xattr::proc_prefix(&directory).into();
                 level.directory = Some(Arc::new(directory));
             }
             Err(error) => {
@@ -380,21 +379,12 @@ impl Walk {
         kind: EntryKind,
         stat: &Stat,
     ) -> io::Result<Entry> {
-        let mut xattrs = Vec::new();
-        if !self.without_attributes.contains(&stat.st_dev) {
-            self.proc_path.clear();
-            self.proc_path.extend_from_slice(place);
-            self.proc_path.extend_from_slice(name);
-            let read = xattr::read(&self.proc_path, &mut self.attribute_names)?;
-            // Some file systems have attributes, but not on links and devices.
-            if read.is_unsupported && FileType::from_raw_mode(stat.st_mode).is_file() {
-                self.without_attributes.insert(stat.st_dev);
-            }
-            if let Some(trouble) = read.trouble {
-                self.skip(path.to_string(), trouble);
-            }
-            xattrs = read.pairs;
-        }
+        let is_file = matches!(kind, EntryKind::File { .. } | EntryKind::HardLink { .. });
+        let xattrs = if is_file {
+            Vec::new()
+        } else {
+            self.xattrs(place, name, &path, stat)?
+        };
         Ok(Entry {
             path,
             kind,
@@ -407,6 +397,33 @@ impl Walk {
             }),
             attributes: Vec::new(),
         })
+    }
+
+    /// Reads the attributes of what is no file.
+    fn xattrs(
+        &mut self,
+        place: &[u8],
+        name: &[u8],
+        path: &EntryPath,
+        stat: &Stat,
+    ) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        if self.without_attributes.contains(&stat.st_dev) {
+            return Ok(Vec::new());
+        }
+        self.proc_path.clear();
+        self.proc_path.extend_from_slice(place);
+        self.proc_path.extend_from_slice(name);
+        let Some(read) = xattr::read_at(&self.proc_path)? else {
+            // Some file systems have attributes, but not on links and devices.
+            if FileType::from_raw_mode(stat.st_mode).is_dir() {
+                self.without_attributes.insert(stat.st_dev);
+            }
+            return Ok(Vec::new());
+        };
+        if let Some(trouble) = read.trouble {
+            self.skip(path.to_string(), trouble);
+        }
+        Ok(read.pairs)
     }
 }
 

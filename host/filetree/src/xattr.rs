@@ -1,11 +1,12 @@
 //! Extended attributes, POSIX ACLs among them.
 //!
-//! - They are read and written without opening the entry, by way of the directory's descriptor:
-//!   devices, symbolic links and files without read permission have them too.
+//! - Those of files are read when the file is opened, which is far cheaper than by its path. All
+//!   others are read and written without opening the entry, by way of the directory's descriptor:
+//!   devices and symbolic links have them too.
 //! - One call tells that an entry has none; a file system that has none is asked once.
 //! - What cannot be read or set is named, never passed over in silence.
 
-use holdfast_base::entry::printable;
+use holdfast_base::entry::{Xattrs, printable};
 use holdfast_base::limits::XATTR_BYTES_MAX;
 use rustix::fs::XattrFlags;
 use rustix::io::Errno;
@@ -19,57 +20,65 @@ pub(crate) const ACL_DEFAULT: &[u8] = b"system.posix_acl_default";
 
 /// Attributes by name, sorted.
 pub(crate) type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
+/// Bytes that nearly every list of names and nearly every value fit into.
+const COMMON_BYTES: usize = 1 << 10;
 
 /// Writes the path by which the kernel finds what lies in an open directory, up to the name.
 pub(crate) fn proc_prefix(directory: impl AsFd) -> Vec<u8> {
     format!("/proc/self/fd/{}/", directory.as_fd().as_raw_fd()).into_bytes()
 }
 
-/// What reading attributes gave.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Read {
-    /// What could be read, sorted by name.
-    pub(crate) pairs: Pairs,
-    /// What could not be read, in words.
-    pub(crate) trouble: Option<String>,
-    /// Whether the file system has no attributes at all.
-    pub(crate) is_unsupported: bool,
-}
-
-/// Reads all attributes of what stands at a path, not following a link there.
+/// Reads all attributes of what stands at a path, not following a link there; none where the file
+/// system has no attributes at all.
 ///
 /// # Errors
 /// It is not there.
-pub(crate) fn read(path: &[u8], listing: &mut Vec<u8>) -> io::Result<Read> {
-    let mut read = Read::default();
-    listing.resize(listing.capacity().max(1 << 10), 0);
-    let length = loop {
-        match rustix::fs::llistxattr(path, &mut listing[..]) {
-            Ok(length) => break length,
-            Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
-                read.is_unsupported = true;
-                return Ok(read);
-            }
+pub(crate) fn read_at(path: &[u8]) -> io::Result<Option<Xattrs>> {
+    read(
+        |listing| rustix::fs::llistxattr(path, listing),
+        |name, value| rustix::fs::lgetxattr(path, name, value),
+    )
+}
+
+/// Reads all attributes of an open file.
+pub(crate) fn read_open(file: impl AsFd) -> Xattrs {
+    let file = file.as_fd();
+    let read = read(
+        |listing| rustix::fs::flistxattr(file, listing),
+        |name, value| rustix::fs::fgetxattr(file, name, value),
+    );
+    read.ok().flatten().unwrap_or_default()
+}
+
+fn read(
+    list: impl Fn(&mut [u8]) -> Result<usize, Errno>,
+    get: impl Fn(&[u8], &mut [u8]) -> Result<usize, Errno>,
+) -> io::Result<Option<Xattrs>> {
+    let mut read = Xattrs::default();
+    let mut common = [0; COMMON_BYTES];
+    let mut large = Vec::new();
+    let listing = loop {
+        let listing = if large.is_empty() {
+            &mut common[..]
+        } else {
+            &mut large[..]
+        };
+        let room = listing.len();
+        match list(listing) {
+            Ok(length) => break &listing[..length],
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => return Ok(None),
             Err(Errno::NOENT) => return Err(Errno::NOENT.into()),
-            Err(Errno::RANGE) if listing.len() < XATTR_BYTES_MAX => {
-                listing.resize(listing.len() * 4, 0);
-            }
+            Err(Errno::RANGE) if room < XATTR_BYTES_MAX => large.resize(room * 4, 0),
             Err(error) => {
                 read.trouble = Some(format!("its attributes cannot be listed: {error}"));
-                return Ok(read);
+                return Ok(Some(read));
             }
         }
     };
-    if length == 0 {
-        return Ok(read);
-    }
     let mut bytes = 0;
-    for name in listing[..length]
-        .split(|b| *b == 0)
-        .filter(|n| !n.is_empty())
-    {
+    for name in listing.split(|b| *b == 0).filter(|n| !n.is_empty()) {
         let refuse = |why: &str| Some(format!("attribute `{}` {why}", printable(name)));
-        match value(path, name) {
+        match value(|to| get(name, to)) {
             Ok(value) if bytes + name.len() + value.len() > XATTR_BYTES_MAX => {
                 read.trouble = refuse("is left out: all together are too large");
             }
@@ -83,13 +92,13 @@ pub(crate) fn read(path: &[u8], listing: &mut Vec<u8>) -> io::Result<Read> {
         }
     }
     read.pairs.sort();
-    Ok(read)
+    Ok(Some(read))
 }
 
-fn value(path: &[u8], name: &[u8]) -> Result<Vec<u8>, Errno> {
-    let mut buffer = vec![0; 1 << 10];
+fn value(get: impl Fn(&mut [u8]) -> Result<usize, Errno>) -> Result<Vec<u8>, Errno> {
+    let mut buffer = vec![0; COMMON_BYTES];
     loop {
-        match rustix::fs::lgetxattr(path, name, &mut buffer[..]) {
+        match get(&mut buffer) {
             Ok(length) => {
                 buffer.truncate(length);
                 buffer.shrink_to_fit();

@@ -19,7 +19,7 @@ fn copy_steps(from: &Path, to: &Path, steps: usize) -> io::Result<bool> {
     let left = Cell::new(steps);
     let step = || left.replace(left.get().saturating_sub(1)) > 0;
     let mut links = Vec::new();
-    for (mut entry, content) in walk(from, WalkOptions::default()).0 {
+    for (entry, content) in walk(from, WalkOptions::default()).0 {
         let Some(content) = content else {
             if matches!(entry.kind, EntryKind::HardLink { .. }) {
                 links.push(entry);
@@ -33,10 +33,7 @@ fn copy_steps(from: &Path, to: &Path, steps: usize) -> io::Result<bool> {
         let mut bytes = Vec::new();
         let mut file = content.open()?;
         file.read_to_end(&mut bytes)?;
-        entry.kind = EntryKind::File {
-            size: file.size(),
-            extents: file.extents().map(<[_]>::to_vec),
-        };
+        let entry = support::completed(entry, file.as_ref());
         let start = file
             .extents()
             .and_then(<[_]>::first)

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 const RACY_NS: i64 = 100_000_000;
 /// File systems that keep whole seconds tick more slowly, and are told by times that are whole.
 const RACY_WHOLE_SECONDS_NS: i64 = 2_000_000_000;
-const MAGIC: &[u8; 8] = b"hf-knw-1";
+const MAGIC: &[u8; 8] = b"hf-knw-2";
 /// Longest record: a file of many chunks.
 const RECORD_MAX: usize = 512 << 20;
 
@@ -33,6 +33,8 @@ pub struct Known {
     pub content_bytes: u64,
     /// Where data lies, for a file with holes.
     pub extents: Option<Vec<Extent>>,
+    /// Its extended attributes: changing them would have changed its change time.
+    pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
     /// Its chunks.
     pub chunks: Vec<ChunkId>,
 }
@@ -55,6 +57,11 @@ impl Known {
         for extent in self.extents.iter().flatten() {
             put_u64(&mut to, extent.offset);
             put_u64(&mut to, extent.length);
+        }
+        put_u64(&mut to, self.xattrs.len() as u64);
+        for (name, value) in &self.xattrs {
+            put_bytes(&mut to, name);
+            put_bytes(&mut to, value);
         }
         for chunk in &self.chunks {
             to.extend_from_slice(chunk.as_bytes());
@@ -85,12 +92,17 @@ impl Known {
                 Some(extents)
             }
         };
+        let mut xattrs = Vec::new();
+        for _ in 0..wire.count(2).ok()? {
+            xattrs.push((wire.bytes().ok()?.to_vec(), wire.bytes().ok()?.to_vec()));
+        }
         let chunks = crate::format::refs::decode_ids(wire.take(wire.left()).ok()?).ok()?;
         Some(Self {
             path,
             identity,
             content_bytes,
             extents,
+            xattrs,
             chunks,
         })
     }
@@ -253,6 +265,7 @@ mod tests {
                 offset: 0,
                 length: 3,
             }]),
+            xattrs: vec![(b"user.a".to_vec(), vec![0, 1])],
             chunks: vec![ChunkId([7; 32])],
         }
     }

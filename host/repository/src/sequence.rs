@@ -160,6 +160,11 @@ impl Sequencer {
             identity,
             content_bytes: done.item.content_bytes,
             extents,
+            xattrs: done
+                .item
+                .entry
+                .ownership
+                .map_or_else(Vec::new, |ownership| ownership.xattrs),
             chunks: done.chunks,
         };
         if let Err(error) = writer.push(&known) {

@@ -5,7 +5,7 @@
 use holdfast_base::cancel::Cancel;
 use holdfast_base::entry::{
     Entry, EntryKind, EntryPath, FileContent, Identity as FileIdentity, OpenFile, RestoreTarget,
-    TargetFile,
+    TargetFile, Xattrs,
 };
 use holdfast_base::time::{Instant, SystemClock};
 use holdfast_repository::check::{Depth, check};
@@ -153,6 +153,10 @@ impl OpenFile for Bytes {
 
     fn extents(&self) -> Option<&[holdfast_base::entry::Extent]> {
         None
+    }
+
+    fn xattrs(&self) -> Xattrs {
+        Xattrs::default()
     }
 
     fn has_changed(&mut self) -> io::Result<bool> {

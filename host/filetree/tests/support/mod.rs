@@ -48,14 +48,23 @@ pub fn copy(from: &Path, to: &Path, options: ExtractOptions) -> io::Result<()> {
     target.finish()
 }
 
+/// Completes a file's entry with what only the open file tells.
+pub fn completed(mut entry: Entry, file: &dyn OpenFile) -> Entry {
+    if let Some(ownership) = &mut entry.ownership {
+        ownership.xattrs = file.xattrs().pairs;
+    }
+    entry.kind = EntryKind::File {
+        size: file.size(),
+        extents: file.extents().map(<[_]>::to_vec),
+    };
+    entry
+}
+
 /// Writes a file's entry with its content.
-pub fn write(target: &Extractor, mut entry: Entry, mut file: Box<dyn OpenFile>) -> io::Result<()> {
+pub fn write(target: &Extractor, entry: Entry, mut file: Box<dyn OpenFile>) -> io::Result<()> {
     let extents = file.extents().map(<[_]>::to_vec);
     let size = file.size();
-    entry.kind = EntryKind::File {
-        size,
-        extents: extents.clone(),
-    };
+    let entry = completed(entry, file.as_ref());
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
     let Some(written) = target.start(&entry, size)? else {

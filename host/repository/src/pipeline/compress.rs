@@ -315,9 +315,7 @@ mod tests {
     #[test]
     fn text_is_told_from_noise() {
         let mut sampler = Sampler::new().unwrap();
-        assert!(sampler.compresses(
-            &b"INSERT INTO orders VALUES (17, 'paid');\n".repeat(500)
-        ));
+        assert!(sampler.compresses(&b"INSERT INTO orders VALUES (17, 'paid');\n".repeat(500)));
         assert!(!sampler.compresses(&noise(1 << 20)));
         assert!(!sampler.compresses(&noise(9_000)));
         assert!(sampler.compresses(&noise(2_000).repeat(10)));

@@ -1,12 +1,12 @@
 //! Streams and large files: cut on the caller's thread, named and compressed by all workers.
 
-use super::worker::{changed_under_reader, unreadable};
+use super::worker::{changed_under_reader, opened, unreadable};
 use super::{Job, Session, lock};
 use crate::error::RepositoryError;
 use crate::format::item::Item;
 use crate::sequence::{Done, Finished};
 use crossbeam_channel::Sender;
-use holdfast_base::entry::{Entry, EntryKind, FileContent, Identity};
+use holdfast_base::entry::{Entry, FileContent, Identity};
 use holdfast_base::id::ChunkId;
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -280,10 +280,7 @@ pub(super) fn add_large(
             return cutting.slot.send(Vec::new());
         }
     };
-    if let EntryKind::File { size, extents } = &mut entry.kind {
-        *size = file.size();
-        *extents = file.extents().map(<[_]>::to_vec);
-    }
+    opened(session.shared(), &mut entry, file.as_ref());
     loop {
         match cutting.fill(file.as_mut()) {
             Ok(is_end) => {

@@ -8,7 +8,7 @@ use crate::keys::Domain;
 use crate::pipeline::compress::{Compressor, FRAME_TARGET, FrameBytes};
 use crate::sequence::{Done, Finished};
 use crossbeam_channel::{Receiver, Sender};
-use holdfast_base::entry::{Entry, EntryKind, FileContent, Warning};
+use holdfast_base::entry::{Entry, EntryKind, FileContent, OpenFile, Warning};
 use holdfast_base::id::ChunkId;
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -93,6 +93,9 @@ impl Worker {
             if let EntryKind::File { extents, .. } = &mut entry.kind {
                 *extents = known.extents;
             }
+            if let Some(ownership) = &mut entry.ownership {
+                ownership.xattrs = known.xattrs;
+            }
             let chunks = known.chunks.len() as u64;
             let item = Item {
                 entry,
@@ -146,10 +149,7 @@ impl Worker {
         content: Box<dyn FileContent>,
     ) -> Result<(u64, Vec<ChunkId>, bool), ReadError> {
         let mut file = content.open().map_err(ReadError::File)?;
-        if let EntryKind::File { size, extents } = &mut entry.kind {
-            *size = file.size();
-            *extents = file.extents().map(<[_]>::to_vec);
-        }
+        opened(&self.shared, entry, file.as_ref());
         let mut ids = Vec::new();
         let mut content_bytes = 0_u64;
         let mut buffer = std::mem::take(&mut self.buffer);
@@ -255,6 +255,22 @@ fn read_some(file: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
 enum ReadError {
     File(io::Error),
     Run(RepositoryError),
+}
+
+/// Completes an entry with what only the open file tells.
+pub(super) fn opened(shared: &Shared, entry: &mut Entry, file: &dyn OpenFile) {
+    if let EntryKind::File { size, extents } = &mut entry.kind {
+        *size = file.size();
+        *extents = file.extents().map(<[_]>::to_vec);
+    }
+    let xattrs = file.xattrs();
+    if let Some(message) = xattrs.trouble {
+        let subject = entry.path.to_string();
+        shared.warn(Warning { subject, message });
+    }
+    if let Some(ownership) = &mut entry.ownership {
+        ownership.xattrs = xattrs.pairs;
+    }
 }
 
 pub(super) fn changed_under_reader(entry: &Entry) -> Warning {

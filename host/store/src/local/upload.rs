@@ -127,12 +127,7 @@ impl LocalUpload {
             // Only a hint to start early; durability comes from the sync in `commit`.
             let length = NonZeroU64::new(waiting);
             if let Some(length) = length {
-                let _ = fadvise(
-                    &self.file,
-                    self.handed_over,
-                    Some(length),
-                    Advice::DontNeed,
-                );
+                let _ = fadvise(&self.file, self.handed_over, Some(length), Advice::DontNeed);
             }
             self.handed_over = self.written;
         }
@@ -173,9 +168,7 @@ mod tests {
     use crate::Store;
 
     fn bytes(length: usize) -> Vec<u8> {
-        (0..length)
-            .map(|n| (n * 7 + n / 4096 * 13) as u8)
-            .collect()
+        (0..length).map(|n| (n * 7 + n / 4096 * 13) as u8).collect()
     }
 
     #[test]
