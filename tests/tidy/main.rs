@@ -5,11 +5,12 @@
 use std::path::{Path, PathBuf};
 
 /// Which crates of ours a crate may depend on.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("host/base", &[]),
-    ("host/filetree", &["holdfast-base"]),
+    ("host/direct", &[]),
+    ("host/filetree", &["holdfast-base", "holdfast-direct"]),
     ("host/process", &["holdfast-base"]),
-    ("host/store", &["holdfast-base"]),
+    ("host/store", &["holdfast-base", "holdfast-direct"]),
     ("host/repository", &["holdfast-base", "holdfast-store"]),
     (
         "host/sandbox",

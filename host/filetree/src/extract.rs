@@ -13,6 +13,7 @@ mod written;
 
 use holdfast_base::entry::{Entry, EntryKind, EntryPath, Ownership, RestoreTarget, TargetFile};
 use holdfast_base::time::Instant;
+use holdfast_direct::PositionedFile;
 use opened::{Directories, Opened, lock};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
@@ -325,7 +326,7 @@ impl RestoreTarget for Extractor {
                 has_acl: parent.hands_on_acl,
             };
             Ok(Some(Box::new(WrittenFile {
-                file: File::from(fd),
+                file: PositionedFile::new(File::from(fd), size),
                 handed,
                 common: Arc::clone(&self.common),
             })))

@@ -7,15 +7,14 @@
 //!
 //! Nothing is changed. Everything that is found is named, not only the first.
 
+mod frames;
+
 use crate::error::RepositoryError;
-use crate::format::pack::{Frame, decode_table, table_length};
 use crate::format::segment::{IndexedPack, PackKind};
-use crate::keys::{Domain, IdKey};
-use crate::pipeline::compress::{Expander, verify};
 use crate::pipeline::put::pack_name;
-use crate::pipeline::seal::SharedBuffer;
 use crate::read::Reader;
 use crate::repository::Repository;
+use frames::{CheckedPlain, FrameCheck};
 use holdfast_base::cancel::Cancel;
 use holdfast_base::id::{ChunkId, PackId};
 use holdfast_store::{Name, Store};
@@ -171,7 +170,7 @@ fn check_data(
     cancel: &Cancel,
     done: &AtomicU64,
 ) -> Result<(), RepositoryError> {
-    let mut packs: Vec<IndexedPack> = packs.into_values().collect();
+    let mut packs: Vec<Arc<IndexedPack>> = packs.into_values().map(Arc::new).collect();
     packs.sort_unstable_by_key(|pack| pack.id);
     let next = AtomicUsize::new(0);
     let found = Mutex::new((Vec::new(), HashSet::new()));
@@ -179,11 +178,12 @@ fn check_data(
     std::thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| {
+                let frames = Arc::new(Mutex::new(FrameCheck::default()));
                 while let Some(pack) = packs.get(next.fetch_add(1, Ordering::Relaxed)) {
                     if cancel.is_raised() {
                         return;
                     }
-                    let result = check_pack(repository, pack);
+                    let result = check_pack(repository, pack, &frames);
                     done.fetch_add(pack.sealed_bytes, Ordering::Relaxed);
                     let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
                     match result {
@@ -210,7 +210,8 @@ fn check_data(
 /// Checks one pack; says what the key did not allow to look at.
 fn check_pack(
     repository: &Repository,
-    pack: &IndexedPack,
+    pack: &Arc<IndexedPack>,
+    frames: &Arc<Mutex<FrameCheck>>,
 ) -> Result<Option<String>, RepositoryError> {
     let hash = Arc::new(Mutex::new(blake3::Hasher::new()));
     let mut sealed = HashedObject {
@@ -233,14 +234,16 @@ fn check_pack(
             "content: the key cannot open it, only its hash was checked".into(),
         ));
     };
-    let plain = SharedBuffer::with_capacity(pack.sealed_bytes as usize);
+    let check = || frames.lock().unwrap_or_else(PoisonError::into_inner);
+    check().start(pack, repository.id_key.as_ref())?;
+    let plain = Box::new(CheckedPlain(Arc::clone(frames)));
     let opened = repository
         .setup
         .sealer
-        .open(&identity, Box::new(sealed), Box::new(plain.clone()));
+        .open(&identity, Box::new(sealed), plain);
     named_right(&hash, pack).or_else(|error| opened.as_ref().map_or(Ok(()), |()| Err(error)))?;
     opened?;
-    check_frames(repository.id_key.as_ref(), pack, &plain.take())?;
+    check().finish()?;
     Ok(None)
 }
 
@@ -254,58 +257,6 @@ fn named_right(hash: &Mutex<blake3::Hasher>, pack: &IndexedPack) -> Result<(), R
     } else {
         Err(RepositoryError::Renamed)
     }
-}
-
-fn check_frames(
-    key: Option<&IdKey>,
-    pack: &IndexedPack,
-    plain: &[u8],
-) -> Result<(), RepositoryError> {
-    let frames = read_table(plain)?;
-    if frames != pack.frames {
-        let detail = "its table and the index do not agree";
-        return Err(crate::format::FormatError::invalid("pack", detail).into());
-    }
-    let mut expander = Expander::new()?;
-    for frame in &frames {
-        let end = frame.offset as usize + frame.length as usize;
-        let short = crate::format::FormatError::Short { what: "pack" };
-        let bytes = plain.get(frame.offset as usize..end).ok_or(short)?;
-        let expanded = expander.expand(bytes, frame.expanded)?;
-        let Some(key) = key else { continue };
-        match pack.kind {
-            PackKind::Content => verify(key, Domain::Content, expanded, &frame.parts)?,
-            PackKind::Items => verify(key, Domain::Items, expanded, &frame.parts)?,
-            PackKind::Catalog => verify(key, Domain::References, expanded, &frame.parts)
-                .or_else(|_| verify_mixed(key, expanded, frame))?,
-        }
-    }
-    Ok(())
-}
-
-/// Checks a frame of the catalog, where pieces of the reference stream and of the trunk lie together.
-fn verify_mixed(
-    key: &IdKey,
-    expanded: &[u8],
-    frame: &Frame,
-) -> Result<(), crate::pipeline::compress::CompressError> {
-    for part in &frame.parts {
-        let part = std::slice::from_ref(part);
-        verify(key, Domain::References, expanded, part)
-            .or_else(|_| verify(key, Domain::Trunk, expanded, part))?;
-    }
-    Ok(())
-}
-
-/// Reads the table at the end of a pack that was opened.
-///
-/// # Errors
-/// There is none, or one that cannot be.
-pub fn read_table(plain: &[u8]) -> Result<Vec<Frame>, RepositoryError> {
-    let short = crate::format::FormatError::Short { what: "pack" };
-    let last = plain.last_chunk::<4>().ok_or(short)?;
-    let length = table_length(*last, plain.len() as u64)?;
-    Ok(decode_table(&plain[plain.len() - length..])?)
 }
 
 /// An object that is hashed while it is read, and read to its end whatever the reader does.

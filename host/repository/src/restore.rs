@@ -22,6 +22,7 @@ use holdfast_base::entry::{
 use holdfast_base::error::{Describe, Kind};
 use holdfast_base::id::ChunkId;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -126,6 +127,20 @@ struct Use {
     at: Location,
     /// Place in the content, holes left out.
     position: u64,
+}
+
+impl Use {
+    /// Where it lies in its expanded frame.
+    fn within(&self) -> Range<usize> {
+        self.at.offset as usize..self.at.offset as usize + self.at.length as usize
+    }
+
+    /// Returns whether it goes on where another one ends, in the frame and in the file.
+    fn follows(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.file, &other.file)
+            && self.within().start == other.within().end
+            && self.position == other.position + u64::from(other.at.length)
+    }
 }
 
 #[derive(Default)]
@@ -319,7 +334,7 @@ impl Run<'_> {
             let start = (u64::from(first.at.frame_offset) - unit.start) as usize;
             let packed = &bytes[start..start + first.at.frame_length as usize];
             match expander.expand(packed, first.at.frame_expanded) {
-                Ok(plain) => frame.iter().for_each(|used| self.chunk(used, plain)),
+                Ok(plain) => self.frame(frame, plain),
                 Err(error) => {
                     let error = RepositoryError::from(error).in_object(first.at.pack.to_string());
                     frame
@@ -331,28 +346,45 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn chunk(&self, used: &Use, frame: &[u8]) {
-        let end = used.at.offset as usize + used.at.length as usize;
-        let bytes = frame.get(used.at.offset as usize..end);
-        let bytes = bytes.filter(|bytes| self.id_key.id(Domain::Content, bytes) == used.id);
-        let Some(bytes) = bytes else {
-            let error = RepositoryError::from(CompressError::Content { chunk: used.id });
-            return self.damage(&used.file, &error.in_object(used.at.pack.to_string()));
-        };
-        let Some(open) = self.open(&used.file) else {
+    /// Writes the chunks of a frame; what lies together here and there is written at once.
+    fn frame(&self, uses: &[Use], plain: &[u8]) {
+        let mut start = 0;
+        for (at, used) in uses.iter().enumerate() {
+            let is_sound = self.is_sound(used, plain);
+            if !is_sound || (at > start && !used.follows(&uses[at - 1])) {
+                self.run(&uses[start..at], plain);
+                start = at + usize::from(!is_sound);
+            }
+        }
+        self.run(&uses[start..], plain);
+    }
+
+    /// Checks that a chunk has the content that its name says; its file is damaged otherwise.
+    fn is_sound(&self, used: &Use, plain: &[u8]) -> bool {
+        let bytes = plain.get(used.within());
+        if bytes.is_some_and(|bytes| self.id_key.id(Domain::Content, bytes) == used.id) {
+            return true;
+        }
+        let error = RepositoryError::from(CompressError::Content { chunk: used.id });
+        self.damage(&used.file, &error.in_object(used.at.pack.to_string()));
+        false
+    }
+
+    /// Writes sound chunks that follow one another.
+    fn run(&self, uses: &[Use], plain: &[u8]) {
+        let (Some(first), Some(last)) = (uses.first(), uses.last()) else {
             return;
         };
-        if let Err(error) = write_pieces(open.as_ref(), &used.file.entry, used.position, bytes) {
-            *used
-                .file
-                .state
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner) = FileState::Closed;
-            return self.refuse(used.file.entry.path.to_string(), error.to_string());
+        let file = &first.file;
+        let Some(open) = self.open(file) else { return };
+        let bytes = &plain[first.within().start..last.within().end];
+        if let Err(error) = write_pieces(open.as_ref(), &file.entry, first.position, bytes) {
+            *file.state.lock().unwrap_or_else(PoisonError::into_inner) = FileState::Closed;
+            return self.refuse(file.entry.path.to_string(), error.to_string());
         }
         drop(open);
-        if used.file.left.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.complete(&used.file);
+        if file.left.fetch_sub(uses.len(), Ordering::AcqRel) == uses.len() {
+            self.complete(file);
         }
     }
 }

@@ -9,12 +9,11 @@ use crate::xattr;
 use holdfast_base::entry::{Entry, EntryPath, Ownership, TargetFile};
 use holdfast_base::limits::WARNINGS_KEPT_MAX;
 use holdfast_base::time::Instant;
+use holdfast_direct::PositionedFile;
 use rustix::fs::{AtFlags, Gid, Mode, Timespec, Timestamps, Uid};
 use rustix::io::Errno;
-use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex};
 
 /// What could not be set on entries that were written all the same.
@@ -167,7 +166,7 @@ fn times(modified: Instant) -> Timestamps {
 
 /// A file that is being written.
 pub(super) struct WrittenFile {
-    pub(super) file: File,
+    pub(super) file: PositionedFile,
     pub(super) handed: Handed,
     pub(super) common: Arc<Common>,
 }
@@ -186,7 +185,7 @@ impl TargetFile for WrittenFile {
         };
         let ownership = entry.ownership.as_ref().unwrap_or(&plain);
         self.common.set(
-            &self.file,
+            self.file.file(),
             &entry.path,
             ownership,
             entry.modified,
