@@ -16,6 +16,7 @@ prepare() {
     command -v zstd >/dev/null || packages+=(zstd)
     command -v sqlite3 >/dev/null || packages+=(sqlite3)
     command -v python3 >/dev/null || packages+=(python3)
+    command -v rsync >/dev/null || packages+=(rsync)
     if ! has_guest_target && ! { [ -x /usr/bin/rustc ] && [ -d /usr/lib/rustlib/src/rust/library ]; }; then
         packages+=(rustc-web rust-web-src cargo-web)
     fi

@@ -1,7 +1,9 @@
-//! How fast bytes go through a plugin. Run with: cargo test --release -p holdfast-sandbox --test speed -- --ignored --nocapture
+//! How fast bytes go through a plugin, and how soon one is ready. `tests/bench/run.sh` runs it; alone:
+//! `HOLDFAST_PLUGINS=… cargo test --release -p holdfast-sandbox --test speed -- --ignored --nocapture --test-threads 1`
 
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::print_stdout,
     reason = "a measurement that is read by people"
 )]
@@ -9,8 +11,10 @@
 mod common;
 
 use common::*;
+use holdfast_sandbox::cache::Compiler;
 use holdfast_sandbox::grant::Effective;
-use holdfast_sandbox::plugin::encryptor::Encryptor;
+use holdfast_sandbox::plugin::encryptor::{Encryptor, Recipient};
+use holdfast_sandbox::{Sandbox, SandboxConfig};
 use std::io::{self, Read, Write};
 use std::time::Instant;
 
@@ -101,7 +105,8 @@ fn seal_stream(cipher: u32) -> String {
     )
 }
 
-fn measure(what: &str, seal: &str, bytes: u64, fills: bool) {
+/// Runs a sealing guest over so many bytes; returns gigabytes in a second.
+fn measure(what: &str, seal: &str, bytes: u64, fills: bool) -> f64 {
     let encryptor = encryptor(seal);
     let run = |bytes| {
         encryptor
@@ -116,47 +121,178 @@ fn measure(what: &str, seal: &str, bytes: u64, fills: bool) {
     let begun = Instant::now();
     run(bytes);
     let seconds = begun.elapsed().as_secs_f64();
-    println!("{what:32} {:6.2} GB/s", bytes as f64 / seconds / 1e9);
+    let speed = bytes as f64 / seconds / 1e9;
+    println!("{what:32} {speed:6.2} GB/s");
+    speed
+}
+
+/// Writes a line that `tests/bench/report.py` reads.
+fn report(what: &str, value: f64, relation: &str, bound: f64, unit: &str) {
+    println!("{what}\t{value:.3}\t{relation}\t{bound}\t{unit}");
+}
+
+/// Copies bytes as a host would without plugins; returns gigabytes in a second.
+fn native_copy(bytes: u64) -> f64 {
+    let mut from = Endless {
+        left: bytes,
+        fills: true,
+    };
+    let mut buffer = vec![0; 1 << 20];
+    let begun = Instant::now();
+    loop {
+        let count = from.read(&mut buffer).unwrap();
+        if count == 0 {
+            break;
+        }
+        Nowhere
+            .write_all(std::hint::black_box(&buffer[..count]))
+            .unwrap();
+    }
+    bytes as f64 / begun.elapsed().as_secs_f64() / 1e9
 }
 
 #[test]
 #[ignore = "a measurement, not a check"]
-fn speed() {
-    for piece in [64 << 10, 256 << 10, 1 << 20] {
-        measure(
-            &format!("guest reads and writes {} KiB", piece >> 10),
-            &copy(piece),
-            BYTES,
-            false,
-        );
+fn the_way_through_a_plugin() {
+    for piece in [64 << 10, 1 << 20] {
+        let what = format!("guest reads and writes {} KiB", piece >> 10);
+        measure(&what, &copy(piece), BYTES, false);
     }
-    let splice =
-        "(call $splice (local.get 2) (local.get 3) (i32.const 1024)) (call $must (i32.const 1024))";
-    measure("splice, with a memset", splice, BYTES, true);
-    measure(
-        "seal-stream ChaCha20-Poly1305",
-        &seal_stream(0),
-        BYTES / 2,
+    let speed = measure(
+        "guest reads and writes 256 KiB",
+        &copy(256 << 10),
+        BYTES,
         false,
     );
-    measure("seal-stream AES-256-GCM", &seal_stream(1), BYTES / 2, false);
+    report("guest reads and writes 256 KiB", speed, ">=", 4.0, "GB/s");
+    let splice =
+        "(call $splice (local.get 2) (local.get 3) (i32.const 1024)) (call $must (i32.const 1024))";
+    let native = native_copy(BYTES);
+    println!("{:32} {native:6.2} GB/s", "a native loop, with a memset");
+    let spliced = measure("splice, with a memset", splice, BYTES, true);
+    report(
+        "splice, of a native loop",
+        spliced / native,
+        ">=",
+        0.8,
+        "times",
+    );
+    for (what, cipher) in [("ChaCha20-Poly1305", 0), ("AES-256-GCM", 1)] {
+        let what = format!("seal-stream {what}");
+        measure(&what, &seal_stream(cipher), BYTES / 2, false);
+    }
     let encryptor = encryptor(splice);
     let begun = Instant::now();
     for _ in 0..1000 {
-        encryptor
-            .seal(
-                &[],
-                Box::new(Endless {
-                    left: 0,
-                    fills: false,
-                }),
-                Box::new(Nowhere),
-            )
-            .unwrap();
+        seal_nothing(&encryptor);
     }
+    let empty = begun.elapsed().as_secs_f64() * 1e3;
+    println!("{:32} {empty:6.1} us", "an empty call");
+}
+
+fn seal_nothing(encryptor: &Encryptor) {
+    let nothing = Endless {
+        left: 0,
+        fills: false,
+    };
+    encryptor
+        .seal(&[], Box::new(nothing), Box::new(Nowhere))
+        .unwrap();
+}
+
+/// The `age` plugin as it is installed.
+fn age_plugin() -> Vec<u8> {
+    let plugins =
+        std::env::var_os("HOLDFAST_PLUGINS").expect("HOLDFAST_PLUGINS names no directory");
+    std::fs::read(std::path::Path::new(&plugins).join("age.wasm")).unwrap()
+}
+
+fn unlimited() -> holdfast_sandbox::plugin::CallContext {
+    let mut context = context(Effective::default());
+    context.limits.deadline = None;
+    context.limits.guest_time = std::time::Duration::from_secs(600);
+    context
+}
+
+#[test]
+#[ignore = "a measurement, not a check"]
+fn sealing_by_the_age_plugin_and_by_the_age_crate() {
+    let identity = age::x25519::Identity::generate();
+    let recipient = identity.to_public();
+    let native = || {
+        let begun = Instant::now();
+        let encryptor =
+            age::Encryptor::with_recipients(std::iter::once(&recipient as &dyn age::Recipient));
+        let mut to = encryptor.unwrap().wrap_output(Nowhere).unwrap();
+        let mut from = Endless {
+            left: BYTES / 4,
+            fills: false,
+        };
+        let mut buffer = vec![7; 1 << 20];
+        loop {
+            let count = from.read(&mut buffer).unwrap();
+            if count == 0 {
+                break;
+            }
+            to.write_all(&buffer[..count]).unwrap();
+        }
+        to.finish().unwrap();
+        (BYTES / 4) as f64 / begun.elapsed().as_secs_f64() / 1e9
+    };
+    let plugin = Encryptor::new(load(&age_plugin()), unlimited()).unwrap();
+    let to = [Recipient::PublicKey(recipient.to_string())];
+    let sandboxed = || {
+        let begun = Instant::now();
+        let from = Endless {
+            left: BYTES / 4,
+            fills: false,
+        };
+        plugin.seal(&to, Box::new(from), Box::new(Nowhere)).unwrap();
+        (BYTES / 4) as f64 / begun.elapsed().as_secs_f64() / 1e9
+    };
+    let mut ratios: Vec<f64> = (0..5).map(|_| sandboxed() / native()).collect();
+    ratios.sort_by(f64::total_cmp);
     println!(
-        "{:32} {:6.1} us",
-        "an empty call",
+        "sealing: plugin {:.2} GB/s, crate {:.2} GB/s",
+        sandboxed(),
+        native()
+    );
+    report(
+        "sealing by the age plugin, of the age crate",
+        ratios[2],
+        ">=",
+        0.7,
+        "times",
+    );
+}
+
+#[test]
+#[ignore = "a measurement, not a check"]
+fn a_plugin_is_ready_soon() {
+    let cache = tempfile::tempdir().unwrap();
+    let bytes = age_plugin();
+    let digest = holdfast_sandbox::component::digest(&bytes);
+    let ready = || {
+        let begun = Instant::now();
+        let sandbox = Sandbox::new(SandboxConfig {
+            cache: Some(cache.path().to_owned()),
+            compiler: Compiler::Here,
+        });
+        let plugin = sandbox.unwrap().load("age", &bytes, &digest).unwrap();
+        Encryptor::new(plugin, unlimited())
+            .unwrap()
+            .check(&[])
+            .unwrap();
         begun.elapsed().as_secs_f64() * 1e3
+    };
+    println!("{:32} {:6.1} ms", "a plugin is compiled in", ready());
+    let mut times: Vec<f64> = (0..9).map(|_| ready()).collect();
+    times.sort_by(f64::total_cmp);
+    report(
+        "a plugin is ready, from the cache",
+        times[4],
+        "<=",
+        20.0,
+        "ms",
     );
 }
