@@ -4,7 +4,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . tests/prepare.sh
 prepare
-echo "== format";  cargo fmt --all --check; (cd plugins && cargo fmt --all --check); (cd tests/hostile/guest && cargo fmt --check)
+echo "== format"
+for workspace in . plugins tests/hostile/guest tests/golden/components; do
+    (cd "$workspace" && cargo fmt --all --check)
+done
 echo "== clippy";  cargo clippy --quiet --workspace --all-targets -- -D warnings
 echo "== build";   cargo build --quiet --workspace
 build_plugins "$CARGO_TARGET_DIR/debug/cargo-holdfast"
