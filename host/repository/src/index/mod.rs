@@ -87,7 +87,7 @@ impl Index {
         let loose: Vec<_> = segments.iter().filter(|id| !covered.contains(id)).collect();
         for id in &loose {
             let table = Table::of_packs(&read(id)?, vec![**id]);
-            tables.push(Arc::new(table));
+            tables.push(Arc::new(table.on_disk(cache)));
         }
         let mut index = Self { tables };
         if loose.len() > LOOSE_MAX || (cache.is_some() && covered.is_empty() && !loose.is_empty()) {
@@ -98,19 +98,22 @@ impl Index {
     }
 
     fn merge(&mut self, cache: Option<&Path>) -> io::Result<()> {
-        let merged = Table::merge(&self.tables)?;
-        if let Some(cache) = cache
-            && let Err(error) = merged.save(&merged_path(cache))
-        {
-            tracing::debug!(%error, "the index is not kept in the cache");
-        }
+        let kept = cache.map(|cache| Table::merge_into(&self.tables, &merged_path(cache)));
+        let merged = match kept {
+            Some(Ok(merged)) => merged,
+            Some(Err(error)) => {
+                tracing::debug!(%error, "the index is not kept in the cache");
+                Table::merge(&self.tables)?
+            }
+            None => Table::merge(&self.tables)?,
+        };
         self.tables = vec![Arc::new(merged)];
         Ok(())
     }
 }
 
 fn merged_path(cache: &Path) -> PathBuf {
-    cache.join("index-v1")
+    cache.join("index-v2")
 }
 
 /// Opens the merged table if it is sound and covers nothing that was removed.

@@ -7,15 +7,19 @@
 //! Records are read with `pread`, not mapped: a cache file that shrinks under us is then an error
 //! and not a signal, and no unsafe code is needed.
 
+mod file;
+mod merge;
+
 use super::{Location, records};
 use crate::format::segment::{IndexedPack, PackKind};
 use holdfast_base::id::{ChunkId, PackId, SegmentId};
-use std::collections::HashMap;
+use merge::{Cursor, Merged};
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use xorf::{BinaryFuse8, Filter};
 
 /// Bytes of one record in a file.
@@ -24,7 +28,6 @@ const RECORD_BYTES: usize = 56;
 const FENCE_EVERY: usize = 64;
 /// A filter is made for so many chunks at a time, which bounds the memory that making it takes.
 const FILTER_CHUNKS: usize = 1 << 18;
-const MAGIC: &[u8; 8] = b"hf-idx-1";
 
 /// A chunk as a table lists it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -219,51 +222,44 @@ impl Table {
         })
     }
 
-    fn row(&self, at: u64) -> io::Result<Record> {
-        match &self.rows {
-            Rows::Memory(rows) => Ok(rows[at as usize]),
-            Rows::File { file, offset, .. } => {
-                let mut bytes = [0; RECORD_BYTES];
-                file.read_exact_at(&mut bytes, offset + at * RECORD_BYTES as u64)?;
-                Ok(Record::decode(&bytes))
-            }
-        }
-    }
-
     /// Merges tables; of a chunk that lies in several places the first is kept.
     ///
     /// # Errors
     /// A table cannot be read.
     pub fn merge(tables: &[Arc<Table>]) -> io::Result<Self> {
-        let mut packs = Vec::new();
-        let mut ordinals: HashMap<PackNote, u32> = HashMap::new();
+        let mut merged = Merged::new(tables)?;
         let mut rows = Vec::new();
-        for table in tables {
-            let places: Vec<u32> = table
-                .packs
-                .iter()
-                .map(|pack| {
-                    *ordinals.entry(*pack).or_insert_with(|| {
-                        packs.push(*pack);
-                        packs.len() as u32 - 1
-                    })
-                })
-                .collect();
-            for at in 0..table.len() {
-                let row = table.row(at)?;
-                let pack = *places.get(row.pack as usize).ok_or_else(|| {
-                    io::Error::new(io::ErrorKind::InvalidData, "a row names no pack")
-                })?;
-                rows.push(Record { pack, ..row });
-            }
+        while let Some(row) = merged.next()? {
+            rows.push(row);
         }
-        rows.sort_by_key(|row| row.id);
-        rows.dedup_by_key(|row| row.id);
-        let segments = tables
-            .iter()
-            .flat_map(|table| table.segments.iter().copied())
-            .collect();
+        let Merged {
+            packs, segments, ..
+        } = merged;
         Ok(Self::new(packs, segments, rows))
+    }
+
+    /// Merges tables into a file, whole or not at all, holding little of them in memory.
+    ///
+    /// # Errors
+    /// A table cannot be read, or the file cannot be written; an earlier one stays as it was.
+    pub fn merge_into(tables: &[Arc<Table>], path: &Path) -> io::Result<Self> {
+        let mut merged = Merged::new(tables)?;
+        let (packs, segments) = (merged.packs.clone(), merged.segments.clone());
+        file::write(path, &packs, &segments, || merged.next())?;
+        Self::open(path)
+    }
+
+    /// Puts the rows into a nameless file of the cache, where there is one, so that the table takes
+    /// little memory.
+    #[must_use]
+    pub fn on_disk(self, cache: Option<&Path>) -> Self {
+        static NAMES: AtomicU64 = AtomicU64::new(0);
+        let Some(cache) = cache else { return self };
+        let number = NAMES.fetch_add(1, Ordering::Relaxed);
+        let path = cache.join(format!("run-{}-{number}", std::process::id()));
+        let opened = self.save(&path).and_then(|()| Self::open(&path));
+        let _ = std::fs::remove_file(&path);
+        opened.unwrap_or(self)
     }
 
     /// Writes the table to a file, whole or not at all.
@@ -271,36 +267,12 @@ impl Table {
     /// # Errors
     /// The file cannot be written; an earlier one stays as it was.
     pub fn save(&self, path: &Path) -> io::Result<()> {
-        let mut body = Vec::new();
-        body.extend_from_slice(&(self.packs.len() as u32).to_le_bytes());
-        body.extend_from_slice(&(self.segments.len() as u32).to_le_bytes());
-        body.extend_from_slice(&self.len().to_le_bytes());
-        for pack in &self.packs {
-            body.extend_from_slice(pack.id.as_bytes());
-            body.push(pack.kind.code());
-            body.extend_from_slice(&pack.epoch.to_le_bytes());
-        }
-        for segment in &self.segments {
-            body.extend_from_slice(segment.as_bytes());
-        }
-        let temporary = path.with_extension(format!("{}.new", std::process::id()));
-        let write = || -> io::Result<()> {
-            let mut to = BufWriter::with_capacity(1 << 20, File::create(&temporary)?);
-            to.write_all(MAGIC)?;
-            to.write_all(&(body.len() as u64).to_le_bytes())?;
-            to.write_all(&body)?;
-            let mut rows_hash = blake3::Hasher::new();
-            rows_hash.update(&body);
-            for at in 0..self.len() {
-                let row = self.row(at)?.encode();
-                rows_hash.update(&row);
-                to.write_all(&row)?;
-            }
-            to.write_all(rows_hash.finalize().as_bytes())?;
-            to.flush()?;
-            std::fs::rename(&temporary, path)
-        };
-        write().inspect_err(|_| drop(std::fs::remove_file(&temporary)))
+        let mut rows = Cursor::new(self)?;
+        file::write(path, &self.packs, &self.segments, || {
+            let row = rows.row;
+            rows.advance()?;
+            Ok(row)
+        })
     }
 
     /// Opens a table that [`Table::save`] wrote, and checks it.
@@ -308,83 +280,7 @@ impl Table {
     /// # Errors
     /// The file is absent, of another version, or damaged.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let damaged = || io::Error::new(io::ErrorKind::InvalidData, "the file is damaged");
-        let mut file = File::open(path)?;
-        let total = file.metadata()?.len();
-        let mut head = [0; 16];
-        file.read_exact(&mut head)?;
-        let body_bytes = u64::from_le_bytes(head[8..].try_into().map_err(|_| damaged())?);
-        if &head[..8] != MAGIC || body_bytes > total || body_bytes < 16 {
-            return Err(damaged());
-        }
-        let mut body = vec![0; body_bytes as usize];
-        file.read_exact(&mut body)?;
-        let (packs, segments, count) = decode_body(&body).ok_or_else(damaged)?;
-        let offset = 16 + body_bytes;
-        if offset + count * RECORD_BYTES as u64 + 32 != total {
-            return Err(damaged());
-        }
-        let (filters, fences) = read_front(&mut file, &body, count)?;
-        Ok(Self {
-            packs,
-            segments,
-            rows: Rows::File {
-                file,
-                offset,
-                count,
-            },
-            filters,
-            fences,
-        })
-    }
-}
-
-fn decode_body(body: &[u8]) -> Option<(Vec<PackNote>, Vec<SegmentId>, u64)> {
-    let mut wire = crate::format::wire::Wire::new(body, "cached index");
-    let pack_count = u32::from_le_bytes(wire.array().ok()?);
-    let segment_count = u32::from_le_bytes(wire.array().ok()?);
-    let count = u64::from_le_bytes(wire.array().ok()?);
-    let mut packs = Vec::new();
-    for _ in 0..pack_count {
-        let id = PackId(wire.array().ok()?);
-        let kind = PackKind::of_code(wire.byte().ok()?)?;
-        packs.push(PackNote {
-            id,
-            kind,
-            epoch: u32::from_le_bytes(wire.array().ok()?),
-        });
-    }
-    let mut segments = Vec::new();
-    for _ in 0..segment_count {
-        segments.push(SegmentId(wire.array().ok()?));
-    }
-    wire.is_empty().then_some((packs, segments, count))
-}
-
-/// Reads all rows once: for the filter and the fences, and to see that the file is whole.
-fn read_front(file: &mut File, body: &[u8], count: u64) -> io::Result<Front> {
-    let damaged = || io::Error::new(io::ErrorKind::InvalidData, "the file is damaged");
-    let mut hash = blake3::Hasher::new();
-    hash.update(body);
-    let mut builder = FrontBuilder::default();
-    let mut buffer = vec![0; RECORD_BYTES * 16_384];
-    let mut left = count as usize;
-    while left > 0 {
-        let rows = left.min(16_384);
-        let bytes = &mut buffer[..rows * RECORD_BYTES];
-        file.read_exact(bytes)?;
-        hash.update(bytes);
-        for row in bytes.as_chunks::<RECORD_BYTES>().0 {
-            builder.push(&Record::decode(row).id);
-        }
-        left -= rows;
-    }
-    let mut stored = [0; 32];
-    file.read_exact(&mut stored)?;
-    if hash.finalize() != stored {
-        Err(damaged())
-    } else {
-        Ok(builder.finish())
+        file::open(path)
     }
 }
 
@@ -488,6 +384,33 @@ mod tests {
             assert_eq!(opened.segments(), [SegmentId([1; 32])]);
             finds_all(&opened, chunks);
         }
+    }
+
+    #[test]
+    fn merged_tables_name_the_pack_of_the_first_that_had_a_chunk() {
+        let directory = tempfile::tempdir().unwrap();
+        let few = Table::of_packs(&packs(10), vec![SegmentId([1; 32])]);
+        let mut others = packs(3_000);
+        others[0].id = PackId([4; 32]);
+        let many = Table::of_packs(&others, vec![SegmentId([2; 32])]);
+        let tables = [few.on_disk(Some(directory.path())), many].map(Arc::new);
+        let path = directory.path().join("merged");
+        for merged in [
+            Table::merge(&tables).unwrap(),
+            Table::merge_into(&tables, &path).unwrap(),
+        ] {
+            assert_eq!(merged.len(), 3_000);
+            assert_eq!(merged.segments().len(), 2);
+            finds_all(&merged, 3_000);
+            for n in [0_u32, 9, 10, 2_999] {
+                let id = ChunkId(*blake3::hash(&n.to_le_bytes()).as_bytes());
+                let pack = if n < 10 { 3 } else { 4 };
+                let found = merged.find(&id).unwrap().unwrap();
+                assert_eq!(found.pack, PackId([pack; 32]));
+            }
+        }
+        let left = std::fs::read_dir(directory.path()).unwrap().count();
+        assert_eq!(left, 1);
     }
 
     #[test]

@@ -198,7 +198,7 @@ impl Catalogue {
         self.store.create(&segment_name(&id)?, &sealed)?;
         self.stored
             .fetch_add(sealed.len() as u64, Ordering::Relaxed);
-        let table = self.table(&packs, id);
+        let table = Table::of_packs(&packs, vec![id]).on_disk(self.cache.as_deref());
         let parts = packs
             .iter()
             .flat_map(|pack| &pack.frames)
@@ -206,18 +206,6 @@ impl Catalogue {
         self.dedup
             .indexed(Arc::new(table), parts.map(|part| part.id));
         Ok(())
-    }
-
-    /// Makes a table that takes little memory, where there is a cache to put its rows into.
-    fn table(&self, packs: &[IndexedPack], id: SegmentId) -> Table {
-        let table = Table::of_packs(packs, vec![id]);
-        let Some(cache) = &self.cache else {
-            return table;
-        };
-        let path = cache.join(format!("run-{}-{}", std::process::id(), id.short()));
-        let on_disk = table.save(&path).and_then(|()| Table::open(&path));
-        let _ = std::fs::remove_file(&path);
-        on_disk.unwrap_or(table)
     }
 }
 
