@@ -15,8 +15,10 @@ use holdfast_base::id::ChunkId;
 pub const CHUNK_MAX: u32 = 32 << 20;
 /// Largest frame, expanded: one chunk, or a group that stopped growing at the target.
 pub const FRAME_EXPANDED_MAX: u32 = CHUNK_MAX;
-/// Most chunks in one pack; bounds the memory that a table takes.
-pub const CHUNKS_MAX: usize = 262_144;
+/// A writer closes a frame that holds so many chunks, however small they are.
+pub const FRAME_CHUNKS: usize = 4_096;
+/// A writer closes a pack that holds so many; bounds the memory that a table takes.
+pub const PACK_CHUNKS: usize = 65_536;
 
 const WHAT: &str = "pack";
 const TABLE_VERSION: u8 = 1;

@@ -8,7 +8,7 @@
 //!   a bit, or a compressor that errs, is found while the data is still there to be read again.
 //! - Expanding is bounded by the size that the index names, itself bounded by the format.
 
-use crate::format::pack::{FRAME_EXPANDED_MAX, Part, put_raw_frame};
+use crate::format::pack::{FRAME_CHUNKS, FRAME_EXPANDED_MAX, Part, put_raw_frame};
 use crate::keys::{Domain, IdKey};
 use holdfast_base::id::ChunkId;
 
@@ -106,7 +106,7 @@ impl Compressor {
             offset,
             length: bytes.len() as u32,
         });
-        if group.bytes.len() >= self.target {
+        if group.bytes.len() >= self.target || group.parts.len() >= FRAME_CHUNKS {
             self.close(is_raw).map(Some)
         } else {
             Ok(None)

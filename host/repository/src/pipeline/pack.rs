@@ -7,7 +7,7 @@ use super::compress::FrameBytes;
 use super::put::{Finished, Put};
 use super::seal::{Recipient, SealError, Sealer};
 use crate::error::RepositoryError;
-use crate::format::pack::{CHUNKS_MAX, Frame, tail};
+use crate::format::pack::{Frame, PACK_CHUNKS, tail};
 use crate::format::segment::PackKind;
 use crossbeam_channel::Receiver;
 use holdfast_store::{Store, Upload};
@@ -125,7 +125,7 @@ impl PackReader {
     fn advance(&mut self) {
         self.at = 0;
         self.current.clear();
-        let is_full = self.written >= self.target || self.chunks >= CHUNKS_MAX / 2;
+        let is_full = self.written >= self.target || self.chunks >= PACK_CHUNKS;
         let next = self.next.take().or_else(|| {
             if is_full {
                 None
