@@ -26,6 +26,8 @@ const METADATA_FRAME: usize = 256 << 10;
 const ITEMS_MEAN: u32 = 32;
 /// A piece of the item stream holds at most this many bytes.
 const ITEMS_BYTES_MAX: usize = 256 << 10;
+/// An entry of so many chunks ends a piece, so that they need not be held for it.
+const CONTENTS_MAX: usize = 4096;
 /// One reference in so many ends a piece of the reference stream.
 const REFERENCES_MEAN: u32 = 64;
 /// A piece of the reference stream holds at most this many references.
@@ -216,15 +218,20 @@ impl Streams {
         self.files += u64::from(done.item.entry.has_content());
         self.bytes += done.item.content_bytes;
         done.item.encode(&mut self.items);
-        self.contents.extend_from_slice(&done.chunks);
         let cut = self.id_key.cut_value(done.item.entry.path.as_bytes());
-        if cut.is_multiple_of(ITEMS_MEAN) || self.items.len() >= ITEMS_BYTES_MAX {
-            self.close_items()?;
+        if cut.is_multiple_of(ITEMS_MEAN)
+            || self.items.len() >= ITEMS_BYTES_MAX
+            || done.chunks.len() >= CONTENTS_MAX
+        {
+            self.close_items(&done.chunks)
+        } else {
+            self.contents.extend_from_slice(&done.chunks);
+            Ok(())
         }
-        Ok(())
     }
 
-    fn close_items(&mut self) -> Result<(), RepositoryError> {
+    /// Ends a piece of the item stream, whose last entry has the content `last`.
+    fn close_items(&mut self, last: &[ChunkId]) -> Result<(), RepositoryError> {
         if self.items.is_empty() {
             return Ok(());
         }
@@ -236,8 +243,9 @@ impl Streams {
         }
         self.items.clear();
         self.refer(Reference::Items(id))?;
-        for chunk in std::mem::take(&mut self.contents) {
-            self.refer(Reference::Content(chunk))?;
+        let before = std::mem::take(&mut self.contents);
+        for chunk in before.iter().chain(last) {
+            self.refer(Reference::Content(*chunk))?;
         }
         Ok(())
     }
@@ -275,7 +283,7 @@ impl Streams {
 
     /// Closes both streams, and builds the trunk until its top fits into a snapshot's root.
     fn finish(&mut self) -> Result<Trunk, RepositoryError> {
-        self.close_items()?;
+        self.close_items(&[])?;
         self.close_references()?;
         let mut trunk = Trunk {
             levels: 0,

@@ -8,6 +8,7 @@ use crate::sequence::{Done, Finished};
 use crossbeam_channel::Sender;
 use holdfast_base::entry::{Entry, FileContent, Identity};
 use holdfast_base::id::ChunkId;
+use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex};
 
@@ -37,16 +38,25 @@ struct Slot {
 
 #[derive(Default)]
 struct SlotState {
-    groups: Vec<Option<Vec<ChunkId>>>,
-    outstanding: usize,
+    /// The chunks of all groups up to the first that is outstanding.
+    chunks: Vec<ChunkId>,
+    /// How many groups are in `chunks`.
+    gathered: usize,
+    /// The groups after them: they come back in any order.
+    groups: VecDeque<Option<Vec<ChunkId>>>,
     closed: Option<(Entry, u64, Option<Identity>)>,
 }
 
 impl Slot {
     fn complete(&self, group: usize, ids: Vec<ChunkId>) -> Result<(), RepositoryError> {
         let mut state = lock(&self.state);
-        state.groups[group] = Some(ids);
-        state.outstanding -= 1;
+        let place = group - state.gathered;
+        state.groups[place] = Some(ids);
+        while let Some(Some(ids)) = state.groups.front_mut().map(Option::take) {
+            state.chunks.extend(ids);
+            state.groups.pop_front();
+            state.gathered += 1;
+        }
         self.hand_over(&mut state)
     }
 
@@ -63,13 +73,13 @@ impl Slot {
 
     /// Hands the entry over when its last chunk is done: whoever comes last does it.
     fn hand_over(&self, state: &mut SlotState) -> Result<(), RepositoryError> {
-        if state.outstanding > 0 {
+        if !state.groups.is_empty() {
             return Ok(());
         }
         let Some((entry, content_bytes, identity)) = state.closed.take() else {
             return Ok(());
         };
-        let chunks: Vec<ChunkId> = state.groups.drain(..).flatten().flatten().collect();
+        let chunks = std::mem::take(&mut state.chunks);
         let item = Item {
             entry,
             content_bytes,
@@ -150,9 +160,8 @@ impl Cutting {
         self.cut = 0;
         let group = {
             let mut state = lock(&self.slot.state);
-            state.groups.push(None);
-            state.outstanding += 1;
-            state.groups.len() - 1
+            state.groups.push_back(None);
+            state.gathered + state.groups.len() - 1
         };
         let lengths = std::mem::take(&mut self.lengths);
         session.send(Job::Chunks(CutChunks {
