@@ -10,6 +10,7 @@
 //! - The first failure ends the run: everybody else finds its queue closed. Nothing is committed.
 //! - Only [`Session::commit`] commits, and only with the proof that the source ended well.
 
+mod found;
 mod note;
 mod setup;
 mod stream;

@@ -8,7 +8,7 @@
 //! Compiling happens in a child process with limits of its own, since a component can be made to
 //! take a compiler very long.
 
-use crate::engine::engine;
+use crate::codegen::engine;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::hash::{Hash, Hasher};
 use std::io::{self, Read, Write};
@@ -238,7 +238,7 @@ fn deserialize(engine: &Engine, compiled: &[u8]) -> Result<Component, CacheError
 
 fn compile_here(bytes: &[u8]) -> Result<Vec<u8>, CacheError> {
     let failed = |detail| CacheError::Compile { detail };
-    let engine = engine().map_err(|e| failed(e.to_string()))?;
+    let engine = engine().map_err(|e| failed(format!("{e:#}")))?;
     engine
         .precompile_component(bytes)
         .map_err(|e| failed(format!("{e:#}")))

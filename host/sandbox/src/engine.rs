@@ -1,14 +1,14 @@
 //! The engine, and what loads plugins into it.
 
 use crate::cache::{CacheError, CompiledCache, Compiler};
+use crate::codegen::engine;
 use crate::component::{CONTRACT, ComponentError, Inspection, digest, inspect};
-use crate::limits::STACK_BYTES_MAX;
 use crate::plugin::Plugin;
 use crate::watchdog::Watchdog;
 use holdfast_base::error::{Describe, Hint, Kind};
 use std::path::PathBuf;
 use std::sync::Arc;
-use wasmtime::{Config, Engine, OptLevel, WasmBacktraceDetails};
+use wasmtime::Engine;
 
 /// What the sandbox needs to know.
 #[derive(Debug, Clone)]
@@ -84,29 +84,15 @@ impl Describe for LoadError {
     }
 }
 
-/// Returns the settings of the engine. Whoever compiles and whoever runs must agree on them.
-pub(crate) fn engine() -> Result<Engine, LoadError> {
-    let mut config = Config::new();
-    config
-        .wasm_component_model(true)
-        .epoch_interruption(true)
-        .cranelift_opt_level(OptLevel::Speed)
-        .wasm_backtrace_details(WasmBacktraceDetails::Disable)
-        .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(32))
-        .wasm_memory64(false)
-        .max_wasm_stack(STACK_BYTES_MAX);
-    Engine::new(&config).map_err(|e| LoadError::Engine {
-        detail: format!("{e:#}"),
-    })
-}
-
 impl Sandbox {
     /// Sets the engine up and starts its clock.
     ///
     /// # Errors
     /// The engine does not work on this machine.
     pub fn new(config: SandboxConfig) -> Result<Self, LoadError> {
-        let engine = engine()?;
+        let engine = engine().map_err(|e| LoadError::Engine {
+            detail: format!("{e:#}"),
+        })?;
         let watchdog = Watchdog::start(&engine);
         let watchdog = watchdog.map_err(|e| LoadError::Engine {
             detail: e.to_string(),

@@ -6,6 +6,8 @@ pub mod bindings;
 pub mod cache;
 /// What a guest can do: one file for each interface of the contract.
 pub mod capability;
+/// The clock that interrupts.
+mod codegen;
 /// Components as files: looked at, never run.
 pub mod component;
 /// The engine, and what loads plugins into it.
@@ -22,7 +24,6 @@ pub mod pattern;
 pub mod plugin;
 /// What the sandbox needs from whoever runs plugins.
 pub mod ports;
-/// The clock that interrupts.
 mod watchdog;
 
 pub use component::{ComponentError, Inspection};

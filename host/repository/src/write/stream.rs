@@ -1,6 +1,6 @@
 //! Streams and large files: cut on the caller's thread, named and compressed by all workers.
 
-use super::worker::{changed_under_reader, opened, unreadable};
+use super::found::{changed_under_reader, opened, unreadable};
 use super::{Job, Session, lock};
 use crate::error::RepositoryError;
 use crate::format::item::Item;

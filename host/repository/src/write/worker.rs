@@ -1,5 +1,6 @@
 //! Workers: read small files, name chunks, and make frames of those that are new.
 
+use super::found::{changed_under_reader, opened, unreadable};
 use super::stream::CutChunks;
 use super::{Job, Pending, Shared, without_content};
 use crate::error::RepositoryError;
@@ -8,7 +9,7 @@ use crate::keys::Domain;
 use crate::pipeline::compress::{Compressor, FRAME_TARGET, FrameBytes};
 use crate::sequence::{Done, Finished};
 use crossbeam_channel::{Receiver, Sender};
-use holdfast_base::entry::{Entry, EntryKind, FileContent, OpenFile, Warning};
+use holdfast_base::entry::{Entry, EntryKind, FileContent};
 use holdfast_base::id::ChunkId;
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -255,39 +256,4 @@ fn read_some(file: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
 enum ReadError {
     File(io::Error),
     Run(RepositoryError),
-}
-
-/// Completes an entry with what only the open file tells.
-pub(super) fn opened(shared: &Shared, entry: &mut Entry, file: &dyn OpenFile) {
-    if let EntryKind::File { size, extents } = &mut entry.kind {
-        *size = file.size();
-        *extents = file.extents().map(<[_]>::to_vec);
-    }
-    let xattrs = file.xattrs();
-    if let Some(message) = xattrs.trouble {
-        let subject = entry.path.to_string();
-        shared.warn(Warning { subject, message });
-    }
-    if let Some(ownership) = &mut entry.ownership {
-        ownership.xattrs = xattrs.pairs;
-    }
-}
-
-pub(super) fn changed_under_reader(entry: &Entry) -> Warning {
-    Warning {
-        subject: entry.path.to_string(),
-        message: "it changed while it was read; what was read is stored".into(),
-    }
-}
-
-pub(super) fn unreadable(entry: &Entry, error: &io::Error) -> Warning {
-    let message = if error.kind() == io::ErrorKind::NotFound {
-        "it vanished before it could be read, and is left out".to_owned()
-    } else {
-        format!("it cannot be read and is left out: {error}")
-    };
-    Warning {
-        subject: entry.path.to_string(),
-        message,
-    }
 }

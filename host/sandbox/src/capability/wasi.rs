@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn all_of_it_links() {
-        let engine = crate::engine::engine().unwrap();
+        let engine = crate::codegen::engine().unwrap();
         link(&mut Linker::new(&engine)).unwrap();
     }
 }

@@ -4,7 +4,7 @@
 //! come a second cipher, translations and post-quantum keys. The tests hold this against the crate
 //! and against the stock program, in both directions.
 
-use crate::keys::FileKey;
+use crate::file_key::FileKey;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 use hmac::{Hmac, Mac};

@@ -4,16 +4,13 @@
 //! - A passphrase stands alone: a header that has others beside it is refused.
 //! - What a file may demand of us for its passphrase is bounded.
 
+use crate::file_key::{FileKey, expand, random_array};
 use crate::header::{Header, Stanza};
 use crate::scrypt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 use bech32::{Bech32, Hrp};
-use hkdf::Hkdf;
-use holdfast_sdk::host::crypto::{Aead, Key};
-use holdfast_sdk::host::random;
 use holdfast_sdk::{Failure, FailureKind, Identity, KeyPair, Recipient};
-use sha2::Sha256;
 use x25519_dalek::{PublicKey, StaticSecret};
 
 const X25519: &str = "X25519";
@@ -24,38 +21,6 @@ const SCRYPT_SALT: &[u8] = b"age-encryption.org/v1/scrypt";
 pub(crate) const SCRYPT_LOG_N: u8 = 18;
 /// Most work that a file may demand of us: ten times as much.
 const SCRYPT_LOG_N_MAX: u8 = 20;
-
-/// The key of one file.
-pub(crate) struct FileKey([u8; 16]);
-
-impl FileKey {
-    pub(crate) fn random() -> Self {
-        Self(random_array())
-    }
-
-    #[cfg(test)]
-    pub(crate) fn of(bytes: [u8; 16]) -> Self {
-        Self(bytes)
-    }
-
-    /// Derives a key for one purpose.
-    pub(crate) fn derive(&self, salt: Option<&[u8]>, purpose: &[u8]) -> [u8; 32] {
-        expand(salt, &self.0, purpose)
-    }
-}
-
-fn expand(salt: Option<&[u8]>, secret: &[u8], info: &[u8]) -> [u8; 32] {
-    let mut key = [0; 32];
-    // Expanding fails only for lengths of more than 255 blocks.
-    let _ = Hkdf::<Sha256>::new(salt, secret).expand(info, &mut key);
-    key
-}
-
-fn random_array<const N: usize>() -> [u8; N] {
-    let mut array = [0; N];
-    array.copy_from_slice(&random::bytes(N as u32));
-    array
-}
 
 fn bech32_bytes(text: &str, prefix: &str) -> Option<[u8; 32]> {
     let (found, bytes) = bech32::decode(text).ok()?;
@@ -111,19 +76,6 @@ pub(crate) fn generate() -> Result<KeyPair, Failure> {
     })
 }
 
-fn seal_key(wrap_key: &[u8; 32], file_key: &FileKey) -> Result<Vec<u8>, Failure> {
-    Key::load(Aead::Chacha20Poly1305, wrap_key)?.seal(&[0; 12], &[], &file_key.0)
-}
-
-fn open_key(wrap_key: &[u8; 32], body: &[u8]) -> Option<FileKey> {
-    let key = Key::load(Aead::Chacha20Poly1305, wrap_key).ok()?;
-    key.open(&[0; 12], &[], body)
-        .ok()?
-        .try_into()
-        .ok()
-        .map(FileKey)
-}
-
 /// Wraps a file's key for a recipient; `log_n` is the work that a passphrase costs.
 pub(crate) fn wrap(
     file_key: &FileKey,
@@ -153,7 +105,7 @@ fn wrap_to_key(file_key: &FileKey, recipient: &PublicKey) -> Result<Stanza, Fail
     Ok(Stanza {
         kind: X25519.into(),
         arguments: vec![BASE64.encode(share.as_bytes())],
-        body: seal_key(&wrap_key, file_key)?,
+        body: file_key.seal(&wrap_key)?,
     })
 }
 
@@ -170,7 +122,7 @@ fn wrap_to_passphrase(file_key: &FileKey, passphrase: &str, log_n: u8) -> Result
     Ok(Stanza {
         kind: SCRYPT.into(),
         arguments: vec![BASE64.encode(salt), log_n.to_string()],
-        body: seal_key(&wrap_key, file_key)?,
+        body: file_key.seal(&wrap_key)?,
     })
 }
 
@@ -210,7 +162,7 @@ fn unwrap_with_keys(header: &Header, keys: &[StaticSecret]) -> Option<FileKey> {
         for (secret, public) in keys.iter().zip(&publics) {
             let salt = [share.as_slice(), public.as_bytes()].concat();
             let wrap_key = shared_key(secret, &PublicKey::from(share), &salt);
-            if let Some(file_key) = wrap_key.and_then(|key| open_key(&key, &stanza.body)) {
+            if let Some(file_key) = wrap_key.and_then(|key| FileKey::open(&key, &stanza.body)) {
                 return Some(file_key);
             }
         }
@@ -236,5 +188,5 @@ fn unwrap_with_passphrase(header: &Header, passphrase: &str) -> Result<Option<Fi
         return Err(Failure::new(FailureKind::Limit, message));
     }
     let wrap_key = scrypt::derive(passphrase.as_bytes(), &scrypt_salt(&salt), log_n)?;
-    Ok(open_key(&wrap_key, &stanza.body))
+    Ok(FileKey::open(&wrap_key, &stanza.body))
 }

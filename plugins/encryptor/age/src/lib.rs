@@ -5,16 +5,17 @@
 //! - A file that was cut short, even between two segments, does not open: its last segment bears a
 //!   mark, and the host demands it.
 
+mod file_key;
 mod header;
 mod keys;
 mod scrypt;
 
+use file_key::FileKey;
 use header::Header;
 use holdfast_sdk::host::crypto::{Aead, Key, Segments};
 use holdfast_sdk::host::random;
 use holdfast_sdk::prelude::*;
 use holdfast_sdk::{Blob, Encryptor, Identity, KeyPair, Recipient};
-use keys::FileKey;
 
 /// Bytes of plaintext in a segment, as age has it.
 const SEGMENT: u64 = 64 << 10;
