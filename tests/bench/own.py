@@ -79,7 +79,7 @@ class Own:
         wall, memory = self.stream(blocks, "stream")
         self.say(f"memory of a stream of {blocks * self.block / GIB:.1f} GiB ({wall:.0f} s)",
                  memory / MIB, "<=", 256, "MiB")  # fmt: skip
-        self.say(f"the same, over that of {4 * self.block / GIB:.2f} GiB", memory / small, "<=", 1.25, "times")
+        self.say(f"the same of {4 * self.block / GIB:.2f} GiB", small / MIB, "<=", 256, "MiB")
 
     def tree(self, files, name):
         source = self.work / f"{name}-source"
@@ -103,7 +103,7 @@ class Own:
         first, second, memory = self.tree(files, "tree")
         what = f"memory of a tree of {files:,} files ({first:.0f} s, unchanged {second:.0f} s)"
         self.say(what, memory / MIB, "<=", 256, "MiB")
-        self.say(f"the same, over that of {few:,} files", memory / small, "<=", 1.25, "times")
+        self.say(f"the same of {few:,} files", small / MIB, "<=", 256, "MiB")
 
 
 def main():
