@@ -26,7 +26,7 @@ use crate::format::segment::PackKind;
 use crate::known::{Known, KnownReader, KnownWriter};
 use crate::pipeline::compress::FrameBytes;
 use crate::pipeline::dedup::Dedup;
-use crate::pipeline::pack::{CONTENT_PACK_BYTES, METADATA_PACK_BYTES, Packer};
+use crate::pipeline::pack::{METADATA_PACK_BYTES, Packer, content_pack_bytes};
 use crate::pipeline::put::{Catalogue, Put};
 use crate::pipeline::split::Cutter;
 use crate::repository::{Repository, random};
@@ -251,7 +251,7 @@ impl Session {
             kind,
             epoch,
             target: if kind == PackKind::Content {
-                CONTENT_PACK_BYTES
+                content_pack_bytes(self.shared.dedup.packs())
             } else {
                 METADATA_PACK_BYTES
             },

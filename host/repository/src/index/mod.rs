@@ -68,6 +68,12 @@ impl Index {
         self.tables.iter().map(|table| table.len()).sum()
     }
 
+    /// Returns how many packs are listed.
+    #[must_use]
+    pub fn packs(&self) -> usize {
+        self.tables.iter().map(|table| table.packs()).sum()
+    }
+
     /// Loads the segments of a repository, by way of the cache where there is one.
     ///
     /// # Errors

@@ -145,6 +145,12 @@ impl Table {
         &self.segments
     }
 
+    /// Returns the number of packs.
+    #[must_use]
+    pub fn packs(&self) -> usize {
+        self.packs.len()
+    }
+
     /// Returns the number of rows.
     #[must_use]
     pub fn len(&self) -> u64 {

@@ -31,6 +31,12 @@ impl Dedup {
         }
     }
 
+    /// Returns how many packs the repository held when the run began.
+    #[must_use]
+    pub fn packs(&self) -> usize {
+        self.index.packs()
+    }
+
     /// Returns whether the caller is the first to meet the chunk, and so must store it.
     ///
     /// # Errors

@@ -14,10 +14,21 @@ use holdfast_store::{Store, Upload};
 use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A pack of content is closed when it holds this much; growing with the repository comes later.
-pub const CONTENT_PACK_BYTES: u64 = 32 << 20;
+/// A pack of content is closed when it holds this much …
+const CONTENT_PACK_MIN: u64 = 32 << 20;
+/// … and in a large repository when it holds this much, so that there are fewer to list.
+const CONTENT_PACK_MAX: u64 = 128 << 20;
+/// So many packs have to be there for another mebibyte in the next ones.
+const PACKS_PER_MEBIBYTE: u64 = 32;
 /// A pack of metadata is closed when it holds this much.
 pub const METADATA_PACK_BYTES: u64 = 8 << 20;
+
+/// Returns the size at which a pack of content is closed in a repository that has `packs` of them.
+#[must_use]
+pub fn content_pack_bytes(packs: usize) -> u64 {
+    let mebibytes = packs as u64 / PACKS_PER_MEBIBYTE;
+    (mebibytes << 20).clamp(CONTENT_PACK_MIN, CONTENT_PACK_MAX)
+}
 
 /// What a packer needs, beside its frames.
 pub struct Packer {
@@ -193,5 +204,18 @@ impl Write for SealedSink {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packs_grow_with_the_repository_and_not_for_ever() {
+        assert_eq!(content_pack_bytes(0), 32 << 20);
+        assert_eq!(content_pack_bytes(1_000), 32 << 20);
+        assert_eq!(content_pack_bytes(2_048), 64 << 20);
+        assert_eq!(content_pack_bytes(1_000_000), 128 << 20);
     }
 }
