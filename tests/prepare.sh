@@ -17,9 +17,7 @@ prepare() {
     command -v sqlite3 >/dev/null || packages+=(sqlite3)
     command -v python3 >/dev/null || packages+=(python3)
     command -v rsync >/dev/null || packages+=(rsync)
-    if ! has_guest_target && ! { [ -x /usr/bin/rustc ] && [ -d /usr/lib/rustlib/src/rust/library ]; }; then
-        packages+=(rustc-web rust-web-src cargo-web)
-    fi
+    has_guest_compiler || packages+=(rustc-web rust-web-src cargo-web)
     [ ${#packages[@]} -eq 0 ] && return
     local as_root=()
     if [ "$(id -u)" -ne 0 ]; then
@@ -37,11 +35,33 @@ prepare() {
     fi
 }
 
-# Whether rustup's own compiler can already make WebAssembly.
+# Whether something here can make WebAssembly: rustup's compiler, which can be given the target, or else Debian's,
+# which brings the sources of its library.
+has_guest_compiler() {
+    has_guest_target && return
+    [ -x /usr/bin/rustc ] && [ -d /usr/lib/rustlib/src/rust/library ] && return
+    command -v rustup >/dev/null || return 1
+    echo "installing: the target wasm32-wasip2"
+    timeout 120 rustup target add wasm32-wasip2 >/dev/null 2>&1 && has_guest_target
+}
+
 has_guest_target() {
-    local sysroot
-    sysroot=$(rustc --print sysroot 2>/dev/null) || return 1
-    [ -d "$sysroot/lib/rustlib/wasm32-wasip2/lib" ] || [ -d "$sysroot/lib/rustlib/wasm32-unknown-unknown/lib" ]
+    local libraries
+    libraries=$(rustc --print sysroot 2>/dev/null)/lib/rustlib || return 1
+    [ -d "$libraries/wasm32-wasip2/lib" ] || [ -d "$libraries/wasm32-unknown-unknown/lib" ]
+}
+
+# Gets what a small rustup profile leaves out, and only the tests need.
+prepare_lints() {
+    local tool
+    for tool in rustfmt clippy; do
+        cargo "${tool#rust}" --version >/dev/null 2>&1 && continue
+        echo "installing: $tool"
+        if ! rustup component add "$tool" >/dev/null 2>&1; then
+            echo "missing: $tool. Install it with: rustup component add $tool" >&2
+            exit 1
+        fi
+    done
 }
 
 # Builds the plugins into $HOLDFAST_PLUGINS with a cargo-holdfast that was built before.

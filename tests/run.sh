@@ -4,6 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . tests/prepare.sh
 prepare
+prepare_lints
 echo "== format"
 for workspace in . plugins tests/hostile/guest tests/golden/components; do
     (cd "$workspace" && cargo fmt --all --check)
