@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
+mod names;
+mod output;
+
 use holdfast_tests::{TREE, World, noise};
 
 #[test]

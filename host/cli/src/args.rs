@@ -1,6 +1,7 @@
 //! What can be typed. The doc comments are the help texts.
 
 use clap::{Args, Parser, Subcommand};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Back up databases, volumes and files, and get them back
@@ -74,7 +75,7 @@ pub(crate) enum Command {
         /// JOB, JOB@ID, an id, or `latest`
         snapshot: String,
         /// Only these paths or patterns
-        paths: Vec<String>,
+        paths: Vec<OsString>,
         #[command(flatten)]
         keys: Keys,
     },
@@ -83,14 +84,14 @@ pub(crate) enum Command {
         /// JOB, JOB@ID, an id, or `latest`
         snapshot: String,
         /// The entry
-        path: String,
+        path: OsString,
         #[command(flatten)]
         keys: Keys,
     },
     /// Find entries by pattern in all snapshots
     Find {
         /// A path or pattern
-        pattern: String,
+        pattern: OsString,
         /// Only snapshots of this job
         #[arg(long)]
         job: Option<String>,
@@ -191,7 +192,7 @@ pub(crate) struct Restore {
     /// JOB, JOB@ID, an id, or `latest`
     pub(crate) snapshot: String,
     /// Only these paths or patterns
-    pub(crate) paths: Vec<String>,
+    pub(crate) paths: Vec<OsString>,
     /// Write files below this directory
     #[arg(long, value_name = "DIR", required_unless_present = "to_source")]
     pub(crate) target: Option<PathBuf>,

@@ -5,9 +5,11 @@ mod command;
 mod environment;
 mod exit;
 mod fail;
+mod progress;
 mod view;
 
 use clap::Parser;
+use holdfast_jobs::JobError;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -20,8 +22,12 @@ fn main() -> ExitCode {
     let arguments = args::Arguments::parse();
     let view = view::View::new(&arguments.global);
     environment::prepare(&arguments.global);
-    match command::run(arguments, &view) {
+    let code = match command::run(arguments, &view) {
         Ok(outcome) => outcome.code(),
         Err(error) => fail::tell(&error, &view),
+    };
+    match view.close() {
+        None => code,
+        Some(error) => fail::tell(&JobError::io("write to standard output")(error), &view),
     }
 }

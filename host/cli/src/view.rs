@@ -1,30 +1,54 @@
 //! What a person sees, and what a script reads: data on standard output, words on standard error.
 
 use crate::args::Global;
-use holdfast_repository::write::Gauge;
 use holdfast_sandbox::plugin::{Finding, Severity};
-use indicatif::{ProgressBar, ProgressStyle};
-use std::io::{IsTerminal, Write};
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+use std::sync::{Mutex, PoisonError};
+
+/// Bytes that are gathered before they are written: a listing may have millions of lines.
+const BUFFER_BYTES: usize = 64 << 10;
 
 /// Where and how a command speaks.
 pub(crate) struct View {
     json: bool,
     quiet: bool,
     colour: bool,
+    is_terminal: bool,
+    out: Mutex<Out>,
+}
+
+/// Standard output, and how writing to it went.
+struct Out {
+    to: BufWriter<Stdout>,
+    failure: Option<io::Error>,
+}
+
+impl Out {
+    fn write(&mut self, write: impl FnOnce(&mut BufWriter<Stdout>) -> io::Result<()>) {
+        if self.failure.is_none() {
+            self.failure = write(&mut self.to).err();
+        }
+    }
 }
 
 impl View {
     pub(crate) fn new(global: &Global) -> Self {
-        let colour = std::io::stderr().is_terminal()
-            && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+        let is_terminal = io::stderr().is_terminal();
+        let wants_none = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self {
             json: global.json,
             quiet: global.quiet,
-            colour,
+            colour: is_terminal && !wants_none,
+            is_terminal,
+            out: Mutex::new(Out {
+                to: BufWriter::with_capacity(BUFFER_BYTES, io::stdout()),
+                failure: None,
+            }),
         }
+    }
+
+    fn out(&self) -> std::sync::MutexGuard<'_, Out> {
+        self.out.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns whether the answer is for a script.
@@ -32,10 +56,45 @@ impl View {
         self.json
     }
 
+    /// Returns whether words go to a terminal.
+    pub(crate) fn is_terminal(&self) -> bool {
+        self.is_terminal
+    }
+
+    /// Returns whether somebody wants to know how far the work is.
+    pub(crate) fn tells_progress(&self) -> bool {
+        !self.quiet && !self.json
+    }
+
+    /// Returns whether nobody reads on, as after `head`: then there is no more to do.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.out().failure.is_some()
+    }
+
     /// Writes a line of data.
     pub(crate) fn line(&self, line: &str) {
-        // A reader that went away, as `head` does, is no failure.
-        let _ = writeln!(std::io::stdout().lock(), "{line}");
+        let mut out = self.out();
+        out.write(|to| writeln!(to, "{line}"));
+    }
+
+    /// Writes bytes of data through; returns whether anybody still reads.
+    pub(crate) fn bytes(&self, bytes: &[u8]) -> bool {
+        let mut out = self.out();
+        out.write(|to| to.write_all(bytes));
+        out.failure.is_none()
+    }
+
+    fn flush(&self) {
+        self.out().write(|to| to.flush());
+    }
+
+    /// Writes what is left, and says what went wrong with it.
+    ///
+    /// A reader that went away, as `head` does, is no failure.
+    pub(crate) fn close(&self) -> Option<io::Error> {
+        self.flush();
+        let failure = self.out().failure.take();
+        failure.filter(|error| error.kind() != io::ErrorKind::BrokenPipe)
     }
 
     /// Writes the answer: as JSON for a script, or as lines for people.
@@ -51,13 +110,23 @@ impl View {
     pub(crate) fn say(&self, line: &str) {
         if !self.quiet && !self.json {
             self.line(line);
+            self.flush();
         }
     }
 
     /// Writes words that somebody should read.
     pub(crate) fn warn(&self, words: &str) {
+        self.flush();
         let label = self.painted("warning", "33");
         let _ = writeln!(std::io::stderr().lock(), "{label}: {words}");
+    }
+
+    /// Writes words beside the data, unless they are not wanted.
+    pub(crate) fn note(&self, words: &str) {
+        if !self.quiet && !self.json {
+            self.flush();
+            let _ = writeln!(io::stderr().lock(), "{words}");
+        }
     }
 
     fn painted(&self, word: &str, code: &str) -> String {
@@ -74,6 +143,7 @@ impl View {
             let value = serde_json::json!({"error": message, "causes": causes, "hints": hints, "exit-code": code});
             self.line(&value.to_string());
         }
+        self.flush();
         let mut to = std::io::stderr().lock();
         let _ = writeln!(to, "{}: {message}", self.painted("error", "31"));
         for cause in causes {
@@ -105,43 +175,5 @@ impl View {
             }
         }
         has_error
-    }
-
-    /// Shows how far a run is, on a terminal.
-    pub(crate) fn watch(&self, label: &str, gauge: &Arc<Gauge>) -> Watch {
-        if self.quiet || self.json || !std::io::stderr().is_terminal() {
-            return Watch(None);
-        }
-        let bar = ProgressBar::new_spinner();
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix} {msg} {elapsed}") {
-            bar.set_style(style);
-        }
-        bar.set_prefix(label.to_owned());
-        let (shown, gauge) = (bar.clone(), Arc::clone(gauge));
-        std::thread::spawn(move || {
-            while !shown.is_finished() {
-                let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-                let bytes = holdfast_base::size::ByteSize(read(&gauge.bytes));
-                let new = holdfast_base::size::ByteSize(read(&gauge.new_bytes));
-                shown.set_message(format!(
-                    "{} entries, {bytes} read, {new} new",
-                    read(&gauge.entries)
-                ));
-                shown.tick();
-                std::thread::sleep(Duration::from_millis(100));
-            }
-        });
-        Watch(Some(bar))
-    }
-}
-
-/// A progress bar that goes when it is dropped.
-pub(crate) struct Watch(Option<ProgressBar>);
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        if let Some(bar) = &self.0 {
-            bar.finish_and_clear();
-        }
     }
 }

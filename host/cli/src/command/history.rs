@@ -14,6 +14,12 @@ pub(crate) fn run(
 ) -> Result<Outcome, JobError> {
     let mut runs = history::read(&places(global)?)?;
     runs.retain(|run| job.is_none_or(|job| run.job == job));
+    if runs.is_empty() {
+        let of = job
+            .map(|job| format!(" of job `{job}`"))
+            .unwrap_or_default();
+        view.note(&format!("no run{of} is in the history of this machine"));
+    }
     let runs = &runs[runs.len().saturating_sub(last)..];
     for run in runs {
         let mut json = serde_json::to_value(run).unwrap_or_default();

@@ -18,6 +18,7 @@ use clap::CommandFactory;
 use holdfast_jobs::JobError;
 use holdfast_jobs::open::{Context, Credentials};
 use holdfast_repository::Repository;
+use holdfast_sandbox::plugin::{Finding, Severity};
 use std::sync::Arc;
 
 /// Does what was typed.
@@ -25,12 +26,10 @@ pub(crate) fn run(arguments: Arguments, view: &View) -> Result<Outcome, JobError
     let global = arguments.global;
     match arguments.command {
         Command::Completions { shell } => {
-            clap_complete::generate(
-                shell,
-                &mut Arguments::command(),
-                "holdfast",
-                &mut std::io::stdout(),
-            );
+            // Not straight to standard output: nobody may read it to its end.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "holdfast", &mut script);
+            view.bytes(&script);
             Ok(Outcome::Done)
         }
         Command::Plugin(command) => plugin::run(&global, command, view),
@@ -76,7 +75,7 @@ pub(crate) fn run(arguments: Arguments, view: &View) -> Result<Outcome, JobError
             snapshot,
             path,
             keys,
-        } => entries::cat(&context(&global)?, &snapshot, &path, &keys),
+        } => entries::cat(&context(&global)?, &snapshot, &path, &keys, view),
         Command::Find { pattern, job, keys } => {
             entries::find(&context(&global)?, &pattern, job.as_deref(), &keys, view)
         }
@@ -114,4 +113,19 @@ pub(crate) fn open(
         identities: keys.identity.clone(),
     };
     context.open(store(context, keys, snapshot)?, &credentials)
+}
+
+/// Returns what a plugin found as scripts read it.
+pub(crate) fn findings(findings: &[Finding]) -> serde_json::Value {
+    let one = |finding: &Finding| {
+        let severity = match finding.severity {
+            Severity::Info => "info",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        };
+        serde_json::json!({
+            "severity": severity, "subject": finding.subject, "message": finding.message, "hint": finding.hint,
+        })
+    };
+    findings.iter().map(one).collect()
 }

@@ -2,6 +2,7 @@
 
 use crate::args::Run;
 use crate::exit::Outcome;
+use crate::progress::{Moment, watch};
 use crate::view::View;
 use holdfast_base::size::ByteSize;
 use holdfast_jobs::JobError;
@@ -11,6 +12,7 @@ use holdfast_jobs::wire::Deaf;
 use holdfast_repository::format::root::Root;
 use holdfast_repository::write::Gauge;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Warnings that are written one by one; the snapshot holds more.
 const WARNINGS_SHOWN: usize = 20;
@@ -52,13 +54,32 @@ fn check(context: &Context, job: &str, view: &View) -> Result<Outcome, JobError>
             None,
         ));
     }
-    view.say(&format!("{job}: a backup would work now"));
+    let json =
+        serde_json::json!({"job": job, "works": true, "findings": super::findings(&findings)});
+    view.answer(&json, |view| {
+        view.say(&format!("{job}: a backup would work now"));
+    });
     Ok(Outcome::Done)
 }
 
 fn backup(context: &Context, run: &Run, job: &str, view: &View) -> Result<Outcome, JobError> {
     let gauge = Arc::new(Gauge::default());
-    let watch = view.watch(job, &gauge);
+    let seen = Arc::clone(&gauge);
+    let watch = watch(view, job, move || {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let words = format!(
+            "{} entries, {} read, {} new",
+            read(&seen.entries),
+            ByteSize(read(&seen.bytes)),
+            ByteSize(read(&seen.new_bytes))
+        );
+        // How much there is, only the source knows.
+        Moment {
+            done: 0,
+            total: 0,
+            words,
+        }
+    });
     let options = RunOptions {
         tags: run.tag.clone(),
         gauge,

@@ -7,6 +7,7 @@ use holdfast_base::size::ByteSize;
 use holdfast_jobs::JobError;
 use holdfast_jobs::open::Context;
 use holdfast_jobs::select;
+use holdfast_repository::RepositoryError;
 use holdfast_repository::format::item::Item;
 use holdfast_repository::format::root::Root;
 use holdfast_repository::read::Reader;
@@ -32,9 +33,13 @@ pub(crate) fn list(
 ) -> Result<Outcome, JobError> {
     let repository = super::open(context, keys, job)?;
     let (mut roots, failures) = repository.snapshots()?;
+    known_job(context, job, &roots)?;
     roots.retain(|root| job.is_none_or(|job| root.job == job));
     let all = serde_json::Value::Array(roots.iter().map(json).collect());
     view.answer(&all, |view| {
+        if roots.is_empty() {
+            return view.note("there are no snapshots yet: holdfast run JOB makes one");
+        }
         let width = roots
             .iter()
             .map(|root| root.job.len())
@@ -62,14 +67,34 @@ pub(crate) fn list(
             ));
         }
     });
-    for failure in &failures {
+    Ok(unread(&failures, view))
+}
+
+/// Names snapshots that cannot be read, and says how the command ends then.
+pub(super) fn unread(failures: &[RepositoryError], view: &View) -> Outcome {
+    for failure in failures {
         view.warn(&holdfast_repository::check::chain(failure));
     }
-    Ok(if failures.is_empty() {
+    if failures.is_empty() {
         Outcome::Done
     } else {
         Outcome::Damage
-    })
+    }
+}
+
+/// Refuses a job that neither the configuration nor any snapshot knows.
+pub(super) fn known_job(
+    context: &Context,
+    job: Option<&str>,
+    roots: &[Root],
+) -> Result<(), JobError> {
+    match job {
+        Some(job) if !roots.iter().any(|root| root.job == job) => {
+            context.config.job(job)?;
+            Ok(())
+        }
+        _ => Ok(()),
+    }
 }
 
 pub(crate) fn show(
@@ -135,6 +160,9 @@ pub(crate) fn diff(
     let (mut left, mut right) = (old.next().transpose()?, new.next().transpose()?);
     // Both are in the order of a walk, so that one pass side by side is enough.
     loop {
+        if view.is_gone() {
+            return Ok(Outcome::Done);
+        }
         let order = match (&left, &right) {
             (None, None) => return Ok(Outcome::Done),
             (Some(_), None) => Ordering::Less,
