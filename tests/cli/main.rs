@@ -4,6 +4,7 @@
 
 mod names;
 mod output;
+mod passphrase;
 
 use holdfast_tests::{TREE, World, noise};
 

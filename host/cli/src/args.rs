@@ -36,15 +36,49 @@ pub(crate) struct Global {
     pub(crate) verbose: u8,
 }
 
-/// With what a repository is opened.
+/// Who an operator is.
 #[derive(Args, Clone, Default)]
-pub(crate) struct Keys {
+pub(crate) struct Operator {
     /// An operator's identity, which opens everything without a key file
     #[arg(long, value_name = "FILE")]
     pub(crate) identity: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) passphrase: Passphrase,
+}
+
+/// The operators' passphrase, and where it comes from.
+#[derive(Args, Clone, Default)]
+pub(crate) struct Passphrase {
+    /// Ask on the terminal for the operators' passphrase
+    #[arg(id = "passphrase", long, conflicts_with = "passphrase-from")]
+    pub(crate) ask: bool,
+    /// Take the operators' passphrase from env:NAME, file:PATH, credential:NAME or command:LINE
+    #[arg(id = "passphrase-from", long, value_name = "REFERENCE")]
+    pub(crate) from: Option<String>,
+}
+
+impl Passphrase {
+    /// Returns whether there is one.
+    pub(crate) fn is_given(&self) -> bool {
+        self.ask || self.from.is_some()
+    }
+}
+
+/// What opens a repository.
+#[derive(Args, Clone, Default)]
+pub(crate) struct Unlock {
+    #[command(flatten)]
+    pub(crate) operator: Operator,
     /// A key file, instead of the store's own
     #[arg(long, value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,
+}
+
+/// With what a repository is opened.
+#[derive(Args, Clone, Default)]
+pub(crate) struct Keys {
+    #[command(flatten)]
+    pub(crate) unlock: Unlock,
     /// The store, where the configuration has several
     #[arg(long, value_name = "NAME")]
     pub(crate) store: Option<String>,
@@ -126,12 +160,8 @@ pub(crate) enum Command {
         /// Read and check all data too
         #[arg(long)]
         data: bool,
-        /// An operator's identity, which opens everything without a key file
-        #[arg(long, value_name = "FILE")]
-        identity: Vec<PathBuf>,
-        /// A key file, instead of the store's own
-        #[arg(long, value_name = "FILE")]
-        key: Option<PathBuf>,
+        #[command(flatten)]
+        unlock: Unlock,
     },
     /// Install, show and remove plugins
     #[command(subcommand)]
@@ -169,6 +199,21 @@ pub(crate) struct Init {
     /// Make an operator's identity and write it to this new file
     #[arg(long, value_name = "FILE")]
     pub(crate) new_identity: Option<PathBuf>,
+    /// Let a passphrase open the repository, and ask for it twice; nobody else can then
+    #[arg(
+        id = "passphrase",
+        long,
+        conflicts_with_all = ["passphrase-from", "recipient", "new_identity"]
+    )]
+    pub(crate) ask: bool,
+    /// The same, from env:NAME, file:PATH, credential:NAME or command:LINE
+    #[arg(
+        id = "passphrase-from",
+        long,
+        value_name = "REFERENCE",
+        conflicts_with_all = ["recipient", "new_identity"]
+    )]
+    pub(crate) from: Option<String>,
 }
 
 #[derive(Args)]
@@ -258,8 +303,7 @@ pub(crate) enum Key {
     Recover {
         /// The store; the only one, where none is named
         store: Option<String>,
-        /// The operator's identity
-        #[arg(long, value_name = "FILE", required = true)]
-        identity: Vec<PathBuf>,
+        #[command(flatten)]
+        operator: Operator,
     },
 }

@@ -5,6 +5,7 @@ mod command;
 mod environment;
 mod exit;
 mod fail;
+mod passphrase;
 mod progress;
 mod view;
 

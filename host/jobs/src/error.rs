@@ -67,6 +67,20 @@ pub enum JobError {
         /// Why.
         source: KeyError,
     },
+    /// What the operator gave does not open the repository.
+    #[error("{what} does not open the repository in {place}")]
+    NotTheirs {
+        /// What was given.
+        what: &'static str,
+        /// The store.
+        place: String,
+    },
+    /// A file that is to be made is there already.
+    #[error("`{path}` is there already, and keys are never overwritten")]
+    InTheWay {
+        /// The file.
+        path: String,
+    },
     /// A key file cannot be read.
     #[error("cannot read key file `{path}`")]
     KeyFile {
@@ -134,7 +148,10 @@ impl From<StoreError> for JobError {
 impl Describe for JobError {
     fn kind(&self) -> Kind {
         match self {
-            Self::Config(_) | Self::Usage { .. } | Self::NotInstalled { .. } => Kind::Usage,
+            Self::Config(_)
+            | Self::Usage { .. }
+            | Self::NotInstalled { .. }
+            | Self::InTheWay { .. } => Kind::Usage,
             Self::Repository(error) => error.kind(),
             Self::Load(error) => error.kind(),
             Self::Component(error) => error.kind(),
@@ -147,8 +164,10 @@ impl Describe for JobError {
             Self::Empty => Kind::Failed,
             Self::NotGranted { .. } => Kind::Denied,
             Self::Busy { .. } => Kind::Busy,
-            Self::Key { .. } | Self::KeyFile { .. } => Kind::Key,
-            Self::Secret { .. } => Kind::Key,
+            Self::Key { .. }
+            | Self::KeyFile { .. }
+            | Self::NotTheirs { .. }
+            | Self::Secret { .. } => Kind::Key,
             Self::Io { source, .. } => kind_of_io(source),
             Self::Cancelled(Reason::Interrupted) => Kind::Interrupted,
             Self::Cancelled(Reason::Deadline) => Kind::Temporary,
@@ -178,6 +197,14 @@ impl Describe for JobError {
             Self::KeyFile { path, source } if source.kind() == io::ErrorKind::NotFound => format!(
                 "Bring `{path}` back from where it was exported to, or make it again from an operator's \
                  identity: holdfast key recover STORE --identity FILE"
+            ),
+            Self::NotTheirs { .. } => {
+                "It opens with what `init` sealed it to: an operator's identity \
+                                       (--identity FILE), or a passphrase (--passphrase)"
+                    .to_owned()
+            }
+            Self::InTheWay { path } => format!(
+                "Move `{path}` away if it belongs to another repository; or name another file"
             ),
             Self::Usage {
                 hint: Some(hint), ..

@@ -43,7 +43,12 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), JobError> {
         file.write_all(bytes)?;
         file.sync_all()
     };
-    write().map_err(JobError::io(action))
+    write().map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => JobError::InTheWay {
+            path: path.display().to_string(),
+        },
+        _ => JobError::io(action)(error),
+    })
 }
 
 /// Reads an operator's identity.

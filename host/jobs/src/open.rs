@@ -11,8 +11,8 @@ use crate::wire::{Deaf, PluginSealer};
 use holdfast_base::cancel::Cancel;
 use holdfast_base::time::SystemClock;
 use holdfast_repository::keys::{KeyFile, Role};
-use holdfast_repository::pipeline::seal::{Identity, Recipient, Sealer};
-use holdfast_repository::{Repository, Setup};
+use holdfast_repository::pipeline::seal::{Identity, Recipient, SealError, Sealer, Secret};
+use holdfast_repository::{Repository, RepositoryError, Setup};
 use holdfast_sandbox::CallContext;
 use holdfast_sandbox::grant::Effective;
 use holdfast_sandbox::limits::CallLimits;
@@ -43,6 +43,31 @@ pub struct Credentials {
     pub key: Option<PathBuf>,
     /// Operators' identities: with one, no key file is needed.
     pub identities: Vec<PathBuf>,
+    /// The operators' passphrase: with it, no key file is needed either.
+    pub passphrase: Option<Secret>,
+}
+
+impl Credentials {
+    /// Returns what operators open a repository with.
+    ///
+    /// # Errors
+    /// An identity cannot be read.
+    fn operators(&self) -> Result<Vec<Identity>, JobError> {
+        let files = self.identities.iter().map(|path| keys::identity(path));
+        let passphrase = self.passphrase.iter().cloned().map(Identity::Passphrase);
+        files.chain(passphrase.map(Ok)).collect()
+    }
+}
+
+/// Who shall be able to open a new repository.
+#[derive(Debug, Default)]
+pub struct Operators<'a> {
+    /// Recipients in the encryptor's notation, beside those of the configuration.
+    pub recipients: &'a [String],
+    /// Where an identity that is to be made goes.
+    pub new_identity: Option<&'a Path>,
+    /// A passphrase, which stands alone.
+    pub passphrase: Option<Secret>,
 }
 
 struct NoSecrets;
@@ -108,7 +133,7 @@ impl Context {
         credentials: &Credentials,
     ) -> Result<Arc<Repository>, JobError> {
         let setup = self.setup(store)?;
-        if credentials.identities.is_empty() {
+        if credentials.identities.is_empty() && credentials.passphrase.is_none() {
             // That there is no repository is said before that there is no key for it.
             holdfast_repository::repository::read_header(setup.store.as_ref())?;
             let path = match &credentials.key {
@@ -117,45 +142,53 @@ impl Context {
             };
             return Ok(Arc::new(Repository::open(setup, keys::read(&path)?)?));
         }
-        let identities: Vec<Identity> = credentials
-            .identities
-            .iter()
-            .map(|path| keys::identity(path))
-            .collect::<Result<_, _>>()?;
-        Ok(Arc::new(Repository::open_as_operator(setup, &identities)?))
+        let operators = credentials.operators()?;
+        let place = setup.store.place();
+        let what = match (&*credentials.identities, &credentials.passphrase) {
+            ([], _) => "the passphrase",
+            ([_], None) => "the identity",
+            _ => "what was given",
+        };
+        let opened = Repository::open_as_operator(setup, &operators);
+        Ok(Arc::new(opened.map_err(|error| match error {
+            RepositoryError::Seal(SealError::WrongKey) => JobError::NotTheirs { what, place },
+            other => other.into(),
+        })?))
     }
 
     /// Creates a store's repository and writes its write key.
     ///
-    /// With `new_identity`, an operator's identity is made first and written to that file.
+    /// Where an operator's identity is to be made, that is done first.
     ///
     /// # Errors
     /// There is one already, a file is in the way, or nobody is named who could open it.
-    pub fn init(
-        &self,
-        store: &str,
-        recipients: &[String],
-        new_identity: Option<&Path>,
-    ) -> Result<Created, JobError> {
+    pub fn init(&self, store: &str, who: Operators<'_>) -> Result<Created, JobError> {
+        let setup = self.setup(store)?;
+        if holdfast_repository::repository::read_header(setup.store.as_ref()).is_ok() {
+            let place = setup.store.place();
+            return Err(RepositoryError::Exists { place }.into());
+        }
         let key_file = self.key_file(store)?;
-        for path in [Some(key_file.as_path()), new_identity]
+        for path in [Some(key_file.as_path()), who.new_identity]
             .into_iter()
             .flatten()
         {
             if path.symlink_metadata().is_ok() {
-                let error = io::Error::from(io::ErrorKind::AlreadyExists);
-                return Err(JobError::io(format!("create `{}`", path.display()))(error));
+                let path = path.display().to_string();
+                return Err(JobError::InTheWay { path });
             }
         }
-        let setup = self.setup(store)?;
-        let configured = &self.config.store(store)?.recipients;
-        let mut operators: Vec<Recipient> = configured
-            .iter()
-            .chain(recipients)
-            .cloned()
-            .map(Recipient::PublicKey)
-            .collect();
-        if let Some(path) = new_identity {
+        let mut operators = self.recipients(store, who.recipients)?;
+        if let Some(passphrase) = who.passphrase {
+            if !operators.is_empty() {
+                return Err(JobError::usage(
+                    "a passphrase stands alone: what is sealed to one cannot have other recipients",
+                    Some("Leave out the recipients, on the command line and in the store's table"),
+                ));
+            }
+            operators.push(Recipient::Passphrase(passphrase));
+        }
+        if let Some(path) = who.new_identity {
             let pair = setup
                 .sealer
                 .generate()
@@ -172,7 +205,8 @@ impl Context {
             return Err(JobError::usage(
                 "nobody is named who could open the repository after a disaster",
                 Some(
-                    "Name a recipient with --recipient age1…, or let one be made with --new-identity FILE",
+                    "Name a recipient with --recipient age1…, let an identity be made with --new-identity FILE, or \
+                     use --passphrase",
                 ),
             ));
         }
@@ -183,6 +217,13 @@ impl Context {
             key_file,
             operators: operators.len(),
         })
+    }
+
+    /// Returns who is to open a store's repository: as configured, and as told.
+    fn recipients(&self, store: &str, told: &[String]) -> Result<Vec<Recipient>, JobError> {
+        let configured = &self.config.store(store)?.recipients;
+        let all = configured.iter().chain(told).cloned();
+        Ok(all.map(Recipient::PublicKey).collect())
     }
 
     /// Writes a key of some role to a new file.

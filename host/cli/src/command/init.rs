@@ -1,10 +1,11 @@
 //! `init` and `key`.
 
-use crate::args::{Init, Key, Keys};
+use crate::args::{Init, Key, Keys, Unlock};
 use crate::exit::Outcome;
+use crate::passphrase;
 use crate::view::View;
 use holdfast_jobs::JobError;
-use holdfast_jobs::open::{Context, Credentials};
+use holdfast_jobs::open::{Context, Operators};
 use holdfast_repository::keys::Role;
 
 pub(crate) fn run(context: &Context, init: &Init, view: &View) -> Result<Outcome, JobError> {
@@ -12,9 +13,21 @@ pub(crate) fn run(context: &Context, init: &Init, view: &View) -> Result<Outcome
         Some(store) => store.as_str(),
         None => context.config.only_store()?,
     };
-    let created = context.init(store, &init.recipient, init.new_identity.as_deref())?;
+    let passphrase = match &init.from {
+        Some(from) => Some(passphrase::referred(from, context.environment.as_ref())?),
+        None if init.ask => Some(passphrase::asked_twice(&context.cancel)?),
+        None => None,
+    };
+    let has_passphrase = passphrase.is_some();
+    let operators = Operators {
+        recipients: &init.recipient,
+        new_identity: init.new_identity.as_deref(),
+        passphrase,
+    };
+    let created = context.init(store, operators)?;
     let json = serde_json::json!({
         "store": store, "place": created.place, "key-file": created.key_file, "operators": created.operators,
+        "new-identity": init.new_identity,
     });
     view.answer(&json, |view| {
         view.say(&format!("Created a repository in {}", created.place));
@@ -23,6 +36,10 @@ pub(crate) fn run(context: &Context, init: &Init, view: &View) -> Result<Outcome
             view.say(&format!("  operator's identity: {}", path.display()));
             view.say("Keep the identity off this machine, and twice: who has it and the store can restore;");
             view.say("without it nobody can.");
+        }
+        if has_passphrase {
+            view.say("Write the passphrase down, and keep it off this machine: who has it and the store can");
+            view.say("restore; without it nobody can.");
         }
     });
     Ok(Outcome::Done)
@@ -38,26 +55,37 @@ pub(crate) fn key(context: &Context, key: &Key, view: &View) -> Result<Outcome, 
                 _ => Role::Read,
             };
             context.write_key(file, repository.key(), role)?;
-            view.say(&format!("Wrote a {role} key to {}", file.display()));
+            let json = serde_json::json!({"role": role, "key-file": file});
+            view.answer(&json, |view| {
+                view.say(&format!("Wrote a {role} key to {}", file.display()));
+            });
         }
-        Key::Recover { store, identity } => {
-            let keys = Keys {
-                identity: identity.clone(),
+        Key::Recover { store, operator } => {
+            if operator.identity.is_empty() && !operator.passphrase.is_given() {
+                return Err(JobError::usage(
+                    "a write key is made again from what an operator has",
+                    Some("Give --identity FILE or --passphrase"),
+                ));
+            }
+            let unlock = Unlock {
+                operator: operator.clone(),
                 key: None,
+            };
+            let keys = Keys {
+                unlock,
                 store: store.clone(),
             };
+            let repository = super::open(context, &keys, None)?;
             let store = super::store(context, &keys, None)?;
-            let credentials = Credentials {
-                key: None,
-                identities: identity.clone(),
-            };
-            let repository = context.open(store, &credentials)?;
             let path = context.key_file(store)?;
             context.write_key(&path, repository.key(), Role::Write)?;
-            view.say(&format!(
-                "Wrote the write key of store {store} to {}",
-                path.display()
-            ));
+            let json = serde_json::json!({"role": "write", "store": store, "key-file": path});
+            view.answer(&json, |view| {
+                view.say(&format!(
+                    "Wrote the write key of store {store} to {}",
+                    path.display()
+                ));
+            });
         }
     }
     Ok(Outcome::Done)

@@ -10,9 +10,10 @@ mod restore;
 mod run;
 mod snapshots;
 
-use crate::args::{Arguments, Command, Keys};
+use crate::args::{Arguments, Command, Keys, Passphrase, Unlock};
 use crate::environment::context;
 use crate::exit::Outcome;
+use crate::passphrase;
 use crate::view::View;
 use clap::CommandFactory;
 use holdfast_jobs::JobError;
@@ -42,14 +43,9 @@ pub(crate) fn run(arguments: Arguments, view: &View) -> Result<Outcome, JobError
         Command::Check {
             store,
             data,
-            identity,
-            key,
+            unlock,
         } => {
-            let keys = Keys {
-                identity,
-                key,
-                store,
-            };
+            let keys = Keys { unlock, store };
             check::run(&context(&global)?, &keys, data, view)
         }
         Command::Verify {
@@ -108,11 +104,25 @@ pub(crate) fn open(
     keys: &Keys,
     snapshot: Option<&str>,
 ) -> Result<Arc<Repository>, JobError> {
-    let credentials = Credentials {
-        key: keys.key.clone(),
-        identities: keys.identity.clone(),
+    let store = store(context, keys, snapshot)?;
+    context.open(store, &credentials(context, &keys.unlock)?)
+}
+
+/// Gathers what opens a repository; asks for a passphrase where that is wanted.
+pub(crate) fn credentials(context: &Context, unlock: &Unlock) -> Result<Credentials, JobError> {
+    let Unlock { operator, key } = unlock;
+    let passphrase = match &operator.passphrase {
+        Passphrase {
+            from: Some(from), ..
+        } => Some(passphrase::referred(from, context.environment.as_ref())?),
+        Passphrase { ask: true, .. } => Some(passphrase::asked(&context.cancel)?),
+        Passphrase { .. } => None,
     };
-    context.open(store(context, keys, snapshot)?, &credentials)
+    Ok(Credentials {
+        key: key.clone(),
+        identities: operator.identity.clone(),
+        passphrase,
+    })
 }
 
 /// Returns what a plugin found as scripts read it.
