@@ -5,6 +5,7 @@
 mod names;
 mod output;
 mod passphrase;
+mod restoring;
 
 use holdfast_tests::{TREE, World, noise};
 

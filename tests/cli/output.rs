@@ -73,14 +73,24 @@ fn output_that_cannot_be_written_is_a_failure() {
 
 #[test]
 fn long_work_shows_on_a_terminal_how_far_it_is_and_nowhere_else() {
-    let world = World::ready(TREE, &["files"]);
+    let world = World::ready(TREE, &["files", "archive-check"]);
     world.write(
         "tree/a.sql",
         "PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\nCOMMIT;\n",
     );
-    let works: [(&[&str], &str); 1] = [(&["run", "tree"], " new")];
+    let target = world.at("out").display().to_string();
+    let identity = world.at("operator.key").display().to_string();
+    let works: [(&[&str], &str); 4] = [
+        (&["run", "tree"], " new"),
+        (&["restore", "tree", "--target", &target], " restored"),
+        (&["check", "--data"], "structure"),
+        (&["verify", "tree", "--with", "archive-check"], " read"),
+    ];
     for (words, sign) in works {
         let mut command = world.command(words);
+        if words[0] != "run" {
+            command.args(["--identity", &identity]);
+        }
         command.env("TERM", "xterm");
         let shown = on_terminal(&command, &[]).expect(0).stdout;
         // What is drawn is taken away again.

@@ -12,6 +12,8 @@ pub(crate) enum Outcome {
     Warnings,
     /// A verification found damage.
     Damage,
+    /// Something failed, and that was told.
+    Failed(Kind),
 }
 
 impl Outcome {
@@ -20,6 +22,7 @@ impl Outcome {
             Self::Done => 0,
             Self::Warnings => 3,
             Self::Damage => 4,
+            Self::Failed(kind) => code(kind),
         })
     }
 }

@@ -17,7 +17,7 @@ pub(crate) fn tell(error: &JobError, view: &View) -> ExitCode {
 }
 
 /// Returns what caused an error, without saying anything twice.
-fn causes(error: &dyn Error) -> Vec<String> {
+pub(crate) fn causes(error: &dyn Error) -> Vec<String> {
     let mut told = error.to_string();
     let mut causes = Vec::new();
     let mut source = error.source();

@@ -91,6 +91,32 @@ impl Context {
         })
     }
 
+    /// Checks a job's settings against its source and its verifiers, which must be installed.
+    ///
+    /// # Errors
+    /// Names what does not fit, with its place.
+    pub fn check_settings(&self, job: &str) -> Result<(), JobError> {
+        let config = self.config.job(job)?;
+        self.config.store_of(job)?;
+        let sources = [(&config.source, PluginKind::Source, Some(&config.with))];
+        let verifiers = config.verify.iter().map(|name| {
+            let given = config.verify_with.get(name.get_ref());
+            (name, PluginKind::Verifier, given)
+        });
+        let nothing = Default::default();
+        for (name, kind, given) in sources.into_iter().chain(verifiers) {
+            let (plugin, installed) = self.plugins.load(name.get_ref())?;
+            if !installed.kinds.contains(&kind) {
+                let message = format!("plugin `{}` is no {}", installed.name, kind.word());
+                return Err(JobError::usage(message, None));
+            }
+            let manifest = &plugin.inspection().manifest;
+            self.config
+                .settings(name, given.unwrap_or(&nothing), manifest)?;
+        }
+        Ok(())
+    }
+
     /// Asks a job's source whether a backup would work now.
     ///
     /// # Errors

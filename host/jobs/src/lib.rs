@@ -13,6 +13,8 @@ pub mod error;
 pub mod history;
 /// Key files.
 pub mod keys;
+/// Restores hard links without what they refer to.
+mod links;
 /// Opens repositories, and creates them.
 pub mod open;
 /// Where things are on this machine.
@@ -27,6 +29,8 @@ pub mod secrets;
 pub mod select;
 /// Durable values of a job.
 pub mod state;
+/// Counts what was moved so far.
+pub mod tally;
 /// Judges a snapshot's content.
 pub mod verify;
 /// Joins the sandbox and the repository: the only file that knows both.

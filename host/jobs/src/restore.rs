@@ -1,10 +1,12 @@
 //! Brings entries back: as files, by the host alone, or to where they came from, by their plugin.
 
 use crate::error::JobError;
+use crate::links::{Renamed, StandIns};
 use crate::open::Context;
 use crate::select::Paths;
+use crate::tally::{CountedTarget, Tally};
 use crate::wire::{SnapshotContent, Troubles};
-use holdfast_base::entry::EntryPath;
+use holdfast_base::entry::{EntryKind, EntryPath};
 use holdfast_filetree::{ExtractOptions, Extractor};
 use holdfast_repository::format::root::Root;
 use holdfast_repository::read::Reader;
@@ -22,6 +24,20 @@ pub struct Plan {
     pub entries: u64,
     /// Bytes of their content.
     pub bytes: u64,
+    /// Hard links that are wanted without the entry that they refer to, by that entry.
+    stand_ins: StandIns,
+}
+
+impl Plan {
+    /// A restore of everything, as the snapshot itself counts it.
+    #[must_use]
+    pub fn whole(root: &Root) -> Self {
+        Self {
+            entries: root.counts.entries,
+            bytes: root.counts.bytes,
+            stand_ins: StandIns::new(),
+        }
+    }
 }
 
 /// Says what a restore would do, without writing anything.
@@ -33,22 +49,45 @@ pub fn plan(repository: &Arc<Repository>, root: &Root, paths: &Paths) -> Result<
     let mut plan = Plan::default();
     for item in reader.items(root)? {
         let (item, _) = item?;
-        if paths.takes(&item.entry.path) {
-            plan.entries += 1;
-            plan.bytes += item.content_bytes;
+        if !paths.takes(&item.entry.path) {
+            continue;
+        }
+        plan.entries += 1;
+        plan.bytes += item.content_bytes;
+        if let EntryKind::HardLink { target } = item.entry.kind
+            && !paths.takes(&target)
+        {
+            let links = plan.stand_ins.entry(target).or_default();
+            links.push(item.entry.path);
         }
     }
     if plan.entries == 0 && !paths.is_all() {
-        let wanted = paths
-            .exact()
-            .first()
-            .map_or_else(|| "the pattern".to_owned(), EntryPath::to_string);
-        return Err(RepositoryError::NoEntry { path: wanted }.into());
+        return Err(RepositoryError::NoEntry {
+            path: paths.words(),
+        }
+        .into());
+    }
+    if !plan.stand_ins.is_empty() {
+        for item in reader.items(root)? {
+            let (item, _) = item?;
+            if plan.stand_ins.contains_key(&item.entry.path) {
+                plan.bytes += item.content_bytes;
+            }
+        }
     }
     Ok(plan)
 }
 
-/// Restores entries as files below a directory.
+/// Where and how files are restored.
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'a> {
+    /// The directory.
+    pub directory: &'a Path,
+    /// Whether what stands in the way is replaced.
+    pub overwrite: bool,
+}
+
+/// Restores what was planned as files below a directory.
 ///
 /// # Errors
 /// The snapshot's structure cannot be read, or the target cannot be used.
@@ -56,27 +95,29 @@ pub fn to_directory(
     context: &Context,
     repository: &Arc<Repository>,
     root: &Root,
-    paths: &Paths,
-    target: &Path,
-    overwrite: bool,
+    (paths, plan): (&Paths, &Plan),
+    target: Target<'_>,
+    tally: &Arc<Tally>,
 ) -> Result<(Restored, Vec<String>), JobError> {
     let reader = Reader::new(Arc::clone(repository))?;
-    let action = format!("use `{}`", target.display());
-    let extractor =
-        Extractor::new(target, ExtractOptions { overwrite }).map_err(JobError::io(action))?;
-    let selection = |path: &EntryPath| paths.takes(path);
-    let restored = restore(&reader, root, &selection, &extractor, &context.cancel)?;
-    if restored.entries == 0
-        && restored.refused.is_empty()
-        && restored.damaged.is_empty()
-        && !paths.is_all()
-    {
-        let wanted = paths
-            .exact()
-            .first()
-            .map_or_else(|| "the pattern".to_owned(), EntryPath::to_string);
-        return Err(RepositoryError::NoEntry { path: wanted }.into());
-    }
+    let action = format!("use `{}`", target.directory.display());
+    let options = ExtractOptions {
+        overwrite: target.overwrite,
+    };
+    let extractor = Extractor::new(target.directory, options).map_err(JobError::io(action))?;
+    let renamed = Renamed {
+        target: &extractor,
+        stand_ins: &plan.stand_ins,
+    };
+    let counted = CountedTarget {
+        target: &renamed,
+        tally,
+    };
+    let selection = |path: &EntryPath| paths.takes(path) || plan.stand_ins.contains_key(path);
+    let mut restored = restore(&reader, root, &selection, &counted, &context.cancel)?;
+    // An entry and the link that it was restored as are one.
+    let twice = plan.stand_ins.len() as u64;
+    restored.entries = restored.entries.saturating_sub(twice);
     Ok((restored, extractor.notes()))
 }
 
@@ -90,6 +131,7 @@ pub fn to_source(
     root: &Root,
     paths: &Paths,
     overwrite: bool,
+    tally: &Arc<Tally>,
 ) -> Result<Troubles, JobError> {
     if paths.has_patterns() {
         return Err(JobError::usage("a source takes paths, not patterns", None));
@@ -101,6 +143,7 @@ pub fn to_source(
         root: root.clone(),
         only: paths.exact().to_vec(),
         cancel: context.cancel.clone(),
+        tally: Arc::clone(tally),
         troubles: Mutex::default(),
     });
     let request = RestoreRequest {

@@ -4,6 +4,7 @@ use crate::error::JobError;
 use crate::open::Context;
 use crate::secrets::JobSecrets;
 use crate::state::JobState;
+use crate::tally::Tally;
 use crate::wire::{Deaf, SnapshotContent};
 use holdfast_repository::Repository;
 use holdfast_repository::format::root::Root;
@@ -24,6 +25,7 @@ pub fn verify(
     repository: &Arc<Repository>,
     root: &Root,
     verifier: &str,
+    tally: &Arc<Tally>,
 ) -> Result<Vec<Finding>, JobError> {
     let (plugin, installed) = context.plugins.load(verifier)?;
     let manifest = &plugin.inspection().manifest;
@@ -52,6 +54,7 @@ pub fn verify(
         root: root.clone(),
         only: Vec::new(),
         cancel: context.cancel.clone(),
+        tally: Arc::clone(tally),
         troubles: Mutex::default(),
     });
     Ok(plugin.verify(&call, &content)?)

@@ -3,6 +3,7 @@
 //! A session of the repository becomes the draft that a source fills; a snapshot becomes the content
 //! that is restored and verified; an encryptor plugin becomes the sealer of the repository.
 
+use crate::tally::{CountedReader, CountedTarget, Tally};
 use holdfast_base::cancel::Cancel;
 use holdfast_base::entry::{
     Entry, EntryKind, EntryPath, FileContent, RestoreTarget, TargetFile, Warning,
@@ -21,6 +22,7 @@ use holdfast_sandbox::plugin::FailureKind;
 use holdfast_sandbox::plugin::encryptor::{self, Encryptor};
 use holdfast_sandbox::ports::{ContentPort, DraftPort, EntryIter, Listener, StreamSink, Totals};
 use std::io::{self, Read, Write};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 fn io_error(error: RepositoryError) -> io::Error {
@@ -94,6 +96,8 @@ pub struct SnapshotContent {
     pub only: Vec<EntryPath>,
     /// Ends a restore.
     pub cancel: Cancel,
+    /// Hears how far the work is.
+    pub tally: Arc<Tally>,
     /// What went wrong on the way.
     pub troubles: Mutex<Troubles>,
 }
@@ -150,10 +154,11 @@ impl ContentPort for SnapshotContent {
                 format!("`{path}` has no content"),
             ));
         }
-        Ok(Box::new(ContentReader::new(
-            Arc::clone(&self.reader),
-            chunks,
-        )))
+        self.tally.entries.fetch_add(1, Ordering::Relaxed);
+        Ok(Box::new(CountedReader {
+            reader: ContentReader::new(Arc::clone(&self.reader), chunks),
+            tally: Arc::clone(&self.tally),
+        }))
     }
 
     fn extract(
@@ -168,7 +173,11 @@ impl ContentPort for SnapshotContent {
             target,
             prefix: prefix.map_or(0, |prefix| prefix.as_bytes().len() + 1),
         };
-        let restored = restore(&self.reader, &self.root, &selection, &below, &self.cancel);
+        let counted = CountedTarget {
+            target: &below,
+            tally: &self.tally,
+        };
+        let restored = restore(&self.reader, &self.root, &selection, &counted, &self.cancel);
         let restored = restored.map_err(io_error)?;
         let warnings = (restored.refused.len() + restored.damaged.len()) as u64;
         let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);

@@ -35,6 +35,15 @@ pub enum Depth {
     Data,
 }
 
+/// How far a check with data is: sealed bytes.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Read so far.
+    pub done: AtomicU64,
+    /// To be read; 0 until it is known.
+    pub total: AtomicU64,
+}
+
 /// What a check found.
 #[derive(Debug, Default)]
 pub struct Report {
@@ -60,14 +69,16 @@ pub fn check(
     repository: &Arc<Repository>,
     depth: Depth,
     cancel: &Cancel,
-    done: &AtomicU64,
+    progress: &Progress,
 ) -> Result<Report, RepositoryError> {
     let mut report = Report::default();
     let packs = read_segments(repository, &mut report)?;
     check_presence(repository, &packs, &mut report)?;
     check_snapshots(repository, &packs, &mut report)?;
     if depth == Depth::Data {
-        check_data(repository, packs, &mut report, cancel, done)?;
+        let total = packs.values().map(|pack| pack.sealed_bytes).sum();
+        progress.total.store(total, Ordering::Relaxed);
+        check_data(repository, packs, &mut report, cancel, &progress.done)?;
     }
     Ok(report)
 }

@@ -8,7 +8,7 @@ use holdfast_base::entry::{
     TargetFile, Xattrs,
 };
 use holdfast_base::time::{Instant, SystemClock};
-use holdfast_repository::check::{Depth, check};
+use holdfast_repository::check::{Depth, Progress, check};
 use holdfast_repository::format::root::{Root, SourceNote};
 use holdfast_repository::keys::{KeyFile, Role};
 use holdfast_repository::pipeline::seal::{Identity, Recipient, Sealer};
@@ -246,7 +246,7 @@ fn what_was_backed_up_comes_back() {
         &place.open(Role::Read),
         Depth::Data,
         &Cancel::new(),
-        &AtomicU64::new(0),
+        &Progress::default(),
     )
     .unwrap();
     assert!(report.damage.is_empty(), "{report:?}");
@@ -402,7 +402,7 @@ fn is_noticed(place: &Place) -> bool {
         &Arc::new(repository),
         Depth::Data,
         &Cancel::new(),
-        &AtomicU64::new(0),
+        &Progress::default(),
     );
     report.map_or(true, |report| !report.damage.is_empty())
 }

@@ -1,14 +1,17 @@
-//! `check`, `verify`, `doctor` and `config check`.
+//! `check` and `verify`.
 
 use crate::args::Keys;
 use crate::exit::Outcome;
+use crate::progress::{Moment, watch};
 use crate::view::View;
 use holdfast_base::size::ByteSize;
 use holdfast_jobs::JobError;
-use holdfast_jobs::open::{Context, Credentials};
+use holdfast_jobs::open::Context;
+use holdfast_jobs::tally::Tally;
 use holdfast_jobs::{select, verify as judge};
-use holdfast_repository::check::{Depth, check};
-use std::sync::atomic::AtomicU64;
+use holdfast_repository::check::{Depth, Progress, check};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 pub(crate) fn run(
     context: &Context,
@@ -18,7 +21,19 @@ pub(crate) fn run(
 ) -> Result<Outcome, JobError> {
     let repository = super::open(context, keys, None)?;
     let depth = if data { Depth::Data } else { Depth::Structure };
-    let report = check(&repository, depth, &context.cancel, &AtomicU64::new(0))?;
+    let progress = Arc::new(Progress::default());
+    let seen = Arc::clone(&progress);
+    let watch = watch(view, "check", move || {
+        let (done, total) = (&seen.done, &seen.total);
+        let (done, total) = (done.load(Ordering::Relaxed), total.load(Ordering::Relaxed));
+        let words = match total {
+            0 => "structure".to_owned(),
+            _ => format!("{} of {} read", ByteSize(done), ByteSize(total)),
+        };
+        Moment { done, total, words }
+    });
+    let report = check(&repository, depth, &context.cancel, &progress)?;
+    drop(watch);
     let damage: Vec<_> = report
         .damage
         .iter()
@@ -90,9 +105,18 @@ pub(crate) fn verify(
     let mut outcome = Outcome::Done;
     let mut all = Vec::new();
     for verifier in verifiers {
-        let findings = judge::verify(context, &repository, &root, &verifier)?;
-        all.extend(findings.iter().map(|finding| {
-            serde_json::json!({"verifier": verifier, "subject": finding.subject, "message": finding.message})
+        let tally = Arc::new(Tally::default());
+        let seen = Arc::clone(&tally);
+        let watch = watch(view, &verifier, move || Moment {
+            done: 0,
+            total: 0,
+            words: super::restore::words(&seen, "read"),
+        });
+        let findings = judge::verify(context, &repository, &root, &verifier, &tally)?;
+        drop(watch);
+        all.push(serde_json::json!({
+            "verifier": verifier, "snapshot": root.snapshot, "job": root.job,
+            "findings": super::findings(&findings),
         }));
         if view.findings(&verifier, &findings) {
             outcome = Outcome::Damage;
@@ -106,60 +130,4 @@ pub(crate) fn verify(
     }
     view.answer(&serde_json::Value::Array(all), |_| {});
     Ok(outcome)
-}
-
-pub(crate) fn config(context: &Context, view: &View) -> Result<Outcome, JobError> {
-    for job in context.config.jobs() {
-        let config = context.config.job(job)?;
-        context.config.store_of(job)?;
-        let (plugin, _) = context.plugins.load(config.source.get_ref())?;
-        context
-            .config
-            .settings(&config.source, &config.with, &plugin.inspection().manifest)?;
-    }
-    view.say(&format!("{} is sound", context.config.path().display()));
-    Ok(Outcome::Done)
-}
-
-pub(crate) fn doctor(context: &Context, view: &View) -> Result<Outcome, JobError> {
-    let mut first = None;
-    let mut tell = |subject: String, result: Result<String, JobError>| match result {
-        Ok(text) => view.say(&format!("ok      {subject}: {text}")),
-        Err(error) => {
-            view.line(&format!("failed  {subject}"));
-            crate::fail::tell(&error, view);
-            first.get_or_insert(error);
-        }
-    };
-    for plugin in context.plugins.installed()? {
-        let result = context
-            .plugins
-            .load(&plugin.name)
-            .map(|_| plugin.version.clone());
-        tell(format!("plugin {}", plugin.name), result);
-    }
-    for store in context.config.stores() {
-        let opened = context.open(store, &Credentials::default());
-        let result = opened.map(|repository| {
-            format!(
-                "{} with a {} key",
-                repository.place(),
-                repository.key().role
-            )
-        });
-        tell(format!("store {store}"), result);
-    }
-    for job in context.config.jobs() {
-        let result = context.check_job(job).and_then(|findings| {
-            if view.findings(job, &findings) {
-                return Err(JobError::usage(
-                    format!("a backup of `{job}` would fail now"),
-                    None,
-                ));
-            }
-            Ok("a backup would work now".to_owned())
-        });
-        tell(format!("job {job}"), result);
-    }
-    first.map_or(Ok(Outcome::Done), Err)
 }

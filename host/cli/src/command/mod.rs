@@ -2,6 +2,7 @@
 
 mod check;
 pub(crate) mod compile;
+mod doctor;
 mod entries;
 mod history;
 mod init;
@@ -38,8 +39,8 @@ pub(crate) fn run(arguments: Arguments, view: &View) -> Result<Outcome, JobError
         Command::Init(init) => init::run(&context(&global)?, &init, view),
         Command::Key(key) => init::key(&context(&global)?, &key, view),
         Command::Run(run) => run::run(&context(&global)?, &run, view),
-        Command::Doctor => check::doctor(&context(&global)?, view),
-        Command::Config(_) => check::config(&context(&global)?, view),
+        Command::Doctor => doctor::doctor(&context(&global)?, view),
+        Command::Config(_) => doctor::config(&context(&global)?, view),
         Command::Check {
             store,
             data,

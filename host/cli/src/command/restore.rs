@@ -2,78 +2,168 @@
 
 use crate::args::Restore;
 use crate::exit::Outcome;
+use crate::progress::{Moment, Watch, watch};
 use crate::view::View;
 use holdfast_base::entry::Warning;
 use holdfast_base::size::ByteSize;
 use holdfast_jobs::JobError;
 use holdfast_jobs::open::Context;
-use holdfast_jobs::restore::{plan, to_directory, to_source};
+use holdfast_jobs::restore::{Plan, Target, plan, to_directory, to_source};
 use holdfast_jobs::select::{self, Paths};
+use holdfast_jobs::tally::Tally;
+use holdfast_repository::Repository;
+use holdfast_repository::format::root::Root;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Notes that are written one by one; a script gets all of them.
+const NOTES_SHOWN: usize = 5;
+
+/// What is restored, and for whom it is told.
+struct Work<'a> {
+    context: &'a Context,
+    repository: Arc<Repository>,
+    root: Root,
+    paths: Paths,
+    view: &'a View,
+}
 
 pub(crate) fn run(context: &Context, restore: &Restore, view: &View) -> Result<Outcome, JobError> {
     let paths = Paths::new(&restore.paths)?;
     let repository = super::open(context, &restore.keys, Some(&restore.snapshot))?;
     let root = select::snapshot(&repository, &restore.snapshot)?;
-    let name = format!("{}@{}", root.job, root.snapshot.short());
-    if restore.dry_run {
-        let plan = plan(&repository, &root, &paths)?;
-        let json = serde_json::json!({"snapshot": root.snapshot, "entries": plan.entries, "bytes": plan.bytes});
-        view.answer(&json, |view| {
-            view.line(&format!(
-                "{name}: would restore {} entries, {}",
-                plan.entries,
-                ByteSize(plan.bytes)
-            ));
-        });
-        return Ok(Outcome::Done);
-    }
-    let Some(target) = &restore.target else {
-        let troubles = to_source(context, &repository, &root, &paths, restore.overwrite)?;
-        view.say(&format!(
-            "{name}: restored by plugin {}",
-            root.source.plugin
-        ));
-        return Ok(outcome(&troubles.refused, &troubles.damaged, view));
-    };
-    let (restored, notes) = to_directory(
+    let work = Work {
         context,
-        &repository,
-        &root,
-        &paths,
-        target,
-        restore.overwrite,
-    )?;
-    let json = serde_json::json!({
-        "snapshot": root.snapshot, "entries": restored.entries, "bytes": restored.bytes,
-        "already-there": restored.already_there,
-        "refused": restored.refused.iter().map(shown).collect::<Vec<_>>(),
-        "damaged": restored.damaged.iter().map(shown).collect::<Vec<_>>(),
-    });
-    view.answer(&json, |view| {
-        let before = match restored.already_there {
-            0 => String::new(),
-            count => format!(" ({count} were there already)"),
-        };
-        view.say(&format!(
-            "{name}: restored {} entries, {} to {}{before}",
-            restored.entries,
-            ByteSize(restored.bytes),
-            target.display()
-        ));
-    });
-    for note in notes.iter().take(5) {
-        view.warn(note);
+        repository,
+        root,
+        paths,
+        view,
+    };
+    match &restore.target {
+        _ if restore.dry_run => work.only_say(),
+        None => work.to_source(restore.overwrite),
+        Some(directory) => work.to_directory(Target {
+            directory,
+            overwrite: restore.overwrite,
+        }),
     }
-    let outcome = outcome(&restored.refused, &restored.damaged, view);
-    Ok(if notes.is_empty() || outcome == Outcome::Damage {
-        outcome
-    } else {
-        Outcome::Warnings
-    })
 }
 
-fn shown(warning: &Warning) -> serde_json::Value {
-    serde_json::json!({"path": warning.subject, "message": warning.message})
+impl Work<'_> {
+    fn name(&self) -> String {
+        format!("{}@{}", self.root.job, self.root.snapshot.short())
+    }
+
+    fn plan(&self) -> Result<Plan, JobError> {
+        plan(&self.repository, &self.root, &self.paths)
+    }
+
+    fn only_say(&self) -> Result<Outcome, JobError> {
+        let Plan { entries, bytes, .. } = self.plan()?;
+        let json = serde_json::json!({
+            "snapshot": self.root.snapshot, "entries": entries, "bytes": bytes,
+        });
+        self.view.answer(&json, |view| {
+            let (name, bytes) = (self.name(), ByteSize(bytes));
+            view.line(&format!("{name}: would restore {entries} entries, {bytes}"));
+        });
+        Ok(Outcome::Done)
+    }
+
+    fn to_source(&self, overwrite: bool) -> Result<Outcome, JobError> {
+        let tally = Arc::new(Tally::default());
+        let watch = self.watch(&tally, 0);
+        let (root, paths) = (&self.root, &self.paths);
+        let troubles = to_source(
+            self.context,
+            &self.repository,
+            root,
+            paths,
+            overwrite,
+            &tally,
+        )?;
+        drop(watch);
+        let json = serde_json::json!({
+            "snapshot": root.snapshot, "plugin": root.source.plugin,
+            "refused": shown(&troubles.refused), "damaged": shown(&troubles.damaged),
+        });
+        self.view.answer(&json, |view| {
+            let (name, plugin) = (self.name(), &root.source.plugin);
+            view.say(&format!("{name}: restored by plugin {plugin}"));
+        });
+        Ok(outcome(&troubles.refused, &troubles.damaged, self.view))
+    }
+
+    fn to_directory(&self, target: Target<'_>) -> Result<Outcome, JobError> {
+        let plan = if self.paths.is_all() {
+            Plan::whole(&self.root)
+        } else {
+            self.plan()?
+        };
+        let tally = Arc::new(Tally::default());
+        let watch = self.watch(&tally, plan.bytes);
+        let (repository, root) = (&self.repository, &self.root);
+        let what = (&self.paths, &plan);
+        let (restored, notes) = to_directory(self.context, repository, root, what, target, &tally)?;
+        drop(watch);
+        let json = serde_json::json!({
+            "snapshot": root.snapshot, "entries": restored.entries, "bytes": restored.bytes,
+            "already-there": restored.already_there, "notes": notes,
+            "refused": shown(&restored.refused), "damaged": shown(&restored.damaged),
+        });
+        self.view.answer(&json, |view| {
+            let before = match restored.already_there {
+                0 => String::new(),
+                count => format!(" ({count} were there already)"),
+            };
+            let (name, bytes) = (self.name(), ByteSize(restored.bytes));
+            let (entries, place) = (restored.entries, target.directory.display());
+            view.say(&format!(
+                "{name}: restored {entries} entries, {bytes} to {place}{before}"
+            ));
+        });
+        let outcome = outcome(&restored.refused, &restored.damaged, self.view);
+        Ok(noted(&notes, outcome, self.view))
+    }
+
+    fn watch(&self, tally: &Arc<Tally>, total: u64) -> Watch {
+        let tally = Arc::clone(tally);
+        watch(self.view, &self.name(), move || Moment {
+            done: tally.bytes.load(Ordering::Relaxed),
+            total,
+            words: words(&tally, "restored"),
+        })
+    }
+}
+
+/// Says how much was moved.
+pub(super) fn words(tally: &Tally, done: &str) -> String {
+    let bytes = ByteSize(tally.bytes.load(Ordering::Relaxed));
+    let entries = tally.entries.load(Ordering::Relaxed);
+    format!("{entries} entries, {bytes} {done}")
+}
+
+fn shown(warnings: &[Warning]) -> Vec<serde_json::Value> {
+    let one = |warning: &Warning| serde_json::json!({"path": warning.subject, "message": warning.message});
+    warnings.iter().map(one).collect()
+}
+
+/// Tells what came back otherwise than it was, and says how the command ends then.
+fn noted(notes: &[String], outcome: Outcome, view: &View) -> Outcome {
+    for note in notes.iter().take(NOTES_SHOWN) {
+        view.warn(note);
+    }
+    if let Some(more) = notes
+        .len()
+        .checked_sub(NOTES_SHOWN)
+        .filter(|more| *more > 0)
+    {
+        view.warn(&format!("and {more} more: --json names all"));
+    }
+    match outcome {
+        Outcome::Done if !notes.is_empty() => Outcome::Warnings,
+        other => other,
+    }
 }
 
 fn outcome(refused: &[Warning], damaged: &[Warning], view: &View) -> Outcome {

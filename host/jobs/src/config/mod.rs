@@ -119,7 +119,8 @@ impl ConfigError {
     pub(crate) fn hints(&self) -> Vec<Hint> {
         match self {
             Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => vec![Hint(
-                "Write one (README.md shows the smallest), or name another with --config FILE"
+                "Write one, at the least:\n  [store.local]\n  url = \"file:///absolute/directory\"\nor name another \
+                 with --config FILE"
                     .into(),
             )],
             Self::Wrong {
