@@ -1,8 +1,11 @@
 //! Creates a plugin from a template.
 
 use crate::{Failure, Trying};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+/// The SDK in the checkout that this program was built from.
+const CHECKOUT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../holdfast-sdk");
+const IGNORED: &str = "/target\n/components\n";
 const MANIFEST: &str = include_str!("../../template/Cargo.toml.txt");
 
 /// What can be said on the command line.
@@ -13,7 +16,7 @@ pub(crate) struct Arguments {
     /// What it is
     #[arg(long, value_enum, default_value = "source")]
     kind: PluginKind,
-    /// Where the SDK is; its released version where none is given
+    /// Where the SDK is; where none is given, beside this program's own sources
     #[arg(long)]
     sdk: Option<PathBuf>,
 }
@@ -53,15 +56,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if directory.exists() {
         return Err(Failure(format!("`{name}` exists already")));
     }
-    let sdk = match &arguments.sdk {
-        Some(path) => {
-            let path = path
-                .canonicalize()
-                .trying(format!("find the SDK at `{}`", path.display()))?;
-            format!("{{ path = {:?} }}", path.display().to_string())
-        }
-        None => format!("{:?}", env!("CARGO_PKG_VERSION")),
-    };
+    let sdk = sdk(arguments.sdk.as_deref())?;
     let fill = |text: &str| text.replace("{{name}}", name).replace("{{sdk}}", &sdk);
     std::fs::create_dir_all(directory.join("src")).trying("make the directory")?;
     std::fs::write(directory.join("Cargo.toml"), fill(MANIFEST)).trying("write Cargo.toml")?;
@@ -70,6 +65,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         fill(arguments.kind.template()),
     )
     .trying("write src/lib.rs")?;
+    std::fs::write(directory.join(".gitignore"), IGNORED).trying("write .gitignore")?;
     println!("{name}/ is made. Next:\n  cd {name}\n  cargo test\n  cargo holdfast build --release");
     Ok(())
+}
+
+/// Returns how a plugin's `Cargo.toml` names the SDK.
+fn sdk(given: Option<&Path>) -> Result<String, Failure> {
+    let path = given.unwrap_or(Path::new(CHECKOUT));
+    let found = path.canonicalize().trying(format!(
+        "find the SDK at `{}`, say where it is with --sdk",
+        path.display()
+    ))?;
+    Ok(format!("{{ path = {:?} }}", found.display().to_string()))
 }

@@ -174,6 +174,17 @@ impl Snapshot {
         *lock(&self.left) == Some(0)
     }
 
+    /// Adds an entry, and refuses a second one of the same name, as a repository does.
+    pub(crate) fn keep(&self, kept: Kept) -> io::Result<()> {
+        let mut entries = lock(&self.entries);
+        if entries.contains_key(&kept.entry.path) {
+            let message = format!("entry `{}` was added twice", kept.entry.path);
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
+        }
+        entries.insert(kept.entry.path.clone(), kept);
+        Ok(())
+    }
+
     fn step(&self) -> io::Result<()> {
         match &mut *lock(&self.left) {
             Some(0) => Err(io::Error::new(io::ErrorKind::StorageFull, BROKE)),
@@ -216,9 +227,8 @@ impl DraftPort for Draft {
         if let Some(content) = content {
             content.open()?.read_to_end(&mut bytes)?;
         }
-        let (path, content) = (entry.path.clone(), Content::of(bytes));
-        lock(&self.0.entries).insert(path, Kept { entry, content });
-        Ok(())
+        let content = Content::of(bytes);
+        self.0.keep(Kept { entry, content })
     }
 
     fn settle(&self) -> io::Result<Totals> {
@@ -255,12 +265,11 @@ impl StreamSink for Sink {
     fn finish(self: Box<Self>) -> io::Result<u64> {
         self.snapshot.step()?;
         let length = self.bytes.len() as u64;
-        let path = self.entry.path.clone();
         let kept = Kept {
             entry: self.entry,
             content: Content::of(self.bytes),
         };
-        lock(&self.snapshot.entries).insert(path, kept);
+        self.snapshot.keep(kept)?;
         Ok(length)
     }
 }
@@ -303,8 +312,8 @@ impl ContentPort for Snapshot {
                 target.make(&entry)?;
                 continue;
             }
-            lock(&self.opened).push(entry.path.to_string());
             if let Some(file) = target.start(&entry, content.size())? {
+                lock(&self.opened).push(entry.path.to_string());
                 let mut bytes = Vec::new();
                 content.open().read_to_end(&mut bytes)?;
                 file.write_at(0, &bytes)?;

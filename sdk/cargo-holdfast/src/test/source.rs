@@ -45,15 +45,16 @@ pub(super) fn run(bench: &mut Bench) -> Result<(), Failure> {
         cancel(&plugin, &cancelled)
     });
     if bench.restore {
-        bench.case("restores what it backed up", || {
-            restore(&plugin, &full, &snapshot)
-        });
+        // In this order what the settings name is whole again at the end.
         bench.case("fails to restore what is damaged", || {
             damaged(&plugin, &full, &snapshot)
         });
+        bench.case("restores what it backed up", || {
+            restore(&plugin, &full, &snapshot)
+        });
     } else {
-        bench.skip("restores what it backed up", "--restore");
         bench.skip("fails to restore what is damaged", "--restore");
+        bench.skip("restores what it backed up", "--restore");
     }
     Ok(())
 }
@@ -152,7 +153,7 @@ fn restore(plugin: &Plugin, context: &Arc<CallContext>, from: &Arc<Snapshot>) ->
 }
 
 fn damaged(plugin: &Plugin, context: &Arc<CallContext>, from: &Arc<Snapshot>) -> Case {
-    for Kept { entry, content } in from.entries() {
+    for Kept { mut entry, content } in from.entries() {
         let Content::Bytes(bytes) = content else {
             continue;
         };
@@ -160,12 +161,17 @@ fn damaged(plugin: &Plugin, context: &Arc<CallContext>, from: &Arc<Snapshot>) ->
             continue;
         }
         let broken = Arc::new(Snapshot::default());
-        let at = bytes.len() / 2;
-        broken.put(entry.path.as_bytes(), Content::Broken(bytes, at));
+        let name = entry.path.to_string();
+        // A file that is there with its time would pass for restored.
+        entry.modified = holdfast_base::time::Instant(0);
+        let content = Content::Broken(Arc::clone(&bytes), bytes.len() / 2);
+        broken
+            .keep(Kept { entry, content })
+            .map_err(|e| e.to_string())?;
         let content: Arc<dyn ContentPort> = Arc::clone(&broken) as _;
         let result = source(plugin)?.restore(context, &content, &request());
         if !broken.opened().is_empty() {
-            refused(&entry.path.to_string(), result)?;
+            refused(&name, result)?;
         }
     }
     Ok(())
