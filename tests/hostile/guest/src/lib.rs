@@ -104,6 +104,10 @@ impl Source for Hostile {
                 entry(draft, b"same")?;
                 entry(draft, b"same")?;
             }
+            "go-on" => {
+                entry(draft, b"first")?;
+                let _ = entry(draft, b"second");
+            }
             "traverse" => entry(draft, b"../../etc/cron.d/x")?,
             "absolute" => entry(draft, b"/etc/passwd")?,
             "nul" => entry(draft, b"a\0b")?,
