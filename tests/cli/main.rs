@@ -2,6 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
+mod names;
+mod output;
+mod passphrase;
+mod restoring;
+
 use holdfast_tests::{TREE, World, noise};
 
 #[test]

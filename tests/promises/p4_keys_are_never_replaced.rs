@@ -8,10 +8,20 @@ fn init_touches_neither_an_existing_repository_nor_existing_keys() {
     let key = world.at("keys/local.key");
     let before = std::fs::read(&key).unwrap();
     let identity = world.at("second.key");
+    let init = ["init", "--new-identity", identity.to_str().unwrap()];
     world
-        .run(&["init", "--new-identity", identity.to_str().unwrap()])
-        .says("cannot create")
-        .says("local.key");
+        .run(&init)
+        .expect(2)
+        .says("already holds a repository");
+    let repository = world.at("repository");
+    std::fs::rename(&repository, world.at("aside")).unwrap();
+    world
+        .run(&init)
+        .expect(2)
+        .says("local.key` is there already, and keys are never overwritten");
+    assert_eq!(std::fs::read(&key).unwrap(), before);
+    assert!(!repository.exists() && !identity.exists());
+    std::fs::rename(world.at("aside"), &repository).unwrap();
     std::fs::remove_file(&key).unwrap();
     let again = world.run(&[
         "init",

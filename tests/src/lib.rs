@@ -10,6 +10,7 @@
     reason = "a failure here is a failed test"
 )]
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -193,6 +194,15 @@ impl World {
         self.command(arguments).output().unwrap().into()
     }
 
+    /// Calls the program where no terminal is, as cron does.
+    pub fn without_terminal(&self, arguments: &[&str]) -> Ended {
+        let mut apart = Command::new("setsid");
+        apart
+            .arg("--wait")
+            .args(spelled_out(&self.command(arguments)));
+        apart.stdin(Stdio::null()).output().unwrap().into()
+    }
+
     /// Starts the program.
     pub fn start(&self, arguments: &[&str]) -> Child {
         self.command(arguments)
@@ -232,6 +242,31 @@ impl World {
         found.sort();
         found
     }
+}
+
+/// Returns all that another program needs to call this command.
+fn spelled_out(command: &Command) -> Vec<OsString> {
+    let mut words: Vec<OsString> = vec!["env".into(), "-i".into()];
+    for (variable, value) in command.get_envs() {
+        let mut word = variable.to_owned();
+        word.push("=");
+        word.push(value.unwrap_or_default());
+        words.push(word);
+    }
+    words.push(command.get_program().to_owned());
+    words.extend(command.get_args().map(ToOwned::to_owned));
+    words
+}
+
+/// Calls a program on a terminal of its own and types when it asks. Both outputs are one there.
+pub fn on_terminal(command: &Command, typed: &[(&str, &str)]) -> Ended {
+    let mut terminal = Command::new("python3");
+    terminal.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/terminal.py"));
+    for (prompt, answer) in typed {
+        terminal.args([prompt, answer]);
+    }
+    terminal.arg("--").args(spelled_out(command));
+    terminal.output().unwrap().into()
 }
 
 fn collect(directory: &Path, found: &mut Vec<PathBuf>) {

@@ -171,3 +171,22 @@ fn every_exit_code_is_in_the_operator_guide() {
         assert!(guide.contains(&format!("| {code} |")), "exit code {code}");
     }
 }
+
+#[test]
+fn tests_that_the_threat_model_names_exist() {
+    let model = std::fs::read_to_string(root().join("docs/threat-model.md")).unwrap();
+    let named: Vec<&str> = model
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|word| word.matches('_').count() > 2)
+        .collect();
+    assert!(named.len() > 10, "{named:?}");
+    let code: String = sources()
+        .iter()
+        .map(|file| std::fs::read_to_string(file).unwrap())
+        .collect();
+    for name in named {
+        assert!(code.contains(&format!("fn {name}()")), "{name}");
+    }
+}

@@ -1,0 +1,121 @@
+//! A passphrase instead of an identity: from a reference, or typed on a terminal.
+
+use holdfast_tests::{TREE, World, on_terminal, plugin};
+
+/// A world with a tree, whose repository is still to be made.
+fn bare() -> World {
+    let world = World::new();
+    world.jobs(TREE);
+    for name in ["age", "files"] {
+        let file = plugin(name);
+        world
+            .run(&["plugin", "install", file.to_str().unwrap(), "--yes"])
+            .expect(0);
+    }
+    world.write("tree/a", "sealed to a passphrase");
+    world
+}
+
+#[test]
+fn a_passphrase_opens_a_repository_and_a_wrong_one_does_not() {
+    let world = bare();
+    world.write("right", "correct horse battery staple\n");
+    world.write("wrong", "correct horse battery stable\n");
+    world.write("empty", "");
+    let from = |name: &str| format!("file:{}", world.at(name).display());
+    let made = world
+        .run(&["init", "--passphrase-from", &from("right")])
+        .expect(0);
+    assert!(made.stdout.contains("Write the passphrase down"));
+    // To back up, it is not needed.
+    world.run(&["run", "tree"]).expect(0);
+    let target = world.at("out").display().to_string();
+    let restore = |reference: &str| {
+        let restore = ["restore", "tree", "--target", &target];
+        world.run(&[&restore[..], &["--passphrase-from", reference]].concat())
+    };
+    restore(&from("wrong"))
+        .expect(11)
+        .says("the passphrase does not open the repository");
+    restore(&from("empty")).expect(11).says("it is empty");
+    restore(&from("absent"))
+        .expect(11)
+        .says("No such file or directory");
+    restore("env:NOT_SET")
+        .expect(11)
+        .says("the environment has no variable `NOT_SET`");
+    restore("hunter2")
+        .expect(11)
+        .says("write env:NAME, file:PATH, credential:NAME or command:LINE");
+    assert!(world.files("out").is_empty());
+    let command = format!("command:cat {}", world.at("right").display());
+    restore(&command).expect(0);
+    let inner = format!("out{}/tree/a", world.path().display());
+    assert_eq!(
+        std::fs::read(world.at(&inner)).unwrap(),
+        b"sealed to a passphrase"
+    );
+    std::fs::remove_file(world.at("keys/local.key")).unwrap();
+    world
+        .run(&["key", "recover"])
+        .expect(2)
+        .says("--identity FILE or --passphrase");
+    world
+        .run(&["key", "recover", "--passphrase-from", &from("right")])
+        .expect(0);
+    world.run(&["run", "tree"]).expect(0);
+}
+
+#[test]
+fn a_passphrase_is_asked_for_on_the_terminal_and_never_shown() {
+    let world = bare();
+    let asked = |arguments: &[&str], typed: &[(&str, &str)]| {
+        let ended = on_terminal(&world.command(arguments), typed);
+        for (_, typed) in typed {
+            assert!(!ended.stdout.contains(typed), "{}", ended.stdout);
+        }
+        ended
+    };
+    let init = ["init", "--passphrase"];
+    let twice = |first, second| [("New passphrase: ", first), ("The same again: ", second)];
+    let differ = asked(&init, &twice("sesame", "simsim")).expect(2);
+    assert!(
+        differ
+            .stdout
+            .contains("the two passphrases are not the same")
+    );
+    asked(&init, &twice("sesame", "sesame")).expect(0);
+    world.run(&["run", "tree"]).expect(0);
+    let listed = asked(
+        &["ls", "tree", "--passphrase"],
+        &[("Passphrase: ", "sesame")],
+    )
+    .expect(0);
+    assert!(listed.stdout.contains("tree/a"), "{}", listed.stdout);
+    // A terminal of its own is not there for a run that cron starts.
+    let ended = world.without_terminal(&["ls", "tree", "--passphrase"]);
+    ended
+        .expect(2)
+        .says("there is no terminal to ask for the passphrase on")
+        .says("--passphrase-from");
+}
+
+#[test]
+fn a_passphrase_stands_alone() {
+    let world = bare();
+    let recipient = "age1lvyvwawkr0mcnnnncaghunadrqkmuf9e6507x9y920xxpp866cnql7dp2z";
+    world
+        .run(&["init", "--passphrase", "--recipient", recipient])
+        .expect(2)
+        .says("cannot be used with");
+    let text = std::fs::read_to_string(world.at("holdfast.toml")).unwrap();
+    let url = format!("url = \"file://{}/repository\"", world.path().display());
+    let with = format!("{url}\nrecipients = [\"{recipient}\"]");
+    world.write("holdfast.toml", text.replace(&url, &with));
+    world
+        .run(&["init", "--passphrase-from", "command:echo sesame"])
+        .expect(2)
+        .says("a passphrase stands alone")
+        .says("in the store's table");
+    assert!(world.files("repository").is_empty() && world.files("keys").is_empty());
+}
