@@ -55,6 +55,21 @@ def key_file(directory, name, text):
     return path
 
 
+def newest_key(repository, operator):
+    """Opens the newest epoch of this repository: it is the whole read key. HEADER, KEYS"""
+    with open(os.path.join(repository, "format")) as file:
+        name = json.loads(file.readline())["repository"]
+    epochs = os.path.join(repository, "epochs")
+    for epoch in sorted(os.listdir(epochs), reverse=True):
+        try:
+            key = json.loads(opened(os.path.join(epochs, epoch), operator))
+        except subprocess.CalledProcessError:
+            continue
+        if key["repository"] == name:
+            return key
+    raise SystemExit("the identity opens no epoch of this repository")
+
+
 def table(pack):
     """Reads the table at the end of a pack: (offset, length, [(id, length)]) of each frame. PACKS"""
     length = int.from_bytes(pack[-4:], "little")
@@ -145,9 +160,7 @@ def restore(entry, content, target):
 
 def main(repository, operator, target):
     os.makedirs(target)
-    # KEYS: the newest epoch, sealed to the operator, is the whole read key.
-    epochs = os.path.join(repository, "epochs")
-    key = json.loads(opened(os.path.join(epochs, sorted(os.listdir(epochs))[-1]), operator))
+    key = newest_key(repository, operator)
     catalog = key_file(target, "catalog.tmp", key["catalog"]["identity"])
     content = [key_file(target, "epoch%d.tmp" % e["epoch"], e["identity"]) for e in key["read"]]
     chunks = chunks_of(repository, content + [catalog])

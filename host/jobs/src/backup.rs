@@ -9,7 +9,7 @@ use crate::wire::SessionDraft;
 use holdfast_base::cancel::Reason;
 use holdfast_base::error::Describe;
 use holdfast_base::time::{Clock, SystemClock};
-use holdfast_repository::check::chain;
+use holdfast_repository::error::chain;
 use holdfast_repository::format::root::{Root, SourceNote};
 use holdfast_repository::write::{Gauge, RunNote, SourceEnd};
 use holdfast_repository::{Repository, RepositoryError, Session};
@@ -129,7 +129,7 @@ impl Context {
     /// Runs a job.
     ///
     /// # Errors
-    /// Nothing was committed.
+    /// Nothing was committed, or the store does not say whether it was.
     pub fn run(&self, job: &str, options: &RunOptions) -> Result<Root, JobError> {
         let started = SystemClock.now();
         self.config.job(job)?;
@@ -156,6 +156,8 @@ impl Context {
         result.map_err(|error| match error {
             // What is wrong with the configuration is no failed backup.
             JobError::Config(_) | JobError::Usage { .. } => error,
+            // Nobody may say that nothing was committed when the store does not say so.
+            JobError::Repository(RepositoryError::Unanswered { .. }) => error,
             other => JobError::Backup {
                 job: job.to_owned(),
                 source: Box::new(other),

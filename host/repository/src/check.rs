@@ -9,7 +9,7 @@
 
 mod frames;
 
-use crate::error::RepositoryError;
+use crate::error::{RepositoryError, chain};
 use crate::format::segment::{IndexedPack, PackKind};
 use crate::pipeline::put::pack_name;
 use crate::read::Reader;
@@ -145,11 +145,12 @@ fn check_snapshots(
         Err(error) => return Err(error),
     };
     let (roots, failures) = repository.snapshots_from_store()?;
-    report.damage.extend(
-        failures
-            .iter()
-            .map(|error| ("snapshots".to_owned(), chain(error))),
-    );
+    report
+        .damage
+        .extend(failures.iter().map(|error| match error {
+            RepositoryError::Damaged { object, source } => (object.clone(), chain(source)),
+            other => ("snapshots".to_owned(), chain(other)),
+        }));
     for root in roots {
         report.snapshots += 1;
         let object = format!("snapshots/{} (job {})", root.snapshot, root.job);
@@ -302,20 +303,4 @@ impl Read for HashedObject {
         self.used += count;
         Ok(count)
     }
-}
-
-/// Writes an error and what caused it in one line.
-#[must_use]
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let next = error.to_string();
-        if !text.ends_with(&next) {
-            text.push_str(": ");
-            text.push_str(&next);
-        }
-        source = error.source();
-    }
-    text
 }

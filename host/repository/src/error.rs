@@ -88,6 +88,26 @@ pub enum RepositoryError {
         /// What the system answered.
         source: io::Error,
     },
+    /// The store failed in the one moment in which its answer matters.
+    #[error("the store failed while `{object}` was created, and it is not known whether it exists")]
+    Unanswered {
+        /// The object.
+        object: String,
+        /// What the store answered when it was asked again.
+        source: StoreError,
+    },
+    /// No epoch is there, so that no operator can open anything.
+    #[error("the repository in {place} has lost its epochs")]
+    NoEpoch {
+        /// The store.
+        place: String,
+    },
+    /// Objects are there, and the one that says what they are is not.
+    #[error("{place} holds what is left of a repository: its object `format` is missing")]
+    Headless {
+        /// The store.
+        place: String,
+    },
     /// The run was cancelled.
     #[error("the run was cancelled")]
     Cancelled,
@@ -137,7 +157,8 @@ impl Describe for RepositoryError {
         match self {
             Self::Absent { .. } => Kind::NoRepository,
             Self::Exists { .. } | Self::NoSnapshot { .. } | Self::NoEntry { .. } => Kind::Usage,
-            Self::Store(error) => error.kind(),
+            Self::Headless { .. } | Self::NoEpoch { .. } => Kind::Damaged,
+            Self::Store(error) | Self::Unanswered { source: error, .. } => error.kind(),
             Self::Key(error) => error.kind(),
             Self::Seal(SealError::WrongKey) => Kind::Key,
             Self::Seal(SealError::Damaged { .. })
@@ -161,6 +182,20 @@ impl Describe for RepositoryError {
             Self::Absent { .. } => vec![Hint("Create one: holdfast init STORE".into())],
             Self::NoSnapshot { .. } => vec![Hint("See what there is: holdfast list".into())],
             Self::NoEntry { .. } => vec![Hint("See what there is: holdfast ls SNAPSHOT".into())],
+            Self::Exists { .. } => vec![Hint(
+                "Make its write key again, if that is what is missing: holdfast key recover STORE --identity FILE"
+                    .into(),
+            )],
+            Self::Headless { .. } => vec![Hint(
+                "Bring `format` back from a copy of the repository; it is small and never changes".into(),
+            )],
+            Self::NoEpoch { .. } => vec![Hint(
+                "A write or read key still opens what it could: leave `--identity` out, or give `--key FILE`"
+                    .into(),
+            )],
+            Self::Unanswered { .. } => vec![Hint(
+                "See whether it exists, when the store works again: holdfast list".into(),
+            )],
             Self::Store(error) => error.hints(),
             Self::Key(error) => error.hints(),
             Self::Damaged { .. } | Self::MissingChunk { .. } => {
@@ -176,4 +211,20 @@ impl Describe for RepositoryError {
             _ => Vec::new(),
         }
     }
+}
+
+/// Writes an error and what caused it in one line.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let next = error.to_string();
+        if !text.ends_with(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
+        source = error.source();
+    }
+    text
 }

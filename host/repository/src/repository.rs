@@ -6,7 +6,7 @@ use crate::format::segment::IndexedPack;
 use crate::index::{Index, decode_segment};
 use crate::keys::file::{ReadEpoch, WriteKeys};
 use crate::keys::{IdKey, KeyError, KeyFile, Role, epoch};
-use crate::pipeline::put::segment_name;
+use crate::pipeline::put::{create_surely, segment_name};
 use crate::pipeline::seal::{Identity, Recipient, Sealer, Secret, open_bytes};
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use holdfast_base::id::{RepositoryId, SegmentId};
@@ -75,15 +75,10 @@ impl Repository {
             return Err(KeyError::Malformed { detail }.into());
         }
         let store = setup.store.as_ref();
-        let is_taken = store.size(&header_name()?).is_ok() || !store.list("epochs")?.is_empty();
-        if is_taken {
-            return Err(RepositoryError::Exists {
-                place: store.place(),
-            });
-        }
-        let key = new_key(setup)?;
+        let number = first_free_epoch(store)?;
+        let key = new_key(setup, number)?;
         // The epoch first: a repository without `format` is none, and one with it can be opened.
-        epoch::create(store, setup.sealer.as_ref(), 1, &key, operators)?;
+        epoch::create(store, setup.sealer.as_ref(), number, &key, operators)?;
         let header = Header {
             holdfast: VERSION,
             repository: key.repository,
@@ -94,7 +89,7 @@ impl Repository {
             splitters: splitters(),
         };
         let bytes = header.encode(&key.writing()?.signing_key()?)?;
-        match store.create(&header_name()?, &bytes)? {
+        match create_surely(store, &header_name()?, &bytes)? {
             Created::New => Ok(key),
             Created::Existed => Err(RepositoryError::Exists {
                 place: store.place(),
@@ -139,8 +134,13 @@ impl Repository {
         setup: Setup,
         identities: &[Identity],
     ) -> Result<Self, RepositoryError> {
-        read_header(setup.store.as_ref())?;
-        let key = epoch::open(setup.store.as_ref(), setup.sealer.as_ref(), identities)?;
+        let header = read_header(setup.store.as_ref())?;
+        let key = epoch::open(
+            setup.store.as_ref(),
+            setup.sealer.as_ref(),
+            identities,
+            header.repository,
+        )?;
         Self::open(setup, key)
     }
 
@@ -247,7 +247,32 @@ fn splitters() -> Vec<Splitter> {
     ]
 }
 
-fn new_key(setup: &Setup) -> Result<KeyFile, RepositoryError> {
+/// Returns the epoch that a new repository begins with, where one can be made.
+///
+/// An `init` that was ended between its two objects leaves an epoch that belongs to no repository. It is
+/// left alone, as every key is, and the next one takes the next number.
+fn first_free_epoch(store: &dyn Store) -> Result<u32, RepositoryError> {
+    let place = || store.place();
+    match store.size(&header_name()?) {
+        Ok(_) => return Err(RepositoryError::Exists { place: place() }),
+        Err(error) if error.is_absent() => {}
+        // Whether there is one is not known, and so none is made.
+        Err(error) => return Err(error.into()),
+    }
+    for area in ["snapshots", "index", "packs"] {
+        if !store.list(area)?.is_empty() {
+            return Err(RepositoryError::Headless { place: place() });
+        }
+    }
+    let taken = store.list("epochs")?;
+    let last = taken
+        .iter()
+        .filter_map(|listed| listed.name.last().parse::<u32>().ok())
+        .max();
+    Ok(last.map_or(1, |last| last.saturating_add(1)))
+}
+
+fn new_key(setup: &Setup, number: u32) -> Result<KeyFile, RepositoryError> {
     let signing = SigningKey::from_bytes(&random()?);
     let catalog = setup.sealer.generate()?;
     let epoch = setup.sealer.generate()?;
@@ -262,11 +287,11 @@ fn new_key(setup: &Setup) -> Result<KeyFile, RepositoryError> {
             id_key: hexed(random()?),
             split_key: hexed(random()?),
             signing_key: hexed(signing.to_bytes()),
-            epoch: 1,
+            epoch: number,
             epoch_recipient: epoch.public_key,
         }),
         read: Some(vec![ReadEpoch {
-            epoch: 1,
+            epoch: number,
             identity: epoch.identity,
         }]),
     })

@@ -2,9 +2,12 @@
 //!
 //! - Before a commit, every pack and index segment that the snapshot needs is durable.
 //! - The commit is one create-if-absent. A crash before it leaves garbage, never a snapshot.
+//! - Where the store loses its answer it is asked again: a run never says that nothing was committed
+//!   when something may have been.
 
 use crate::error::RepositoryError;
 use crate::format::root::Root;
+use crate::pipeline::put::create_surely;
 use crate::pipeline::seal::{Recipient, open_bytes, seal_bytes};
 use crate::repository::{Repository, expand_small};
 use holdfast_base::id::SnapshotId;
@@ -25,14 +28,15 @@ impl Repository {
     /// Commits a snapshot and returns the length of its object.
     ///
     /// # Errors
-    /// Nothing was committed.
+    /// Nothing was committed, or the store does not say whether it was.
     pub(crate) fn commit(&self, root: &Root) -> Result<u64, RepositoryError> {
         let bytes = root.encode(&self.key.writing()?.signing_key()?)?;
         let plain = zstd::bulk::compress(&bytes, 3)
             .map_err(|e| RepositoryError::io("compress a snapshot", e))?;
         let recipients = [Recipient::PublicKey(self.key.catalog.public_key.clone())];
         let sealed = seal_bytes(self.setup.sealer.as_ref(), &recipients, plain)?;
-        match self.setup.store.create(&name(&root.snapshot)?, &sealed)? {
+        let store = self.setup.store.as_ref();
+        match create_surely(store, &name(&root.snapshot)?, &sealed)? {
             Created::New => {
                 self.remember(&root.snapshot, &bytes);
                 Ok(sealed.len() as u64)

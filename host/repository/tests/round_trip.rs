@@ -2,213 +2,20 @@
 
 #![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
+mod support;
+
 use holdfast_base::cancel::Cancel;
-use holdfast_base::entry::{
-    Entry, EntryKind, EntryPath, FileContent, Identity as FileIdentity, OpenFile, RestoreTarget,
-    TargetFile, Xattrs,
-};
-use holdfast_base::time::{Instant, SystemClock};
+use holdfast_base::entry::EntryPath;
 use holdfast_repository::check::{Depth, Progress, check};
-use holdfast_repository::format::root::{Root, SourceNote};
-use holdfast_repository::keys::{KeyFile, Role};
+use holdfast_repository::keys::Role;
 use holdfast_repository::pipeline::seal::{Identity, Recipient, Sealer};
 use holdfast_repository::read::Reader;
-use holdfast_repository::restore::restore;
-use holdfast_repository::write::{Gauge, RunNote, SourceEnd};
-use holdfast_repository::{Repository, Session, Setup};
-use holdfast_store::local::LocalStore;
+use holdfast_repository::write::SourceEnd;
+use holdfast_repository::{Repository, Setup};
 use holdfast_testkit::sealer::NativeAge;
-use std::collections::BTreeMap;
-use std::io::{self, Cursor, Read};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
-
-struct Place {
-    directory: tempfile::TempDir,
-    key: KeyFile,
-    operator: Identity,
-}
-
-impl Place {
-    fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let operator = NativeAge.generate().unwrap();
-        let setup = setup(directory.path());
-        let key = Repository::init(&setup, &[Recipient::PublicKey(operator.public_key)]).unwrap();
-        Self {
-            directory,
-            key,
-            operator: Identity::Key(operator.identity),
-        }
-    }
-
-    fn open(&self, role: Role) -> Arc<Repository> {
-        let key = self.key.narrowed(role).unwrap();
-        Arc::new(Repository::open(setup(self.directory.path()), key).unwrap())
-    }
-
-    fn begin(&self) -> Session {
-        let note = RunNote {
-            job: "test".into(),
-            host: "here".into(),
-            source: SourceNote::default(),
-            tags: vec![],
-            level: 3,
-        };
-        Session::begin(
-            &self.open(Role::Write),
-            note,
-            &Cancel::new(),
-            Arc::new(Gauge::default()),
-        )
-        .unwrap()
-    }
-
-    fn backup(&self, files: &[(&str, Vec<u8>)]) -> Root {
-        let session = self.begin();
-        for (path, bytes) in files {
-            session
-                .add(file(path, bytes.len()), Some(Box::new(Bytes::of(bytes))))
-                .unwrap();
-        }
-        session.commit(SourceEnd::seen()).unwrap()
-    }
-
-    fn restore(&self, root: &Root) -> BTreeMap<String, Vec<u8>> {
-        let reader = Reader::new(self.open(Role::Read)).unwrap();
-        let target = Memory::default();
-        let outcome = restore(&reader, root, &|_| true, &target, &Cancel::new()).unwrap();
-        assert!(
-            outcome.damaged.is_empty() && outcome.refused.is_empty(),
-            "{outcome:?}"
-        );
-        target.0.lock().unwrap().clone()
-    }
-}
-
-fn setup(directory: &Path) -> Setup {
-    Setup {
-        store: Arc::new(LocalStore::new(directory.join("repository"))),
-        sealer: Arc::new(NativeAge),
-        cache: Some(directory.join("cache")),
-        clock: Arc::new(SystemClock),
-    }
-}
-
-fn file(path: &str, size: usize) -> Entry {
-    Entry {
-        path: EntryPath::new(path).unwrap(),
-        kind: EntryKind::File {
-            size: size as u64,
-            extents: None,
-        },
-        modified: Instant(5),
-        ownership: None,
-        attributes: vec![],
-    }
-}
-
-static READS: AtomicU64 = AtomicU64::new(0);
-
-struct Bytes(Cursor<Vec<u8>>, u64);
-
-impl Bytes {
-    fn of(bytes: &[u8]) -> Self {
-        let hash = blake3::hash(bytes);
-        Self(
-            Cursor::new(bytes.to_vec()),
-            u64::from(hash.as_bytes()[0]) + 1,
-        )
-    }
-}
-
-impl FileContent for Bytes {
-    fn identity(&self) -> Option<FileIdentity> {
-        let size = self.0.get_ref().len() as u64;
-        Some(FileIdentity {
-            inode: self.1,
-            device: 1,
-            size,
-            changed: Instant(7),
-        })
-    }
-
-    fn open(self: Box<Self>) -> io::Result<Box<dyn OpenFile>> {
-        READS.fetch_add(1, Ordering::SeqCst);
-        Ok(self)
-    }
-}
-
-impl Read for Bytes {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer)
-    }
-}
-
-impl OpenFile for Bytes {
-    fn size(&self) -> u64 {
-        self.0.get_ref().len() as u64
-    }
-
-    fn extents(&self) -> Option<&[holdfast_base::entry::Extent]> {
-        None
-    }
-
-    fn xattrs(&self) -> Xattrs {
-        Xattrs::default()
-    }
-
-    fn has_changed(&mut self) -> io::Result<bool> {
-        Ok(false)
-    }
-}
-
-#[derive(Default, Clone)]
-struct Memory(Arc<Mutex<BTreeMap<String, Vec<u8>>>>);
-
-struct MemoryFile(Memory, String);
-
-impl RestoreTarget for Memory {
-    fn make(&self, _: &Entry) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn start(&self, entry: &Entry, size: u64) -> io::Result<Option<Box<dyn TargetFile>>> {
-        let name = entry.path.to_string();
-        self.0
-            .lock()
-            .unwrap()
-            .insert(name.clone(), vec![0; size as usize]);
-        Ok(Some(Box::new(MemoryFile(self.clone(), name))))
-    }
-
-    fn finish(&self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl TargetFile for MemoryFile {
-    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        let mut files = self.0.0.lock().unwrap();
-        let file = files.get_mut(&self.1).unwrap();
-        file[offset as usize..offset as usize + bytes.len()].copy_from_slice(bytes);
-        Ok(())
-    }
-
-    fn finish(&self, _: &Entry) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-fn noise(seed: u32, length: usize) -> Vec<u8> {
-    let mut bytes = vec![0; length];
-    blake3::Hasher::new()
-        .update(&seed.to_le_bytes())
-        .finalize_xof()
-        .fill(&mut bytes);
-    bytes
-}
+use std::sync::Arc;
+use support::{Bytes, Place, file, find_files, noise, setup};
 
 fn sample() -> Vec<(String, Vec<u8>)> {
     let mut files: Vec<(String, Vec<u8>)> = (0..600)
@@ -282,7 +89,7 @@ fn an_operators_identity_and_the_store_are_enough() {
     let stranger = Identity::Key(NativeAge.generate().unwrap().identity);
     let setup = Setup {
         cache: None,
-        ..self::setup(place.directory.path())
+        ..support::setup(place.directory.path())
     };
     assert!(Repository::open_as_operator(setup, &[stranger]).is_err());
 }
@@ -405,15 +212,4 @@ fn is_noticed(place: &Place) -> bool {
         &Progress::default(),
     );
     report.map_or(true, |report| !report.damage.is_empty())
-}
-
-fn find_files(directory: &Path, found: &mut Vec<std::path::PathBuf>) {
-    for entry in std::fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            find_files(&path, found)
-        } else {
-            found.push(path)
-        }
-    }
 }

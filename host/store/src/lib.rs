@@ -29,7 +29,7 @@ use std::sync::Arc;
 pub enum Created {
     /// The object is new and durable.
     New,
-    /// An object of that name was there before; it was left as it was.
+    /// An object of that name was there before; it was left as it was, and its name is durable now.
     Existed,
 }
 

@@ -85,14 +85,15 @@ impl LocalStore {
             }
             other => other,
         };
-        match linked {
-            Ok(()) => {}
-            Err(rustix::io::Errno::EXIST) => return Ok(Created::Existed),
+        let created = match linked {
+            Ok(()) => Created::New,
+            // Whoever linked it may not have come to make the name durable.
+            Err(rustix::io::Errno::EXIST) => Created::Existed,
             Err(e) => return Err(self.failed(format!("create object `{name}`"), e.into())),
-        }
+        };
         sync_parent(&target)
             .map_err(|e| self.failed(format!("make object `{name}` durable"), e))?;
-        Ok(Created::New)
+        Ok(created)
     }
 
     fn make_parent(&self, target: &Path) -> io::Result<()> {

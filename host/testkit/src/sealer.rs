@@ -79,10 +79,12 @@ impl Sealer for NativeAge {
         let recipients = recipients(to)?;
         let recipients = recipients.iter().map(|r| r as &dyn age::Recipient);
         let encryptor_ = age::Encryptor::with_recipients(recipients).map_err(encryptor)?;
+        // In pieces as large as an encryptor plugin's, and not header line by header line.
+        let sealed = io::BufWriter::with_capacity(256 << 10, sealed);
         let mut writer = encryptor_.wrap_output(sealed).map_err(SealError::Io)?;
         io::copy(&mut plain, &mut writer).map_err(SealError::Io)?;
-        writer.finish().map_err(SealError::Io)?;
-        Ok(())
+        let mut sealed = writer.finish().map_err(SealError::Io)?;
+        sealed.flush().map_err(SealError::Io)
     }
 
     fn open(
@@ -109,7 +111,8 @@ impl Sealer for NativeAge {
         mut plain: Box<dyn Write + Send>,
     ) -> Result<(), SealError> {
         let identities = identities(with)?;
-        let decryptor = age::Decryptor::new(Cursor { sealed, at: 0 }).map_err(decrypt_failed)?;
+        let sealed = io::BufReader::with_capacity(64 << 10, Cursor { sealed, at: 0 });
+        let decryptor = age::Decryptor::new(sealed).map_err(decrypt_failed)?;
         let mut reader = decryptor
             .decrypt(identities.iter().map(|i| i as &dyn age::Identity))
             .map_err(decrypt_failed)?;

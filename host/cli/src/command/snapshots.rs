@@ -73,7 +73,7 @@ pub(crate) fn list(
 /// Names snapshots that cannot be read, and says how the command ends then.
 pub(super) fn unread(failures: &[RepositoryError], view: &View) -> Outcome {
     for failure in failures {
-        view.warn(&holdfast_repository::check::chain(failure));
+        view.warn(&holdfast_repository::error::chain(failure));
     }
     if failures.is_empty() {
         Outcome::Done

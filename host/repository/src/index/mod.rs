@@ -9,8 +9,9 @@ pub mod journal;
 /// A sorted table of chunks with a filter in front.
 pub mod table;
 
-use crate::error::RepositoryError;
+use crate::error::{RepositoryError, chain};
 use crate::format::segment::{self, IndexedPack, PackKind};
+use holdfast_base::error::{Describe, Kind};
 use holdfast_base::id::{ChunkId, PackId, SegmentId};
 use std::collections::HashSet;
 use std::io;
@@ -77,7 +78,7 @@ impl Index {
     /// Loads the segments of a repository, by way of the cache where there is one.
     ///
     /// # Errors
-    /// A segment cannot be read.
+    /// A segment cannot be read. One that is damaged is passed over.
     pub fn load(
         segments: &[SegmentId],
         cache: Option<&Path>,
@@ -92,7 +93,18 @@ impl Index {
         }
         let loose: Vec<_> = segments.iter().filter(|id| !covered.contains(id)).collect();
         for id in &loose {
-            let table = Table::of_packs(&read(id)?, vec![**id]);
+            let packs = match read(id) {
+                Ok(packs) => packs,
+                // What only it lists is missing where it is needed, and told there; a run stores it
+                // anew. So one damaged object neither hides what is sound nor stops backups.
+                Err(error) if error.kind() == Kind::Damaged => {
+                    let error = chain(&error);
+                    tracing::warn!(%error, "going on without this part of the index");
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            let table = Table::of_packs(&packs, vec![**id]);
             tables.push(Arc::new(table.on_disk(cache)));
         }
         let mut index = Self { tables };

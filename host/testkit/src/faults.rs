@@ -1,0 +1,318 @@
+//! A store in which one operation goes wrong: it fails, it is done and not answered, or it is torn.
+//!
+//! Every call of the store and of its uploads counts, in the order in which they come, so that a test
+//! can break a session at its first operation, its second, and so on until nothing is left to break.
+
+use holdfast_store::{Created, Listed, Name, Store, StoreError, Upload};
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// How an operation goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing is done, and an error says so.
+    Fail,
+    /// All is done, and an error comes all the same: the answer was lost.
+    LoseAnswer,
+    /// Half is done: half of the object has its name, half of the bytes come back, half is listed.
+    /// What was to be written ends in an error; what was to be read looks like a success.
+    Tear,
+}
+
+/// What comes after the fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum After {
+    /// The store works again: a passing fault.
+    Works,
+    /// The store is gone: the machine, the network or the process is.
+    Gone,
+}
+
+/// Which operation goes wrong, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    /// The operation, counted from one.
+    pub at: u64,
+    /// What happens to it.
+    pub fault: Fault,
+    /// What happens to those that follow.
+    pub after: After,
+}
+
+/// What is to be done with an operation.
+enum Verdict {
+    Pass,
+    Break(Fault),
+}
+
+struct Counter {
+    plan: Option<Plan>,
+    done: AtomicU64,
+    struck: Mutex<Option<String>>,
+}
+
+impl Counter {
+    fn next(&self, operation: impl FnOnce() -> String) -> Verdict {
+        let number = self.done.fetch_add(1, Ordering::SeqCst) + 1;
+        let Some(plan) = self.plan else {
+            return Verdict::Pass;
+        };
+        if number == plan.at {
+            *self.struck.lock().unwrap_or_else(PoisonError::into_inner) = Some(operation());
+            return Verdict::Break(plan.fault);
+        }
+        if number > plan.at && plan.after == After::Gone {
+            return Verdict::Break(Fault::Fail);
+        }
+        Verdict::Pass
+    }
+}
+
+/// A store in which one operation goes wrong.
+pub struct FaultStore {
+    inner: Arc<dyn Store>,
+    counter: Arc<Counter>,
+}
+
+impl FaultStore {
+    /// Wraps a store and breaks what the plan says; without one it only counts.
+    #[must_use]
+    pub fn new(inner: Arc<dyn Store>, plan: Option<Plan>) -> Self {
+        let counter = Arc::new(Counter {
+            plan,
+            done: AtomicU64::new(0),
+            struck: Mutex::default(),
+        });
+        Self { inner, counter }
+    }
+
+    /// Returns how many operations there were.
+    #[must_use]
+    pub fn operations(&self) -> u64 {
+        self.counter.done.load(Ordering::SeqCst)
+    }
+
+    /// Returns the operation that went wrong, such as `create snapshots/…`, if it came to it.
+    #[must_use]
+    pub fn struck(&self) -> Option<String> {
+        self.counter
+            .struck
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn error(&self, action: &str) -> StoreError {
+        StoreError::Io {
+            action: action.to_owned(),
+            place: self.place(),
+            source: broken(),
+        }
+    }
+
+    /// Does what changes the store, whole, half or not at all.
+    fn change<T>(
+        &self,
+        action: &str,
+        whole: impl FnOnce() -> Result<T, StoreError>,
+        half: impl FnOnce() -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        match self.counter.next(|| action.to_owned()) {
+            Verdict::Pass => return whole(),
+            Verdict::Break(Fault::Fail) => {}
+            Verdict::Break(Fault::LoseAnswer) => drop(whole()?),
+            Verdict::Break(Fault::Tear) => drop(half()?),
+        }
+        Err(self.error(action))
+    }
+
+    /// Answers from the store, and halves the answer where it is to be torn.
+    fn answer<T>(
+        &self,
+        action: &str,
+        whole: impl FnOnce() -> Result<T, StoreError>,
+        halved: impl FnOnce(T) -> T,
+    ) -> Result<T, StoreError> {
+        match self.counter.next(|| action.to_owned()) {
+            Verdict::Pass => whole(),
+            Verdict::Break(Fault::Tear) => whole().map(halved),
+            Verdict::Break(_) => Err(self.error(action)),
+        }
+    }
+}
+
+/// Returns the error of an operation that went wrong.
+fn broken() -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionReset, "the store went away")
+}
+
+fn half(mut bytes: Vec<u8>) -> Vec<u8> {
+    bytes.truncate(bytes.len() / 2);
+    bytes
+}
+
+impl Store for FaultStore {
+    fn place(&self) -> String {
+        self.inner.place()
+    }
+
+    fn get(&self, name: &Name) -> Result<Vec<u8>, StoreError> {
+        self.answer(&format!("get {name}"), || self.inner.get(name), half)
+    }
+
+    fn get_range(&self, name: &Name, offset: u64, length: usize) -> Result<Vec<u8>, StoreError> {
+        // A range is never short: that much every store promises, and so its bytes are what is wrong.
+        let whole = || self.inner.get_range(name, offset, length);
+        self.answer(&format!("get a range of {name}"), whole, |mut bytes| {
+            let middle = bytes.len() / 2;
+            bytes[middle..].fill(0);
+            bytes
+        })
+    }
+
+    fn size(&self, name: &Name) -> Result<u64, StoreError> {
+        let whole = || self.inner.size(name);
+        self.answer(&format!("ask the size of {name}"), whole, |size| size / 2)
+    }
+
+    fn create(&self, name: &Name, bytes: &[u8]) -> Result<Created, StoreError> {
+        self.change(
+            &format!("create {name}"),
+            || self.inner.create(name, bytes),
+            || self.inner.create(name, &bytes[..bytes.len() / 2]),
+        )
+    }
+
+    fn upload(&self) -> Result<Box<dyn Upload>, StoreError> {
+        let start = || self.inner.upload();
+        let inner = self.change("start an upload", start, start)?;
+        Ok(Box::new(FaultUpload {
+            inner,
+            store: Arc::clone(&self.inner),
+            counter: Arc::clone(&self.counter),
+            written: Vec::new(),
+        }))
+    }
+
+    fn list(&self, area: &str) -> Result<Vec<Listed>, StoreError> {
+        let whole = || self.inner.list(area);
+        self.answer(&format!("list {area}"), whole, |mut listed| {
+            listed.truncate(listed.len() / 2);
+            listed
+        })
+    }
+
+    fn delete(&self, name: &Name) -> Result<(), StoreError> {
+        let delete = || self.inner.delete(name);
+        self.change(&format!("delete {name}"), delete, || Ok(()))
+    }
+}
+
+/// An upload whose pieces and whose commit count as operations.
+struct FaultUpload {
+    inner: Box<dyn Upload>,
+    store: Arc<dyn Store>,
+    counter: Arc<Counter>,
+    /// What was written, for an object of which half gets its name.
+    written: Vec<u8>,
+}
+
+impl Write for FaultUpload {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.counter.next(|| "write to an upload".to_owned()) {
+            Verdict::Pass => {
+                let count = self.inner.write(bytes)?;
+                self.written.extend_from_slice(&bytes[..count]);
+                return Ok(count);
+            }
+            Verdict::Break(Fault::Fail) => {}
+            Verdict::Break(Fault::LoseAnswer) => self.inner.write_all(bytes)?,
+            Verdict::Break(Fault::Tear) => self.inner.write_all(&bytes[..bytes.len() / 2])?,
+        }
+        Err(broken())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+impl Upload for FaultUpload {
+    fn commit(self: Box<Self>, name: &Name) -> Result<Created, StoreError> {
+        let place = self.store.place();
+        let action = format!("commit {name}");
+        match self.counter.next(|| action.clone()) {
+            Verdict::Pass => return self.inner.commit(name),
+            Verdict::Break(Fault::Fail) => {}
+            Verdict::Break(Fault::LoseAnswer) => {
+                self.inner.commit(name)?;
+            }
+            Verdict::Break(Fault::Tear) => {
+                let half = &self.written[..self.written.len() / 2];
+                self.store.create(name, half)?;
+            }
+        }
+        Err(StoreError::Io {
+            action,
+            place,
+            source: broken(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use holdfast_store::{conformance, local::LocalStore};
+
+    fn local() -> (tempfile::TempDir, Arc<dyn Store>) {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Arc::new(LocalStore::new(directory.path().join("store")));
+        (directory, store)
+    }
+
+    fn broken_at(store: &Arc<dyn Store>, at: u64, fault: Fault, after: After) -> FaultStore {
+        FaultStore::new(Arc::clone(store), Some(Plan { at, fault, after }))
+    }
+
+    #[test]
+    fn without_a_plan_it_is_the_store_that_it_wraps() {
+        let (_directory, store) = local();
+        let store = FaultStore::new(store, None);
+        conformance::run(&store);
+        assert!(store.operations() > 20 && store.struck().is_none());
+    }
+
+    #[test]
+    fn each_fault_leaves_what_it_says() {
+        let name = Name::new("a/b").unwrap();
+        for (fault, left) in [
+            (Fault::Fail, None),
+            (Fault::LoseAnswer, Some(&b"1234"[..])),
+            (Fault::Tear, Some(b"12")),
+        ] {
+            let (_directory, inner) = local();
+            let store = broken_at(&inner, 1, fault, After::Works);
+            assert!(store.create(&name, b"1234").is_err());
+            assert_eq!(inner.get(&name).ok().as_deref(), left);
+            assert_eq!(store.struck().unwrap(), "create a/b");
+            let (_directory, inner) = local();
+            let store = broken_at(&inner, 3, fault, After::Works);
+            let mut upload = store.upload().unwrap();
+            upload.write_all(b"1234").unwrap();
+            assert!(upload.commit(&name).is_err());
+            assert_eq!(inner.get(&name).ok().as_deref(), left);
+        }
+    }
+
+    #[test]
+    fn a_store_that_is_gone_stays_so_and_one_that_works_again_does() {
+        for (after, works) in [(After::Works, true), (After::Gone, false)] {
+            let (_directory, inner) = local();
+            let store = broken_at(&inner, 1, Fault::Fail, after);
+            assert!(store.list("a").is_err());
+            assert_eq!(store.list("a").is_ok(), works);
+        }
+    }
+}
