@@ -120,19 +120,36 @@ impl Running {
         if self.ended.is_none() {
             // Its input was never finished: a host kills it then.
             let ended = if self.has_stdin {
-                Ended::with("").signal(SIGNAL_KILL)
+                killed()
             } else {
                 (self.program)(&self.call)
             };
-            current().calls.borrow_mut().push(self.call.clone());
-            self.ended = Some(ended);
+            self.end(ended);
         }
-        self.ended.get_or_insert_with(|| Ended::with(""))
+        self.ended.get_or_insert_with(killed)
+    }
+
+    fn end(&mut self, ended: Ended) {
+        current().calls.borrow_mut().push(self.call.clone());
+        self.ended = Some(ended);
     }
 }
 
-/// A running command.
+fn killed() -> Ended {
+    Ended::with("").signal(SIGNAL_KILL)
+}
+
+/// A running command. Dropping it kills it.
 pub struct Child(Rc<RefCell<Running>>);
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        let mut running = self.0.borrow_mut();
+        if running.ended.is_none() {
+            running.end(killed());
+        }
+    }
+}
 
 impl Child {
     /// Returns the writer to its standard input, once.
@@ -164,7 +181,8 @@ impl Child {
     /// None here; a host may have cancelled it.
     #[expect(clippy::needless_pass_by_value, reason = "waiting uses a child up")]
     pub fn wait(this: Self) -> Result<ExitStatus, Failure> {
-        Ok(this.0.borrow_mut().run().status.clone())
+        let status = this.0.borrow_mut().run().status.clone();
+        Ok(status)
     }
 }
 

@@ -93,6 +93,17 @@ fn the_output_of_a_command_ends_as_the_command_does() {
 }
 
 #[test]
+fn a_command_that_is_dropped_is_killed() {
+    let host = Host::new().command("dump", |_| Ended::with("rows"));
+    let child = super::host::process::spawn(&Command::new("dump")).unwrap();
+    let output = child.take_stdout().unwrap();
+    drop(child);
+    let failure = output.read(10).unwrap_err();
+    assert!(failure.message.contains("signal 9"), "{failure}");
+    assert_eq!(host.calls().len(), 1);
+}
+
+#[test]
 fn a_command_gets_its_input_only_when_that_is_finished() {
     let host = Host::new().command("load", |call| Ended::with(call.stdin.clone()));
     for (finishes, expected) in [(true, Some(0)), (false, None)] {
