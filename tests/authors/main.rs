@@ -1,12 +1,13 @@
 //! What a plugin author does: every template and every command of the guide works as it is given.
 //!
-//! - Projects are made in the target directory and share one build, so that only the first run of
-//!   these tests compiles the SDK.
+//! - Projects are made in the target directory and share one build with this repository's plugins, so
+//!   that little is compiled here.
 //! - Whoever has no compiler for WebAssembly is told so by `cargo holdfast`, and the test fails.
 
 #![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
 mod conformance;
+mod guide;
 mod templates;
 
 use holdfast_tests::{Ended, program};
@@ -46,7 +47,7 @@ fn command(program: &str, place: &Path) -> Command {
     command
         .current_dir(place)
         .env("PATH", format!("{}:{path}", programs().display()))
-        .env("CARGO_TARGET_DIR", workshop().join("target"))
+        .env("CARGO_TARGET_DIR", programs().with_file_name("guests"))
         .env_remove("RUSTFLAGS")
         .env_remove("LD_LIBRARY_PATH");
     for variable in ["XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME"] {
