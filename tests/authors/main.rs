@@ -8,6 +8,7 @@
 
 mod conformance;
 mod guide;
+mod readmes;
 mod templates;
 
 use holdfast_tests::{Ended, program};
