@@ -85,10 +85,16 @@ fn suite(place: &Path, component: &Path, settings: &serde_json::Value, more: &[&
     cargo(place, &[&arguments, more].concat())
 }
 
-/// Demands that the suite found a case in which the plugin fails, and said so at its end.
+/// Demands that the suite found each case in which the plugin fails, and said so at its end.
 #[track_caller]
-fn finds(suite: Ended, case: &str) {
+fn finds(suite: Ended, cases: &[&str]) {
     let suite = suite.expect(1).says("failed");
-    let failed = format!("FAILED  {case}");
-    assert!(suite.stdout.contains(&failed), "{}", suite.stdout);
+    for case in cases {
+        let failed = format!("FAILED  {case}");
+        assert!(
+            suite.stdout.contains(&failed),
+            "`{failed}` is not in: {}",
+            suite.stdout
+        );
+    }
 }

@@ -34,52 +34,83 @@ fn passes(kind: &str, settings: &Value, more: &[&str]) -> PathBuf {
     project
 }
 
-/// Makes a mistake in a project, and demands that the suite finds it.
-fn mistaken(project: &Path, right: &str, wrong: &str, settings: &Value, case: &str) {
+/// Makes mistakes in a project, and demands that the suite finds each of them.
+fn mistaken(
+    project: &Path,
+    mistakes: &[(&str, &str)],
+    settings: &Value,
+    cases: &[&str],
+    more: &[&str],
+) {
     let file = project.join("src/lib.rs");
-    let text = std::fs::read_to_string(&file).unwrap();
-    assert_eq!(text.matches(right).count(), 1, "`{right}` in {text}");
-    std::fs::write(&file, text.replace(right, wrong)).unwrap();
-    finds(suite(project, &built(project), settings, &[]), case);
+    let mut text = std::fs::read_to_string(&file).unwrap();
+    for (right, wrong) in mistakes {
+        assert_eq!(text.matches(right).count(), 1, "`{right}` in {text}");
+        text = text.replace(right, wrong);
+    }
+    std::fs::write(&file, text).unwrap();
+    let suite = suite(project, &built(project), settings, more);
+    finds(suite, cases);
 }
 
 #[test]
 fn a_source_passes_until_it_overlooks_a_failed_commit() {
     let settings = json!({ "greeting": "hello" });
     let project = passes("source", &settings, &["--restore"]);
-    let right = "entry.commit()?;";
-    let case = "fails when the snapshot does, at each step";
-    mistaken(&project, right, "let _ = entry.commit();", &settings, case);
+    let mistakes = [("entry.commit()?;", "let _ = entry.commit();")];
+    let cases = ["fails when the snapshot does, at each step"];
+    mistaken(&project, &mistakes, &settings, &cases, &[]);
 }
 
 #[test]
-fn an_encryptor_passes_until_it_forgets_where_a_range_ends() {
+fn an_encryptor_passes_until_it_forgets_a_salt_and_where_a_range_ends() {
     let project = passes("encryptor", &json!({}), &[]);
-    let case = "opens any range alone, and none past the end";
-    let right = "take: Some(length),";
-    mistaken(&project, right, "take: None,", &json!({}), case);
+    let salt = "let salt = host::random::bytes(SALT_BYTES as u32);";
+    let mistakes = [
+        (salt, "let salt = [0; SALT_BYTES];"),
+        ("take: Some(length),", "take: None,"),
+    ];
+    let cases = [
+        "seals the same bytes differently each time",
+        "opens any range alone, and none past the end",
+    ];
+    mistaken(&project, &mistakes, &json!({}), &cases, &[]);
 }
 
 #[test]
-fn a_verifier_passes_until_it_panics() {
+fn a_verifier_passes_until_it_panics_and_hides_what_it_cannot_read() {
     let settings = json!({ "require": [] });
     let project = passes("verifier", &settings, &[]);
-    let right = "String::from_utf8_lossy(&entry?.path).into_owned()";
-    let wrong = "String::from_utf8(entry?.path).unwrap()";
+    std::fs::create_dir(project.join("samples")).unwrap();
+    std::fs::write(project.join("samples/a.sql"), "COMMIT;\n").unwrap();
+    let mistakes = [(
+        "present.push(String::from_utf8_lossy(&entry?.path).into_owned());",
+        "let entry = entry?;
+         let reader = snapshot.open(&entry.path)?;
+         let mut all = Vec::new();
+         while let Ok(Some(piece)) = reader.read(65_536) { all.extend(piece); }
+         present.push(String::from_utf8(entry.path).unwrap());",
+    )];
+    let cases = [
+        "judges entries with any name",
+        "tells of each entry that breaks while it reads it",
+        "judges an entry of 256 MiB",
+        "tells of each sample that was cut in half",
+    ];
     mistaken(
         &project,
-        right,
-        wrong,
+        &mistakes,
         &settings,
-        "judges entries with any name",
+        &cases,
+        &["--sample", "samples"],
     );
 }
 
 #[test]
 fn a_notifier_passes_until_it_panics() {
     let project = passes("notifier", &json!({}), &[]);
-    let right = "log::info(&self.line(&event.title));";
-    let wrong = "log::info(&self.line(&event.title[..1]));";
-    let case = "takes events that are empty, long or strange";
-    mistaken(&project, right, wrong, &json!({}), case);
+    let line = "log::info(&self.line(&event.title));";
+    let mistakes = [(line, "log::info(&self.line(&event.title[..1]));")];
+    let cases = ["takes events that are empty, long or strange"];
+    mistaken(&project, &mistakes, &json!({}), &cases, &[]);
 }

@@ -23,9 +23,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Time that one call of a case may take.
-const CALL_TIME: Duration = Duration::from_secs(120);
-
 /// What can be said on the command line.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -37,9 +34,12 @@ pub(crate) struct Arguments {
     /// Also restore what was backed up: it is written to where the settings say
     #[arg(long)]
     restore: bool,
-    /// A directory of files that a verifier must find sound
+    /// A directory of files that a verifier must find sound, and unsound when they are cut in half
     #[arg(long)]
     sample: Option<PathBuf>,
+    /// How long one call of the plugin may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    call_seconds: u64,
 }
 
 /// Why a case failed.
@@ -54,6 +54,7 @@ pub(crate) struct Bench {
     settings: Map<String, Value>,
     restore: bool,
     sample: Option<PathBuf>,
+    call_time: Duration,
     failed: u32,
     passed: u32,
 }
@@ -98,6 +99,7 @@ impl Bench {
             settings,
             restore: arguments.restore,
             sample: arguments.sample.clone(),
+            call_time: Duration::from_secs(arguments.call_seconds),
             failed: 0,
             passed: 0,
         })
@@ -128,7 +130,7 @@ impl Bench {
             listener: Arc::new(Deaf),
             cancel: Default::default(),
             limits: CallLimits {
-                deadline: Some(CALL_TIME),
+                deadline: Some(self.call_time),
                 ..CallLimits::default()
             },
         }

@@ -12,6 +12,10 @@ use std::time::{Duration, Instant};
 
 /// Operations of which each one fails once.
 const OPERATIONS_MAX: u64 = 40;
+/// A long value of a fact.
+const LONG_FACT_BYTES: usize = 64 << 10;
+/// Entries of a large snapshot.
+const MANY: usize = 20_000;
 /// How long a backup may go on once it was cancelled.
 const CANCEL_TIME: Duration = Duration::from_secs(10);
 
@@ -31,12 +35,18 @@ pub(super) fn run(bench: &mut Bench) -> Result<(), Failure> {
     bench.case("backs up again, with what it left the last time", || {
         again(&plugin, &full, &snapshot)
     });
+    bench.case("backs up again, whatever it left the last time", || {
+        after_anything(&plugin, &full)
+    });
     bench.case("fails when the snapshot does, at each step", || {
         faults(&plugin, &full)
     });
     bench.case("fails in words when all is denied", || {
         let draft: Arc<dyn DraftPort> = Arc::new(Draft(Arc::default()));
         ended("backup", source(&plugin)?.backup(&denied, &draft, None))
+    });
+    bench.case("restores nothing when all is denied, and says so", || {
+        restore_denied(&plugin, &denied, &snapshot)
     });
     bench.case("hears of the commit", || {
         done(source(&plugin)?.committed(&full, "0123abcd"))
@@ -45,6 +55,13 @@ pub(super) fn run(bench: &mut Bench) -> Result<(), Failure> {
         cancel(&plugin, &cancelled)
     });
     if bench.restore {
+        bench.case("ends when a snapshot to restore is empty", || {
+            let empty = Arc::new(Snapshot::default()) as _;
+            ended(
+                "restore",
+                source(&plugin)?.restore(&full, &empty, &request()),
+            )
+        });
         // In this order what the settings name is whole again at the end.
         bench.case("fails to restore what is damaged", || {
             damaged(&plugin, &full, &snapshot)
@@ -53,6 +70,7 @@ pub(super) fn run(bench: &mut Bench) -> Result<(), Failure> {
             restore(&plugin, &full, &snapshot)
         });
     } else {
+        bench.skip("ends when a snapshot to restore is empty", "--restore");
         bench.skip("fails to restore what is damaged", "--restore");
         bench.skip("restores what it backed up", "--restore");
     }
@@ -90,6 +108,49 @@ fn again(plugin: &Plugin, context: &Arc<CallContext>, first: &Arc<Snapshot>) -> 
         facts: first.facts(),
     };
     backup(plugin, context, &Arc::default(), Some(&previous))
+}
+
+/// An earlier version, or another plugin of the same name, may have left anything.
+fn after_anything(plugin: &Plugin, context: &Arc<CallContext>) -> Case {
+    let long = "9".repeat(LONG_FACT_BYTES);
+    let fact = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    let first = Arc::new(Snapshot::default());
+    backup(plugin, context, &first, None)?;
+    let mut left = vec![Vec::new(), vec![fact("", ""), fact("\0", &long)]];
+    for value in ["", "-1", "18446744073709551616", "\u{1b}[2J\n", &long] {
+        left.push(
+            first
+                .facts()
+                .into_iter()
+                .map(|(key, _)| fact(&key, value))
+                .collect(),
+        );
+    }
+    for facts in left {
+        let previous = Previous {
+            snapshot: "0123abcd".into(),
+            facts,
+        };
+        let draft: Arc<dyn DraftPort> = Arc::new(Draft(Arc::default()));
+        let result = source(plugin)?.backup(context, &draft, Some(&previous));
+        ended("backup", result)?;
+    }
+    Ok(())
+}
+
+fn restore_denied(plugin: &Plugin, denied: &Arc<CallContext>, full: &Arc<Snapshot>) -> Case {
+    let many = Snapshot::default();
+    for number in 0..MANY {
+        many.put(format!("directory/file-{number}"), Content::of("x"));
+    }
+    for snapshot in [Arc::clone(full), Arc::default(), Arc::new(many)] {
+        let content: Arc<dyn ContentPort> = snapshot;
+        ended(
+            "restore",
+            source(plugin)?.restore(denied, &content, &request()),
+        )?;
+    }
+    Ok(())
 }
 
 fn faults(plugin: &Plugin, context: &Arc<CallContext>) -> Case {

@@ -1,16 +1,20 @@
 //! What is expected of verifiers: damage that they meet is told, and nothing that they read breaks them.
 
-use super::ports::{Content, Snapshot};
+use super::ports::{Content, Kept, Snapshot};
 use super::{Bench, Case, done, ended, in_words};
 use crate::{Failure, Trying};
+use holdfast_base::cancel::Reason;
 use holdfast_sandbox::plugin::{Finding, Severity};
 use holdfast_sandbox::ports::ContentPort;
 use holdfast_sandbox::{CallContext, CallError, Plugin};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// A long entry.
 const LONG_BYTES: u64 = 256 << 20;
+/// How long a verification may go on once it was cancelled.
+const CANCEL_TIME: Duration = Duration::from_secs(10);
 /// Entries of a large snapshot.
 const MANY: usize = 20_000;
 /// Names that a verifier may go by.
@@ -22,6 +26,7 @@ const NAMES: [&str; 10] = [
 pub(super) fn run(bench: &mut Bench) -> Result<(), Failure> {
     let plugin = bench.plugin()?;
     let context = Arc::new(bench.context());
+    let cancelled = Arc::new(bench.context());
     bench.case("answers whether a verification would work", || {
         done(plugin.check_verifier(&context)).map(drop)
     });
@@ -35,6 +40,9 @@ pub(super) fn run(bench: &mut Bench) -> Result<(), Failure> {
         nonsense(&plugin, &context)
     });
     bench.case("judges entries with any name", || names(&plugin, &context));
+    bench.case("ends when the run is cancelled", || {
+        cancel(&plugin, &cancelled)
+    });
     bench.case("tells of each entry that breaks while it reads it", || {
         broken(&plugin, &context)
     });
@@ -45,11 +53,18 @@ pub(super) fn run(bench: &mut Bench) -> Result<(), Failure> {
     bench.case(&long, || long_entry(&plugin, &context));
     let Some(directory) = bench.sample.clone() else {
         bench.skip("finds samples sound", "--sample DIRECTORY");
+        bench.skip(
+            "tells of each sample that was cut in half",
+            "--sample DIRECTORY",
+        );
         return Ok(());
     };
     let snapshot = Arc::new(samples(&directory)?);
     bench.case("finds samples sound", || {
         sound(&plugin, &context, &snapshot)
+    });
+    bench.case("tells of each sample that was cut in half", || {
+        cut(&plugin, &context, &snapshot)
     });
     Ok(())
 }
@@ -144,6 +159,41 @@ fn long_entry(plugin: &Plugin, context: &Arc<CallContext>) -> Case {
         let snapshot = Snapshot::default();
         snapshot.put(name, Content::Alike(LONG_BYTES));
         ended(name, verify(plugin, context, &Arc::new(snapshot)))?;
+    }
+    Ok(())
+}
+
+/// What was cancelled before it began ends before it has read much.
+fn cancel(plugin: &Plugin, context: &Arc<CallContext>) -> Case {
+    let snapshot = Snapshot::default();
+    snapshot.put("a.sql", Content::Alike(LONG_BYTES));
+    context.cancel.raise(Reason::Interrupted);
+    let begin = Instant::now();
+    let result = verify(plugin, context, &Arc::new(snapshot));
+    match result {
+        _ if begin.elapsed() > CANCEL_TIME => Err("it went on".into()),
+        Ok(_) | Err(CallError::Cancelled { .. } | CallError::Failed { .. }) => Ok(()),
+        Err(error) => Err(in_words(&error)),
+    }
+}
+
+/// Whoever looks into a sample sees that half of it is gone.
+fn cut(plugin: &Plugin, context: &Arc<CallContext>, samples: &Arc<Snapshot>) -> Case {
+    for Kept { entry, content } in samples.entries() {
+        let Content::Bytes(bytes) = content else {
+            continue;
+        };
+        let snapshot = Arc::new(Snapshot::default());
+        let half = bytes[..bytes.len() / 2].to_vec();
+        snapshot.put(entry.path.as_bytes(), Content::of(half));
+        let findings = done(verify(plugin, context, &snapshot))?;
+        let tells = findings.iter().any(|f| f.severity != Severity::Info);
+        if !snapshot.opened().is_empty() && !tells {
+            return Err(format!(
+                "half of `{}` is gone, and it says nothing",
+                entry.path
+            ));
+        }
     }
     Ok(())
 }
