@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
+mod configuration;
 mod names;
 mod output;
 mod passphrase;
@@ -35,7 +36,7 @@ fn a_mistyped_key_job_or_store_gets_a_suggestion() {
     world
         .run(&["run", "tree"])
         .expect(2)
-        .says("holdfast.toml:4:1: unknown field `suorce`")
+        .says("holdfast.toml:4:1: unknown key `suorce`")
         .says("Did you mean `source`?");
     world.jobs("[job.x\n");
     world.run(&["run", "x"]).expect(2).says("holdfast.toml:3:");

@@ -36,6 +36,21 @@ impl Cancel {
         Self::default()
     }
 
+    /// Makes a flag that is raised with this one, and alone without it.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        let child = Self::new();
+        let (parent, heir) = (Arc::downgrade(&self.0), Arc::downgrade(&child.0));
+        self.on_raise(move || {
+            if let (Some(parent), Some(heir)) = (parent.upgrade(), heir.upgrade())
+                && let Some(reason) = Self(parent).reason()
+            {
+                Self(heir).raise(reason);
+            }
+        });
+        child
+    }
+
     /// Raises the flag and runs the hooks. The first reason stays.
     pub fn raise(&self, reason: Reason) {
         let code = match reason {
@@ -113,6 +128,18 @@ mod tests {
         cancel.raise(Reason::Interrupted);
         assert_eq!(cancel.reason(), Some(Reason::Deadline));
         assert_eq!(runs.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn a_child_ends_with_its_parent_and_never_ends_it() {
+        let parent = Cancel::new();
+        let (alone, with) = (parent.child(), parent.child());
+        alone.raise(Reason::Deadline);
+        assert_eq!((parent.reason(), with.reason()), (None, None));
+        parent.raise(Reason::Interrupted);
+        assert_eq!(alone.reason(), Some(Reason::Deadline));
+        assert_eq!(with.reason(), Some(Reason::Interrupted));
+        assert_eq!(parent.child().reason(), Some(Reason::Interrupted));
     }
 
     #[test]

@@ -107,9 +107,9 @@ pub(crate) fn context(global: &Global) -> Result<Context, JobError> {
     let cancel = Cancel::new();
     listen(&cancel)?;
     Ok(Context {
-        config,
+        config: Arc::new(config),
         places,
-        plugins,
+        plugins: Arc::new(plugins),
         environment: Arc::new(Process),
         cancel,
     })

@@ -121,6 +121,16 @@ impl View {
         let _ = writeln!(std::io::stderr().lock(), "{label}: {words}");
     }
 
+    /// Writes what went wrong, where the answer says why.
+    pub(crate) fn complain(&self, words: &str) {
+        self.flush();
+        let _ = writeln!(
+            io::stderr().lock(),
+            "{}: {words}",
+            self.painted("error", "31")
+        );
+    }
+
     /// Writes words beside the data, unless they are not wanted.
     pub(crate) fn note(&self, words: &str) {
         if !self.quiet && !self.json {

@@ -1,8 +1,10 @@
 //! Runs a job: from its source to a committed snapshot, or to nothing.
 
+use crate::config::{JobConfig, Settings, TAG_RULE, is_tag};
 use crate::error::JobError;
 use crate::history::{self, Run};
 use crate::open::{Context, Credentials};
+use crate::plugins::Installed;
 use crate::secrets::JobSecrets;
 use crate::state::JobState;
 use crate::wire::SessionDraft;
@@ -17,7 +19,7 @@ use holdfast_sandbox::grant::effective;
 use holdfast_sandbox::limits::CallLimits;
 use holdfast_sandbox::manifest::PluginKind;
 use holdfast_sandbox::plugin::source::Previous;
-use holdfast_sandbox::plugin::{CallContext, Finding};
+use holdfast_sandbox::plugin::{CallContext, Finding, Severity};
 use holdfast_sandbox::ports::{DraftPort, Listener};
 use holdfast_sandbox::{CallError, Plugin};
 use rustix::fs::{FlockOperation, flock};
@@ -25,6 +27,7 @@ use std::fs::{File, OpenOptions};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use toml::Spanned;
 
 /// What a run is told beside its configuration.
 #[derive(Clone)]
@@ -46,14 +49,43 @@ pub(crate) struct Ready {
 }
 
 impl Context {
+    /// Loads a plugin that the configuration names, and that must be of that kind.
+    pub(crate) fn named(
+        &self,
+        name: &Spanned<String>,
+        kind: PluginKind,
+    ) -> Result<(Plugin, Installed), JobError> {
+        let place = || Some(self.config.place(name.span())).filter(|_| !name.span().is_empty());
+        let loaded = self.plugins.load(name.get_ref());
+        let (plugin, installed) = loaded.map_err(|error| match error {
+            JobError::NotInstalled { name, near, .. } => JobError::NotInstalled {
+                place: place(),
+                name,
+                near,
+            },
+            other => other,
+        })?;
+        if installed.kinds.contains(&kind) {
+            return Ok((plugin, installed));
+        }
+        let is = installed.kinds.iter().map(|kind| kind.word());
+        let message = format!("plugin `{}` is no {}", installed.name, kind.word());
+        let hint = format!("It is: {}", is.collect::<Vec<_>>().join(", "));
+        Err(match place() {
+            Some(_) => self.config.wrong(name.span(), message, Some(hint)).into(),
+            None => JobError::usage(message, Some(&hint)),
+        })
+    }
+
+    /// Returns the secrets that settings refer to.
+    pub(crate) fn secrets(&self, given: &Settings) -> JobSecrets {
+        JobSecrets::new(&self.config, given, Arc::clone(&self.environment))
+    }
+
     /// Loads a job's source with what it may do in this job.
     pub(crate) fn ready(&self, job: &str, listener: Arc<dyn Listener>) -> Result<Ready, JobError> {
         let config = self.config.job(job)?;
-        let (plugin, installed) = self.plugins.load(config.source.get_ref())?;
-        if !installed.kinds.contains(&PluginKind::Source) {
-            let message = format!("plugin `{}` is no source", installed.name);
-            return Err(JobError::usage(message, None));
-        }
+        let (plugin, installed) = self.named(&config.source, PluginKind::Source)?;
         let manifest = &plugin.inspection().manifest;
         let settings = self
             .config
@@ -77,7 +109,7 @@ impl Context {
             job: job.to_owned(),
             settings: serde_json::Value::Object(settings),
             effective,
-            secrets: Arc::new(JobSecrets::new(&config.with, Arc::clone(&self.environment))),
+            secrets: Arc::new(self.secrets(&config.with)),
             state: Arc::clone(&state) as _,
             listener,
             cancel: self.cancel.clone(),
@@ -100,16 +132,15 @@ impl Context {
         self.config.store_of(job)?;
         let sources = [(&config.source, PluginKind::Source, Some(&config.with))];
         let verifiers = config.verify.iter().map(|name| {
-            let given = config.verify_with.get(name.get_ref());
+            let given = config.verify_with.get(name);
             (name, PluginKind::Verifier, given)
         });
+        // A verifier that only `--with` names has settings too.
+        let others = config.verify_with.iter();
+        let others = others.map(|(name, given)| (name, PluginKind::Verifier, Some(given)));
         let nothing = Default::default();
-        for (name, kind, given) in sources.into_iter().chain(verifiers) {
-            let (plugin, installed) = self.plugins.load(name.get_ref())?;
-            if !installed.kinds.contains(&kind) {
-                let message = format!("plugin `{}` is no {}", installed.name, kind.word());
-                return Err(JobError::usage(message, None));
-            }
+        for (name, kind, given) in sources.into_iter().chain(verifiers).chain(others) {
+            let (plugin, _) = self.named(name, kind)?;
             let manifest = &plugin.inspection().manifest;
             self.config
                 .settings(name, given.unwrap_or(&nothing), manifest)?;
@@ -123,7 +154,15 @@ impl Context {
     /// The source failed to answer.
     pub fn check_job(&self, job: &str) -> Result<Vec<Finding>, JobError> {
         let ready = self.ready(job, Arc::new(crate::wire::Deaf))?;
-        Ok(ready.plugin.source()?.check(&ready.context)?)
+        let missing = self.secrets(&self.config.job(job)?.with).missing();
+        let missing = missing.into_iter().map(|(setting, error)| Finding {
+            severity: Severity::Error,
+            subject: setting,
+            message: error.to_string(),
+            hint: None,
+        });
+        let found = ready.plugin.source()?.check(&ready.context)?;
+        Ok(missing.chain(found).collect())
     }
 
     /// Runs a job.
@@ -134,7 +173,14 @@ impl Context {
         let started = SystemClock.now();
         self.config.job(job)?;
         let _lock = self.lock(job)?;
-        let result = self.backup(job, options);
+        // What ends this run ends no other.
+        let alone = Self {
+            cancel: self.cancel.child(),
+            ..self.clone()
+        };
+        let result = alone
+            .backup(job, options)
+            .map_err(|error| alone.ended(job, error));
         let error = result.as_ref().err().map(|error| chain(error));
         let outcome = match &result {
             Ok(root) if root.counts.warnings > 0 => "warnings",
@@ -163,6 +209,21 @@ impl Context {
                 source: Box::new(other),
             },
         })
+    }
+
+    /// Says that the time was over, where that is why a run failed.
+    fn ended(&self, job: &str, error: JobError) -> JobError {
+        let timeout = self
+            .config
+            .job(job)
+            .ok()
+            .and_then(|job| job.timeout_minutes.as_ref());
+        match (self.cancel.reason(), timeout) {
+            (Some(Reason::Deadline), Some(timeout)) => JobError::TooLong {
+                place: self.config.place(timeout.span()),
+            },
+            _ => error,
+        }
     }
 
     /// Holds a job, so that no second run of it begins.
@@ -198,12 +259,13 @@ impl Context {
             job: job.to_owned(),
             host: self.places.host.clone(),
             source: ready.note.clone(),
-            tags: config.tags.iter().chain(&options.tags).cloned().collect(),
+            tags: tags(config, options)?,
             level: *config.compression_level.get_ref(),
         };
         let _timer = config
             .timeout_minutes
-            .map(|minutes| self.timer(Duration::from_secs(minutes * 60)));
+            .as_ref()
+            .map(|minutes| self.timer(Duration::from_secs_f64(minutes.get_ref() * 60.0)));
         let gauge = Arc::clone(&options.gauge);
         let session = Arc::new(Session::begin(&repository, note, &self.cancel, gauge)?);
         let draft: Arc<dyn DraftPort> = Arc::new(SessionDraft(Arc::clone(&session)));
@@ -237,6 +299,16 @@ impl Context {
         });
         to
     }
+}
+
+/// Returns the tags of a run: its job's, and its own.
+fn tags(config: &JobConfig, options: &RunOptions) -> Result<Vec<String>, JobError> {
+    if let Some(tag) = options.tags.iter().find(|tag| !is_tag(tag)) {
+        let message = format!("`{}` is no tag: {TAG_RULE}", tag.escape_default());
+        return Err(JobError::usage(message, None));
+    }
+    let all = config.tags.iter().map(Spanned::get_ref);
+    Ok(all.chain(&options.tags).cloned().collect())
 }
 
 /// Commits what a source gave, if it says that it gave all, and that is so.

@@ -25,6 +25,14 @@ pub enum JobError {
     /// A plugin's file cannot be used.
     #[error(transparent)]
     Component(#[from] ComponentError),
+    /// A file that was named as a plugin is none that can be used.
+    #[error("`{path}` is no plugin that can be used")]
+    NoPlugin {
+        /// The file.
+        path: String,
+        /// Why.
+        source: ComponentError,
+    },
     /// A plugin failed.
     #[error(transparent)]
     Call(#[from] CallError),
@@ -40,10 +48,14 @@ pub enum JobError {
     #[error("the source reported success, but put nothing into the snapshot")]
     Empty,
     /// A plugin is not installed.
-    #[error("plugin `{name}` is not installed")]
+    #[error("{}plugin `{name}` is not installed", at(.place.as_deref()))]
     NotInstalled {
+        /// Where the configuration names it.
+        place: Option<String>,
         /// Its name.
         name: String,
+        /// The one that was probably meant.
+        near: Option<String>,
     },
     /// A plugin asks for more than it was granted.
     #[error("plugin `{name}` asks for more than it was granted: {asks}")]
@@ -97,6 +109,23 @@ pub enum JobError {
         /// Why.
         detail: String,
     },
+    /// What should refer to a secret does not.
+    #[error("this refers to no secret: {}", crate::secrets::FORMS)]
+    NoReference,
+    /// An operator's identity cannot be read.
+    #[error("cannot read identity `{path}`")]
+    Identity {
+        /// The file.
+        path: String,
+        /// What the system answered.
+        source: io::Error,
+    },
+    /// The run took longer than its job allows.
+    #[error("the run took longer than its job allows ({place})")]
+    TooLong {
+        /// Where the job says so.
+        place: String,
+    },
     /// The system refused something on this machine.
     #[error("cannot {action}")]
     Io {
@@ -139,6 +168,11 @@ impl JobError {
     }
 }
 
+/// Puts a place in front of what is wrong there.
+fn at(place: Option<&str>) -> String {
+    place.map(|place| format!("{place}: ")).unwrap_or_default()
+}
+
 impl From<StoreError> for JobError {
     fn from(error: StoreError) -> Self {
         Self::Repository(error.into())
@@ -148,13 +182,11 @@ impl From<StoreError> for JobError {
 impl Describe for JobError {
     fn kind(&self) -> Kind {
         match self {
-            Self::Config(_)
-            | Self::Usage { .. }
-            | Self::NotInstalled { .. }
-            | Self::InTheWay { .. } => Kind::Usage,
+            Self::Config(error) => error.kind(),
+            Self::Usage { .. } | Self::NotInstalled { .. } | Self::InTheWay { .. } => Kind::Usage,
             Self::Repository(error) => error.kind(),
             Self::Load(error) => error.kind(),
-            Self::Component(error) => error.kind(),
+            Self::Component(error) | Self::NoPlugin { source: error, .. } => error.kind(),
             Self::Call(error) => error.kind(),
             Self::Backup { source, .. } => match source.kind() {
                 // A source that says "damaged" speaks of what it read, not of the repository.
@@ -167,7 +199,10 @@ impl Describe for JobError {
             Self::Key { .. }
             | Self::KeyFile { .. }
             | Self::NotTheirs { .. }
+            | Self::Identity { .. }
+            | Self::NoReference
             | Self::Secret { .. } => Kind::Key,
+            Self::TooLong { .. } => Kind::Temporary,
             Self::Io { source, .. } => kind_of_io(source),
             Self::Cancelled(Reason::Interrupted) => Kind::Interrupted,
             Self::Cancelled(Reason::Deadline) => Kind::Temporary,
@@ -180,11 +215,13 @@ impl Describe for JobError {
             Self::Config(error) => return error.hints(),
             Self::Repository(error) => return error.hints(),
             Self::Load(error) => return error.hints(),
-            Self::Component(error) => return error.hints(),
+            Self::Component(error) | Self::NoPlugin { source: error, .. } => return error.hints(),
             Self::Call(error) => return error.hints(),
             Self::Backup { source, .. } => return source.hints(),
-            Self::NotInstalled { name } => {
-                format!("Install it: holdfast plugin install {name}.wasm")
+            Self::NotInstalled { name, near, .. } => {
+                let install = format!("Install it: holdfast plugin install {name}.wasm");
+                let near = near.as_ref().map(|near| format!("Did you mean `{near}`?"));
+                return near.into_iter().chain([install]).map(Hint).collect();
             }
             Self::NotGranted { name, .. } => {
                 format!(
@@ -203,6 +240,11 @@ impl Describe for JobError {
                                        (--identity FILE), or a passphrase (--passphrase)"
                     .to_owned()
             }
+            Self::Key {
+                source: KeyError::Role { .. },
+                ..
+            } => "Give an operator's identity: --identity FILE".to_owned(),
+            Self::TooLong { .. } => "Give it more time: timeout-minutes".to_owned(),
             Self::InTheWay { path } => format!(
                 "Move `{path}` away if it belongs to another repository; or name another file"
             ),

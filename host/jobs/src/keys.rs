@@ -57,7 +57,7 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), JobError> {
 /// The file cannot be read.
 pub fn identity(path: &Path) -> Result<Identity, JobError> {
     let shown = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|source| JobError::KeyFile {
+    let text = std::fs::read_to_string(path).map_err(|source| JobError::Identity {
         path: shown,
         source,
     })?;

@@ -16,6 +16,7 @@ use holdfast_repository::{Repository, RepositoryError, Setup};
 use holdfast_sandbox::CallContext;
 use holdfast_sandbox::grant::Effective;
 use holdfast_sandbox::limits::CallLimits;
+use holdfast_sandbox::manifest::PluginKind;
 use holdfast_sandbox::plugin::encryptor::Encryptor;
 use holdfast_sandbox::ports::SecretPort;
 use std::io;
@@ -23,13 +24,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Everything that a command works with.
+#[derive(Clone)]
 pub struct Context {
     /// The configuration.
-    pub config: Config,
+    pub config: Arc<Config>,
     /// Where things are.
     pub places: Places,
     /// Installed plugins.
-    pub plugins: Plugins,
+    pub plugins: Arc<Plugins>,
     /// What secrets may come from.
     pub environment: Arc<dyn Environment>,
     /// Ends whatever is going on.
@@ -100,7 +102,7 @@ impl Context {
     /// It is not installed, or no encryptor.
     pub fn sealer(&self, store: &str) -> Result<Arc<dyn Sealer>, JobError> {
         let name = &self.config.store(store)?.encryptor;
-        let (plugin, _) = self.plugins.load(name)?;
+        let (plugin, _) = self.named(name, PluginKind::Encryptor)?;
         let context = CallContext {
             job: format!("store {store}"),
             settings: serde_json::json!({}),
@@ -210,7 +212,13 @@ impl Context {
                 ),
             ));
         }
-        let key = Repository::init(&setup, &operators)?;
+        let key = Repository::init(&setup, &operators).map_err(|error| match error {
+            RepositoryError::Seal(SealError::Unusable { detail }) => JobError::usage(
+                format!("a recipient cannot be used: {detail}"),
+                Some("Look at --recipient, and at `recipients` in the store's table"),
+            ),
+            other => other.into(),
+        })?;
         self.write_key(&key_file, &key, Role::Write)?;
         Ok(Created {
             place: setup.store.place(),

@@ -8,7 +8,7 @@ use crate::places::{COMPILE_ARGUMENT, Places};
 use holdfast_sandbox::cache::Compiler;
 use holdfast_sandbox::component::{self, Inspection};
 use holdfast_sandbox::grant::Grant;
-use holdfast_sandbox::manifest::PluginKind;
+use holdfast_sandbox::manifest::{PluginKind, closest};
 use holdfast_sandbox::{ComponentError, Plugin, Sandbox, SandboxConfig};
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -109,7 +109,11 @@ impl Plugins {
     /// It is no plugin that this host can use.
     pub fn inspect(&self, file: &Path) -> Result<(Inspection, Vec<u8>), JobError> {
         let bytes = component::read(file)?;
-        Ok((component::inspect(&bytes)?, bytes))
+        let inspection = component::inspect(&bytes).map_err(|source| JobError::NoPlugin {
+            path: file.display().to_string(),
+            source,
+        })?;
+        Ok((inspection, bytes))
     }
 
     /// Installs a file with a grant, and compiles it.
@@ -160,9 +164,7 @@ impl Plugins {
             .collect();
         lock.plugin.retain(|plugin| plugin.name != name);
         if lock.plugin.len() == held {
-            return Err(JobError::NotInstalled {
-                name: name.to_owned(),
-            });
+            return Err(not_installed(name, &lock));
         }
         self.write(&lock)?;
         for digest in digests {
@@ -176,20 +178,13 @@ impl Plugins {
     /// # Errors
     /// It is not installed, changed, or asks for more.
     pub fn load(&self, name: &str) -> Result<(Plugin, Installed), JobError> {
-        let found = self
-            .read()?
-            .plugin
-            .into_iter()
-            .find(|plugin| plugin.name == name);
-        let installed = found.ok_or_else(|| JobError::NotInstalled {
-            name: name.to_owned(),
-        })?;
+        let lock = self.read()?;
+        let found = lock.plugin.iter().find(|plugin| plugin.name == name);
+        let installed = found.cloned().ok_or_else(|| not_installed(name, &lock))?;
         let bytes =
             component::read(&self.file(&installed.sha256)).map_err(|error| match error {
                 ComponentError::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
-                    JobError::NotInstalled {
-                        name: name.to_owned(),
-                    }
+                    not_installed(name, &LockFile::default())
                 }
                 other => other.into(),
             })?;
@@ -207,6 +202,15 @@ impl Plugins {
             name: name.to_owned(),
             asks,
         })
+    }
+}
+
+fn not_installed(name: &str, lock: &LockFile) -> JobError {
+    let near = closest(name, lock.plugin.iter().map(|plugin| plugin.name.as_str()));
+    JobError::NotInstalled {
+        place: None,
+        name: name.to_owned(),
+        near: near.map(str::to_owned),
     }
 }
 

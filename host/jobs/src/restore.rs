@@ -100,6 +100,11 @@ pub fn to_directory(
     tally: &Arc<Tally>,
 ) -> Result<(Restored, Vec<String>), JobError> {
     let reader = Reader::new(Arc::clone(repository))?;
+    if target.directory.exists() && !target.directory.is_dir() {
+        let message = format!("`{}` is no directory", target.directory.display());
+        let hint = "Name a directory, which need not be there yet: --target DIR";
+        return Err(JobError::usage(message, Some(hint)));
+    }
     let action = format!("use `{}`", target.directory.display());
     let options = ExtractOptions {
         overwrite: target.overwrite,

@@ -16,6 +16,22 @@ pub trait Environment: Send + Sync {
     fn variable(&self, name: &str) -> Option<String>;
 }
 
+/// How a secret can be referred to.
+pub const FORMS: &str = "write env:NAME, file:PATH, credential:NAME or command:LINE";
+
+/// Returns whether these words refer to a secret.
+#[must_use]
+pub fn is_reference(words: &str) -> bool {
+    let name = |kind| {
+        words
+            .strip_prefix(kind)
+            .is_some_and(|name| !name.is_empty())
+    };
+    ["env:", "file:", "credential:", "command:"]
+        .into_iter()
+        .any(name)
+}
+
 /// Resolves a reference.
 ///
 /// # Errors
@@ -25,6 +41,10 @@ pub fn resolve(reference: &str, environment: &dyn Environment) -> Result<Vec<u8>
         reference: reference.to_owned(),
         detail,
     };
+    if !is_reference(reference) {
+        // It may be the secret itself: it is not shown.
+        return Err(JobError::NoReference);
+    }
     let (kind, name) = reference.split_once(':').unwrap_or(("", reference));
     let read = |path: PathBuf| {
         let bytes = std::fs::read(&path).map_err(|e| failed(format!("{}: {e}", path.display())))?;
@@ -41,10 +61,7 @@ pub fn resolve(reference: &str, environment: &dyn Environment) -> Result<Vec<u8>
             Some(_) => Err(failed("a credential's name has no slash".into())),
             None => Err(failed("systemd gave no credentials to this run".into())),
         },
-        "command" => run(name).map_err(failed),
-        _ => Err(failed(
-            "write env:NAME, file:PATH, credential:NAME or command:LINE".into(),
-        )),
+        _ => run(name).map_err(failed),
     }
 }
 
@@ -70,21 +87,32 @@ fn without_line_end(mut bytes: Vec<u8>) -> Vec<u8> {
 
 /// The secrets of one job.
 pub struct JobSecrets {
-    references: BTreeMap<String, String>,
+    /// The references and their places in the configuration, by setting.
+    references: BTreeMap<String, (String, String)>,
     environment: Arc<dyn Environment>,
 }
 
 impl JobSecrets {
     /// Takes the references that a job's settings hold.
     #[must_use]
-    pub fn new(settings: &Settings, environment: Arc<dyn Environment>) -> Self {
-        let names = settings.keys().map(|key| key.get_ref().clone());
-        let references =
-            names.filter_map(|name| Some((name.clone(), Config::secret(settings, &name)?)));
+    pub fn new(config: &Config, given: &Settings, environment: Arc<dyn Environment>) -> Self {
+        let references = config.references(given);
         Self {
-            references: references.collect(),
+            references: references
+                .map(|(setting, reference, place)| {
+                    (setting.to_owned(), (reference.to_owned(), place))
+                })
+                .collect(),
             environment,
         }
+    }
+
+    /// Returns the settings whose secrets cannot be had now, and why.
+    pub(crate) fn missing(&self) -> Vec<(String, io::Error)> {
+        let settings = self.references.keys();
+        let tried = settings.map(|setting| (setting.clone(), self.resolve(setting)));
+        let missing = tried.filter_map(|(setting, result)| Some((setting, result.err()?)));
+        missing.collect()
     }
 }
 
@@ -97,7 +125,9 @@ impl SecretPort for JobSecrets {
                 format!("the job sets no secret `{name}`"),
             )
         };
-        resolve(reference.ok_or_else(missing)?, self.environment.as_ref()).map_err(io::Error::other)
+        let (reference, place) = reference.ok_or_else(missing)?;
+        resolve(reference, self.environment.as_ref())
+            .map_err(|error| io::Error::other(format!("{error} ({place})")))
     }
 }
 
@@ -126,11 +156,7 @@ mod tests {
         assert_eq!(resolve("command:echo hi", &Fixed).unwrap(), b"hi");
         assert!(resolve("command:false", &Fixed).is_err());
         let error = resolve("hunter2", &Fixed).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .ends_with("write env:NAME, file:PATH, credential:NAME or command:LINE")
-        );
+        assert!(error.to_string().ends_with(FORMS) && !error.to_string().contains("hunter2"));
         assert!(resolve("env:OTHER", &Fixed).is_err());
     }
 }

@@ -2,7 +2,6 @@
 
 use crate::error::JobError;
 use crate::open::Context;
-use crate::secrets::JobSecrets;
 use crate::state::JobState;
 use crate::tally::Tally;
 use crate::wire::{Deaf, SnapshotContent};
@@ -11,6 +10,7 @@ use holdfast_repository::format::root::Root;
 use holdfast_repository::read::Reader;
 use holdfast_sandbox::grant::effective;
 use holdfast_sandbox::limits::CallLimits;
+use holdfast_sandbox::manifest::PluginKind;
 use holdfast_sandbox::plugin::{CallContext, Finding};
 use holdfast_sandbox::ports::ContentPort;
 use std::path::Path;
@@ -27,23 +27,23 @@ pub fn verify(
     verifier: &str,
     tally: &Arc<Tally>,
 ) -> Result<Vec<Finding>, JobError> {
-    let (plugin, installed) = context.plugins.load(verifier)?;
-    let manifest = &plugin.inspection().manifest;
     let nothing = Default::default();
     let config = context.config.job(&root.job).ok();
     let owner = toml::Spanned::new(0..0, verifier.to_owned());
     let given = config
-        .and_then(|job| job.verify_with.get(verifier))
+        .and_then(|job| job.verify_with.get(&owner))
         .unwrap_or(&nothing);
     let owner = config
         .and_then(|job| job.verify.iter().find(|v| v.get_ref() == verifier))
         .unwrap_or(&owner);
+    let (plugin, installed) = context.named(owner, PluginKind::Verifier)?;
+    let manifest = &plugin.inspection().manifest;
     let settings = context.config.settings(owner, given, manifest)?;
     let call = Arc::new(CallContext {
         job: root.job.clone(),
         effective: effective(manifest, &installed.grant, &settings),
         settings: serde_json::Value::Object(settings),
-        secrets: Arc::new(JobSecrets::new(given, Arc::clone(&context.environment))),
+        secrets: Arc::new(context.secrets(given)),
         state: Arc::new(JobState::open(Path::new("/nonexistent"))?),
         listener: Arc::new(Deaf),
         cancel: context.cancel.clone(),

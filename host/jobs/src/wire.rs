@@ -251,6 +251,9 @@ fn seal_error(error: CallError) -> SealError {
     match &error {
         CallError::Failed { failure, .. } => match failure.kind {
             FailureKind::Denied => SealError::WrongKey,
+            FailureKind::Invalid => SealError::Unusable {
+                detail: failure.message.clone(),
+            },
             FailureKind::Damaged => SealError::Damaged {
                 detail: failure.message.clone(),
             },

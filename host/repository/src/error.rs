@@ -160,7 +160,7 @@ impl Describe for RepositoryError {
             Self::Headless { .. } | Self::NoEpoch { .. } => Kind::Damaged,
             Self::Store(error) | Self::Unanswered { source: error, .. } => error.kind(),
             Self::Key(error) => error.kind(),
-            Self::Seal(SealError::WrongKey) => Kind::Key,
+            Self::Seal(SealError::WrongKey | SealError::Unusable { .. }) => Kind::Key,
             Self::Seal(SealError::Damaged { .. })
             | Self::Damaged { .. }
             | Self::Compress(_)
@@ -180,6 +180,10 @@ impl Describe for RepositoryError {
     fn hints(&self) -> Vec<Hint> {
         match self {
             Self::Absent { .. } => vec![Hint("Create one: holdfast init STORE".into())],
+            Self::Exists { .. } => vec![Hint(
+                "To use it from this machine, make its write key: holdfast key recover STORE --identity FILE"
+                    .into(),
+            )],
             Self::NoSnapshot { .. } => vec![Hint("See what there is: holdfast list".into())],
             Self::NoEntry { .. } => vec![Hint("See what there is: holdfast ls SNAPSHOT".into())],
             Self::Exists { .. } => vec![Hint(

@@ -426,10 +426,15 @@ impl Setting {
             SettingType::Map => "a table of texts".to_owned(),
             SettingType::Choice => format!("one of {}", self.choices.join(", ")),
         };
+        let given = match self.r#type {
+            // It may be the secret itself.
+            SettingType::Secret => "what is written here".to_owned(),
+            _ => value.to_string(),
+        };
         SettingError {
             setting: self.name.clone(),
             is_key: false,
-            message: format!("setting `{}` takes {expected}, not {value}", self.name),
+            message: format!("setting `{}` takes {expected}, not {given}", self.name),
             suggestion: None,
         }
     }
@@ -515,7 +520,7 @@ mod tests {
             ),
             (
                 json!({"paths": [], "password": "hunter2"}),
-                "setting `password` takes a reference such as { secret = \"env:NAME\" }, not \"hunter2\"",
+                "setting `password` takes a reference such as { secret = \"env:NAME\" }, not what is written here",
             ),
             (
                 json!({}),

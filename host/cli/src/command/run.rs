@@ -4,6 +4,7 @@ use crate::args::Run;
 use crate::exit::Outcome;
 use crate::progress::{Moment, watch};
 use crate::view::View;
+use holdfast_base::error::{Describe, Kind};
 use holdfast_base::size::ByteSize;
 use holdfast_jobs::JobError;
 use holdfast_jobs::backup::RunOptions;
@@ -23,6 +24,13 @@ pub(crate) fn run(context: &Context, run: &Run, view: &View) -> Result<Outcome, 
     } else {
         run.jobs.iter().map(String::as_str).collect()
     };
+    if jobs.is_empty() {
+        let path = context.config.path().display();
+        return Err(JobError::usage(
+            format!("{path} has no job: nothing is backed up"),
+            Some("Add one: [job.NAME] with source = \"files\", and what it backs up"),
+        ));
+    }
     for job in &jobs {
         context.config.job(job)?;
     }
@@ -36,30 +44,34 @@ pub(crate) fn run(context: &Context, run: &Run, view: &View) -> Result<Outcome, 
         };
         match ended {
             Ok(Outcome::Done) => {}
+            Ok(Outcome::Failed(kind)) => drop(failure.get_or_insert(kind)),
             Ok(other) => outcome = other,
-            // Other jobs still get their backup; the first failure decides the exit code.
-            Err(error) if failure.is_none() && !context.cancel.is_raised() => failure = Some(error),
             Err(error) if context.cancel.is_raised() => return Err(error),
-            Err(error) => drop(crate::fail::tell(&error, view)),
+            // Other jobs still get their backup; the first failure decides the exit code.
+            Err(error) => {
+                crate::fail::tell(&error, view);
+                failure.get_or_insert(error.kind());
+            }
         }
     }
-    failure.map_or(Ok(outcome), Err)
+    Ok(failure.map_or(outcome, Outcome::Failed))
 }
 
 fn check(context: &Context, job: &str, view: &View) -> Result<Outcome, JobError> {
     let findings = context.check_job(job)?;
-    if view.findings(job, &findings) {
-        return Err(JobError::usage(
-            format!("a backup of `{job}` would fail now"),
-            None,
-        ));
-    }
+    let works = !view.findings(job, &findings);
     let json =
-        serde_json::json!({"job": job, "works": true, "findings": super::findings(&findings)});
+        serde_json::json!({"job": job, "works": works, "findings": super::findings(&findings)});
     view.answer(&json, |view| {
-        view.say(&format!("{job}: a backup would work now"));
+        if works {
+            view.say(&format!("{job}: a backup would work now"));
+        }
     });
-    Ok(Outcome::Done)
+    if works {
+        return Ok(Outcome::Done);
+    }
+    view.complain(&format!("a backup of `{job}` would fail now"));
+    Ok(Outcome::Failed(Kind::Usage))
 }
 
 fn backup(context: &Context, run: &Run, job: &str, view: &View) -> Result<Outcome, JobError> {

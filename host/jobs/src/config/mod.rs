@@ -1,8 +1,12 @@
 //! `holdfast.toml`: read and checked. Every error names file, line and column.
 
-use holdfast_base::error::Hint;
+mod words;
+
+use crate::secrets;
+use holdfast_base::error::{Describe, Hint, Kind};
 use holdfast_sandbox::manifest::{Manifest, SettingError, closest};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
@@ -36,15 +40,20 @@ pub struct StoreConfig {
     pub key: Option<PathBuf>,
     /// The encryptor that seals its objects.
     #[serde(default = "age")]
-    pub encryptor: String,
+    pub encryptor: Spanned<String>,
     /// Who can open it, beside whom `init` names.
     #[serde(default)]
     pub recipients: Vec<String>,
 }
 
-fn age() -> String {
-    "age".to_owned()
+fn age() -> Spanned<String> {
+    Spanned::new(0..0, "age".to_owned())
 }
+
+/// The tables that a configuration is made of.
+const TABLES: [&str; 2] = ["store", "job"];
+/// The longest that a run may be allowed to take: a year.
+const TIMEOUT_MINUTES_MAX: f64 = 366.0 * 24.0 * 60.0;
 
 /// What is backed up, and how.
 #[derive(Debug, Clone, Deserialize)]
@@ -59,18 +68,28 @@ pub struct JobConfig {
     pub verify: Vec<Spanned<String>>,
     /// Settings of those plugins, by name.
     #[serde(default)]
-    pub verify_with: BTreeMap<String, Settings>,
+    pub verify_with: BTreeMap<Spanned<String>, Settings>,
     /// Tags of every snapshot.
     #[serde(default)]
-    pub tags: Vec<String>,
+    pub tags: Vec<Spanned<String>>,
     /// How hard zstd tries: 1 to 19.
     #[serde(default = "three")]
     pub compression_level: Spanned<i32>,
     /// How long a run may take; no limit where none is set.
-    pub timeout_minutes: Option<u64>,
+    pub timeout_minutes: Option<Spanned<f64>>,
     /// Settings of the source.
     #[serde(default)]
     pub with: Settings,
+}
+
+/// What a tag is made of.
+pub const TAG_RULE: &str = "a tag has 1 to 64 letters, none of them a comma or a control character";
+
+/// Returns whether a word can be a tag: one that a list can show.
+#[must_use]
+pub fn is_tag(word: &str) -> bool {
+    (1..=64).contains(&word.chars().count())
+        && !word.contains(|letter: char| letter.is_control() || letter == ',')
 }
 
 /// Settings of a plugin, with their places in the file.
@@ -113,16 +132,40 @@ pub enum ConfigError {
         /// What is there.
         suggestion: Option<String>,
     },
+    /// No store is in it.
+    #[error("{path} has no store")]
+    NoStore {
+        /// The file.
+        path: String,
+    },
+    /// There are several stores, and none was named.
+    #[error("{path} has several stores, and none was named")]
+    SeveralStores {
+        /// The file.
+        path: String,
+        /// Their names.
+        names: Vec<String>,
+    },
 }
 
-impl ConfigError {
-    pub(crate) fn hints(&self) -> Vec<Hint> {
+/// The least that a configuration is made of.
+const LEAST: &str = "[store.local]\n  url = \"file:///absolute/directory\"";
+
+impl Describe for ConfigError {
+    fn kind(&self) -> Kind {
         match self {
-            Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => vec![Hint(
-                "Write one, at the least:\n  [store.local]\n  url = \"file:///absolute/directory\"\nor name another \
-                 with --config FILE"
-                    .into(),
-            )],
+            Self::Read { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                Kind::Denied
+            }
+            _ => Kind::Usage,
+        }
+    }
+
+    fn hints(&self) -> Vec<Hint> {
+        let text = match self {
+            Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                format!("Write one, at the least:\n  {LEAST}\nor name another with --config FILE")
+            }
             Self::Wrong {
                 suggestion: Some(text),
                 ..
@@ -130,11 +173,12 @@ impl ConfigError {
             | Self::Missing {
                 suggestion: Some(text),
                 ..
-            } => {
-                vec![Hint(text.clone())]
-            }
-            _ => Vec::new(),
-        }
+            } => text.clone(),
+            Self::NoStore { .. } => format!("Add one:\n  {LEAST}"),
+            Self::SeveralStores { names, .. } => format!("Name one: {}", names.join(", ")),
+            Self::Read { .. } | Self::Wrong { .. } | Self::Missing { .. } => return Vec::new(),
+        };
+        vec![Hint(text)]
     }
 }
 
@@ -157,14 +201,29 @@ impl Config {
     /// # Errors
     /// Something in it is wrong.
     pub fn parse(path: &Path, text: String) -> Result<Self, ConfigError> {
-        let body: Body = toml::from_str(&text).map_err(|error| {
-            let message = error.message().trim().to_owned();
+        let refused = |error: toml::de::Error| {
+            let (message, suggestion) = words::plain(error.message());
             ConfigError::Wrong {
                 place: place(path, &text, error.span()),
-                suggestion: suggestion(&message),
-                message: message.lines().next().unwrap_or_default().to_owned(),
+                message,
+                suggestion,
             }
-        })?;
+        };
+        // Tables that are unknown come first: what is wrong in them may follow from that.
+        let tables: BTreeMap<Spanned<String>, IgnoredAny> =
+            toml::from_str(&text).map_err(refused)?;
+        if let Some(table) = tables
+            .keys()
+            .find(|t| !TABLES.contains(&t.get_ref().as_str()))
+        {
+            let (message, suggestion) = words::unknown(table.get_ref(), &TABLES);
+            return Err(ConfigError::Wrong {
+                place: place(path, &text, Some(table.span())),
+                message,
+                suggestion,
+            });
+        }
+        let body: Body = toml::from_str(&text).map_err(refused)?;
         let config = Self {
             path: path.to_owned(),
             text,
@@ -189,16 +248,27 @@ impl Config {
                     hint,
                 ));
             }
+            if let Some(tag) = job.tags.iter().find(|tag| !is_tag(tag.get_ref())) {
+                return Err(self.wrong(tag.span(), TAG_RULE.to_owned(), None));
+            }
             let level = &job.compression_level;
             if !(1..=19).contains(level.get_ref()) {
                 let message = format!("compression-level is 1 to 19, not {}", level.get_ref());
                 return Err(self.wrong(level.span(), message, None));
             }
+            if let Some(minutes) = &job.timeout_minutes
+                && !(*minutes.get_ref() > 0.0 && *minutes.get_ref() <= TIMEOUT_MINUTES_MAX)
+            {
+                let message = "timeout-minutes is more than 0, and a year at most".to_owned();
+                let hint = "Leave it out, where a run may take as long as it takes";
+                return Err(self.wrong(minutes.span(), message, Some(hint.to_owned())));
+            }
         }
         for (name, store) in &self.body.store {
             self.check_name(name)?;
             if let Err(error) = holdfast_store::open(store.url.get_ref()) {
-                return Err(self.wrong(store.url.span(), error.to_string(), None));
+                let hint = error.hints().into_iter().next().map(|hint| hint.0);
+                return Err(self.wrong(store.url.span(), error.to_string(), hint));
             }
         }
         Ok(())
@@ -216,17 +286,23 @@ impl Config {
         Err(self.wrong(at.unwrap_or(0..0), message, None))
     }
 
-    fn wrong(
+    /// Says what is wrong at some place; an empty span is no place in the file.
+    pub(crate) fn wrong(
         &self,
         span: Range<usize>,
         message: String,
         suggestion: Option<String>,
     ) -> ConfigError {
         ConfigError::Wrong {
-            place: place(&self.path, &self.text, Some(span)),
+            place: self.place(span),
             message,
             suggestion,
         }
+    }
+
+    /// Says where something is; an empty span is no place in the file.
+    pub(crate) fn place(&self, span: Range<usize>) -> String {
+        place(&self.path, &self.text, Some(span).filter(|s| !s.is_empty()))
     }
 
     /// Returns the file.
@@ -297,13 +373,13 @@ impl Config {
         if let Some(store) = &config.store {
             return Ok(store.get_ref());
         }
-        self.only_store().map_err(|_| {
-            let message = format!("job `{job}` names no store, and there is not exactly one");
-            self.wrong(
-                config.source.span(),
-                message,
-                Some("Add to the job: store = \"NAME\"".into()),
-            )
+        self.only_store().map_err(|error| match error {
+            ConfigError::SeveralStores { names, .. } => {
+                let message = format!("job `{job}` names no store, and there are several");
+                let hint = format!("Add to the job: store = \"{}\"", names.join("\" or \""));
+                self.wrong(config.source.span(), message, Some(hint))
+            }
+            other => other,
         })
     }
 
@@ -312,14 +388,15 @@ impl Config {
     /// # Errors
     /// There is none, or there are several.
     pub fn only_store(&self) -> Result<&str, ConfigError> {
+        let path = || self.path.display().to_string();
         let mut stores = self.body.store.keys();
         match (stores.next(), stores.next()) {
             (Some(only), None) => Ok(only),
-            _ => Err(self.missing(
-                "only store; name one of them instead of",
-                "it",
-                self.stores(),
-            )),
+            (None, _) => Err(ConfigError::NoStore { path: path() }),
+            _ => Err(ConfigError::SeveralStores {
+                path: path(),
+                names: self.stores().map(str::to_owned).collect(),
+            }),
         }
     }
 
@@ -338,6 +415,7 @@ impl Config {
             let json = serde_json::to_value(value.get_ref()).unwrap_or_default();
             plain.insert(key.get_ref().clone(), json);
         }
+        self.check_references(given)?;
         manifest.settings(&plain).map_err(|error: SettingError| {
             let found = given
                 .iter()
@@ -351,11 +429,31 @@ impl Config {
         })
     }
 
-    /// Returns where a secret of a job comes from, as it is written.
-    #[must_use]
-    pub fn secret(given: &Settings, setting: &str) -> Option<String> {
-        let (_, value) = given.iter().find(|(key, _)| key.get_ref() == setting)?;
-        Some(value.get_ref().get("secret")?.as_str()?.to_owned())
+    /// Returns the settings that are references to secrets: their names, the references, and their places.
+    pub(crate) fn references<'a>(
+        &self,
+        given: &'a Settings,
+    ) -> impl Iterator<Item = (&'a str, &'a str, String)> {
+        given.iter().filter_map(|(key, value)| {
+            let reference = value.get_ref().get("secret")?.as_str()?;
+            Some((key.get_ref().as_str(), reference, self.place(value.span())))
+        })
+    }
+
+    /// Refuses references that nothing can be found by, without showing them: they may be secrets.
+    fn check_references(&self, given: &Settings) -> Result<(), ConfigError> {
+        let mut references = self.references(given);
+        match references.find(|(_, reference, _)| !secrets::is_reference(reference)) {
+            Some((setting, _, place)) => Err(ConfigError::Wrong {
+                place,
+                message: format!("setting `{setting}` refers to no secret"),
+                suggestion: Some(format!(
+                    "A secret is named, never written down: {}",
+                    secrets::FORMS
+                )),
+            }),
+            None => Ok(()),
+        }
     }
 }
 
@@ -368,20 +466,6 @@ fn place(path: &Path, text: &str, span: Option<Range<usize>>) -> String {
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or(before).chars().count() + 1;
     format!("{}:{line}:{column}", path.display())
-}
-
-/// Finds out what was meant where a key is unknown.
-fn suggestion(message: &str) -> Option<String> {
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    if !message.starts_with("unknown field") {
-        return None;
-    }
-    let unknown = quoted.next()?;
-    let known: Vec<&str> = quoted.collect();
-    match closest(unknown, known.iter().copied()) {
-        Some(near) => Some(format!("Did you mean `{near}`?")),
-        None => Some(format!("Known here: {}", known.join(", "))),
-    }
 }
 
 #[cfg(test)]

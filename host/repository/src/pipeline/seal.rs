@@ -65,6 +65,12 @@ pub enum SealError {
     /// None of the identities fits.
     #[error("none of the keys opens it")]
     WrongKey,
+    /// What was given is no key, or no recipient.
+    #[error("this cannot be used: {detail}")]
+    Unusable {
+        /// What the encryptor said.
+        detail: String,
+    },
     /// What was sealed is damaged or cut short.
     #[error("what was sealed is damaged: {detail}")]
     Damaged {
