@@ -180,10 +180,6 @@ impl Describe for RepositoryError {
     fn hints(&self) -> Vec<Hint> {
         match self {
             Self::Absent { .. } => vec![Hint("Create one: holdfast init STORE".into())],
-            Self::Exists { .. } => vec![Hint(
-                "To use it from this machine, make its write key: holdfast key recover STORE --identity FILE"
-                    .into(),
-            )],
             Self::NoSnapshot { .. } => vec![Hint("See what there is: holdfast list".into())],
             Self::NoEntry { .. } => vec![Hint("See what there is: holdfast ls SNAPSHOT".into())],
             Self::Exists { .. } => vec![Hint(
