@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
 mod configuration;
+mod help;
 mod names;
 mod output;
 mod passphrase;

@@ -67,6 +67,12 @@ fn a_name_with_the_letters_of_a_pattern_is_found_as_a_name_too() {
             .says("there is no entry")
             .says("holdfast ls SNAPSHOT");
     }
+    // What is found has its name anywhere; what is listed or restored has its path.
+    let found = world.as_operator(&["find", "a1.txt"]).expect(0).stdout;
+    assert!(found.ends_with("/tree/a1.txt\n"), "{found}");
+    assert_eq!(found.lines().count(), 2);
+    let none = world.as_operator(&["find", "/a1.txt"]).expect(0);
+    none.says("nothing fits `/a1.txt`");
     let none = world.as_operator(&["find", "*.md"]).expect(0);
     assert!(none.stdout.is_empty());
     none.says("nothing fits `*.md`");

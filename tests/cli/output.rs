@@ -102,3 +102,46 @@ fn long_work_shows_on_a_terminal_how_far_it_is_and_nowhere_else() {
     let plain = world.run(&["run", "tree"]).expect(0);
     assert_eq!(plain.stderr, "");
 }
+
+#[test]
+fn who_wants_to_hear_more_or_less_says_so() {
+    let world = World::ready(TREE, &["files"]);
+    world.write("tree/a", "a");
+    let told = world.run(&["run", "tree", "-v"]).expect(0);
+    assert!(told.stdout.contains("tree@"), "{}", told.stdout);
+    told.says("opened with a write key")
+        .says("plugin `files`")
+        .says("no snapshot before");
+    let quiet = world.run(&["run", "tree", "--quiet"]).expect(0);
+    assert_eq!((quiet.stdout.as_str(), quiet.stderr.as_str()), ("", ""));
+    // What was asked for is no chatter.
+    assert!(world.run(&["list", "-q"]).expect(0).stdout.contains("tree"));
+    std::fs::remove_dir_all(world.at("tree")).unwrap();
+    world
+        .run(&["run", "tree", "-q"])
+        .expect(1)
+        .says("nothing was committed");
+}
+
+#[test]
+fn colours_are_for_terminals_that_want_them() {
+    let world = World::ready(TREE, &["files"]);
+    let mut command = world.command(&["run", "nope"]);
+    let red = "\x1b[1;31merror\x1b[0m: ";
+    let shown = on_terminal(&command, &[]).expect(2).stdout;
+    assert!(shown.contains(red), "{shown:?}");
+    let plain = on_terminal(command.env("NO_COLOR", "1"), &[])
+        .expect(2)
+        .stdout;
+    assert!(
+        !plain.contains('\x1b') && plain.contains("error: "),
+        "{plain:?}"
+    );
+    let mut usage = world.command(&["nonsense"]);
+    let plain = on_terminal(usage.env("NO_COLOR", "1"), &[])
+        .expect(2)
+        .stdout;
+    assert!(!plain.contains('\x1b'), "{plain:?}");
+    let piped = world.run(&["run", "nope"]).expect(2);
+    assert!(!piped.stderr.contains('\x1b'));
+}

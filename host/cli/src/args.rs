@@ -4,13 +4,70 @@ use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+/// What follows the list of commands: a promise to scripts, as in `exit.rs`.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  1    failed, nothing was committed
+  2    wrong usage or configuration
+  3    done with warnings: something was left out, and it is named
+  4    verification found damage
+  5    another run holds the job
+  10   there is no repository
+  11   a key is missing or wrong
+  12   a permission or a grant is missing
+  75   temporary failure, retry later
+  130  interrupted";
+
+const INIT_EXAMPLES: &str = "\
+Examples:
+  holdfast init --new-identity operator.key    make an identity; keep it off this machine
+  holdfast init --recipient age1…              let somebody's identity open it
+  holdfast init --passphrase                   let a passphrase open it";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  holdfast run --all                           for cron or a systemd timer
+  holdfast run orders --tag pre-deployment     one job, now
+  holdfast run orders --check                  would it work?";
+
+const RESTORE_EXAMPLES: &str = "\
+Nothing that stands in the target is replaced without --overwrite. A restore that was interrupted
+goes on when it is run again.
+
+Examples:
+  holdfast restore etc --target /tmp/etc --identity operator.key
+  holdfast restore etc@3f9a '*.conf' --target /tmp/etc --dry-run --identity operator.key
+  holdfast restore orders --to-source --identity operator.key";
+
+const FIND_EXAMPLES: &str = "\
+Examples:
+  holdfast find nginx.conf --identity operator.key
+  holdfast find '/etc/**/*.conf' --job etc --identity operator.key";
+
+const PLUGIN_EXAMPLES: &str = "\
+Without --yes it shows what the plugin asks for, and asks for your yes. A file that changed, or
+that asks for more, needs a new one.";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  holdfast completions bash > /etc/bash_completion.d/holdfast
+  holdfast completions zsh > /usr/local/share/zsh/site-functions/_holdfast
+  holdfast completions fish > ~/.config/fish/completions/holdfast.fish";
+
+/// The heading of what every command takes.
+const GENERAL: &str = "General options";
+/// The heading of what opens a repository.
+const KEYS: &str = "Keys";
+
 /// Back up databases, volumes and files, and get them back
 #[derive(Parser)]
 #[command(
     name = "holdfast",
     version,
     max_term_width = 100,
-    disable_help_subcommand = true
+    disable_help_subcommand = true,
+    after_help = EXIT_CODES
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -22,25 +79,25 @@ pub(crate) struct Arguments {
 /// What every command takes.
 #[derive(Args, Clone)]
 pub(crate) struct Global {
-    /// The configuration, instead of the usual one
-    #[arg(long, global = true, value_name = "FILE")]
+    /// Use this configuration, instead of the one that is found
+    #[arg(long, global = true, value_name = "FILE", help_heading = GENERAL)]
     pub(crate) config: Option<PathBuf>,
-    /// Answer in JSON
-    #[arg(long, global = true)]
+    /// Answer in JSON, errors too
+    #[arg(long, global = true, help_heading = GENERAL)]
     pub(crate) json: bool,
-    /// Say only what went wrong
-    #[arg(long, short, global = true)]
+    /// Say only what was asked for, and what went wrong
+    #[arg(long, short, global = true, help_heading = GENERAL)]
     pub(crate) quiet: bool,
-    /// Say more; twice for everything
-    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    /// Say more of what is done; twice for everything
+    #[arg(long, short, global = true, action = clap::ArgAction::Count, help_heading = GENERAL)]
     pub(crate) verbose: u8,
 }
 
 /// Who an operator is.
 #[derive(Args, Clone, Default)]
 pub(crate) struct Operator {
-    /// An operator's identity, which opens everything without a key file
-    #[arg(long, value_name = "FILE")]
+    /// Open it with an operator's identity: that reads everything, and needs no key file
+    #[arg(long, value_name = "FILE", help_heading = KEYS)]
     pub(crate) identity: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) passphrase: Passphrase,
@@ -49,11 +106,11 @@ pub(crate) struct Operator {
 /// The operators' passphrase, and where it comes from.
 #[derive(Args, Clone, Default)]
 pub(crate) struct Passphrase {
-    /// Ask on the terminal for the operators' passphrase
-    #[arg(id = "passphrase", long, conflicts_with = "passphrase-from")]
+    /// Open it with the operators' passphrase, which is asked for on the terminal
+    #[arg(id = "passphrase", long, conflicts_with = "passphrase-from", help_heading = KEYS)]
     pub(crate) ask: bool,
-    /// Take the operators' passphrase from env:NAME, file:PATH, credential:NAME or command:LINE
-    #[arg(id = "passphrase-from", long, value_name = "REFERENCE")]
+    /// Take that passphrase from env:NAME, file:PATH, credential:NAME or command:LINE
+    #[arg(id = "passphrase-from", long, value_name = "REFERENCE", help_heading = KEYS)]
     pub(crate) from: Option<String>,
 }
 
@@ -69,8 +126,8 @@ impl Passphrase {
 pub(crate) struct Unlock {
     #[command(flatten)]
     pub(crate) operator: Operator,
-    /// A key file, instead of the store's own
-    #[arg(long, value_name = "FILE")]
+    /// Open it with this key file, instead of the store's own
+    #[arg(long, value_name = "FILE", help_heading = KEYS)]
     pub(crate) key: Option<PathBuf>,
 }
 
@@ -79,7 +136,7 @@ pub(crate) struct Unlock {
 pub(crate) struct Keys {
     #[command(flatten)]
     pub(crate) unlock: Unlock,
-    /// The store, where the configuration has several
+    /// Look into this store; needed where there are several and no job tells which
     #[arg(long, value_name = "NAME")]
     pub(crate) store: Option<String>,
 }
@@ -87,8 +144,10 @@ pub(crate) struct Keys {
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Create a repository and its write key
+    #[command(after_help = INIT_EXAMPLES)]
     Init(Init),
-    /// Run jobs
+    /// Run jobs: back up what they name
+    #[command(after_help = RUN_EXAMPLES)]
     Run(Run),
     /// List snapshots
     List {
@@ -99,34 +158,36 @@ pub(crate) enum Command {
     },
     /// Show everything about a snapshot
     Show {
-        /// JOB, JOB@ID, an id, or `latest`
+        /// JOB (its newest snapshot), JOB@ID, an id, or `latest`
         snapshot: String,
         #[command(flatten)]
         keys: Keys,
     },
     /// List the entries of a snapshot
     Ls {
-        /// JOB, JOB@ID, an id, or `latest`
+        /// JOB (its newest snapshot), JOB@ID, an id, or `latest`
         snapshot: String,
-        /// Only these paths or patterns
+        /// Only these paths, with what lies below them, or patterns such as '*.conf'
+        #[arg(value_name = "PATH")]
         paths: Vec<OsString>,
         #[command(flatten)]
         keys: Keys,
     },
     /// Write the content of an entry to standard output
     Cat {
-        /// JOB, JOB@ID, an id, or `latest`
+        /// JOB (its newest snapshot), JOB@ID, an id, or `latest`
         snapshot: String,
-        /// The entry
+        /// The path of the entry
         path: OsString,
         #[command(flatten)]
         keys: Keys,
     },
-    /// Find entries by pattern in all snapshots
+    /// Find entries by name, path or pattern in all snapshots
+    #[command(after_help = FIND_EXAMPLES)]
     Find {
-        /// A path or pattern
+        /// A name, a path with its slashes, or a pattern such as '*.conf'
         pattern: OsString,
-        /// Only snapshots of this job
+        /// Only in snapshots of this job
         #[arg(long)]
         job: Option<String>,
         #[command(flatten)]
@@ -134,30 +195,31 @@ pub(crate) enum Command {
     },
     /// Show what differs between two snapshots
     Diff {
-        /// The older one
+        /// The older snapshot: JOB@ID, or an id
         from: String,
-        /// The newer one
+        /// The newer snapshot: JOB for its newest, JOB@ID, or an id
         to: String,
         #[command(flatten)]
         keys: Keys,
     },
     /// Restore a snapshot or part of it
+    #[command(after_help = RESTORE_EXAMPLES)]
     Restore(Restore),
     /// Let verifier plugins judge a snapshot's content
     Verify {
-        /// JOB, JOB@ID, an id, or `latest`
+        /// JOB (its newest snapshot), JOB@ID, an id, or `latest`
         snapshot: String,
-        /// These verifiers, instead of those that the job names
+        /// Ask this verifier, instead of those that the job names; may be repeated
         #[arg(long, value_name = "PLUGIN")]
         with: Vec<String>,
         #[command(flatten)]
         keys: Keys,
     },
-    /// Check a repository's structure, and its data
+    /// Check a repository: its structure, and with --data all that it holds
     Check {
         /// The store; the only one, where none is named
         store: Option<String>,
-        /// Read and check all data too
+        /// Read and check all data too: that takes an identity or a read key
         #[arg(long)]
         data: bool,
         #[command(flatten)]
@@ -166,7 +228,7 @@ pub(crate) enum Command {
     /// Install, show and remove plugins
     #[command(subcommand)]
     Plugin(Plugin),
-    /// Ask everything that a run needs whether it would work now
+    /// Ask every plugin, store and job whether it would work now
     Doctor,
     /// Check the configuration
     #[command(subcommand)]
@@ -174,15 +236,16 @@ pub(crate) enum Command {
     /// Export and recover keys
     #[command(subcommand)]
     Key(Key),
-    /// Show what ran, when, and how it ended
+    /// Show which jobs ran on this machine, when, and how they ended
     History {
         /// Only runs of this job
         job: Option<String>,
-        /// How many of the newest
-        #[arg(long, default_value_t = 20)]
+        /// How many of the newest are shown
+        #[arg(long, value_name = "COUNT", default_value_t = 20)]
         last: usize,
     },
-    /// Print completions for a shell
+    /// Print a script that completes holdfast's commands in a shell
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {
         /// The shell
         shell: clap_complete::Shell,
@@ -193,20 +256,20 @@ pub(crate) enum Command {
 pub(crate) struct Init {
     /// The store; the only one, where none is named
     pub(crate) store: Option<String>,
-    /// Who can open the repository after a disaster, in the encryptor's notation
+    /// Let this recipient's identity open it after a disaster (age1…); may be repeated
     #[arg(long, value_name = "RECIPIENT")]
     pub(crate) recipient: Vec<String>,
-    /// Make an operator's identity and write it to this new file
+    /// Make an operator's identity that opens it, and write that to this new file
     #[arg(long, value_name = "FILE")]
     pub(crate) new_identity: Option<PathBuf>,
-    /// Let a passphrase open the repository, and ask for it twice; nobody else can then
+    /// Let a passphrase alone open it; it is asked for twice on the terminal
     #[arg(
         id = "passphrase",
         long,
         conflicts_with_all = ["passphrase-from", "recipient", "new_identity"]
     )]
     pub(crate) ask: bool,
-    /// The same, from env:NAME, file:PATH, credential:NAME or command:LINE
+    /// The same, and take it from env:NAME, file:PATH, credential:NAME or command:LINE
     #[arg(
         id = "passphrase-from",
         long,
@@ -218,36 +281,37 @@ pub(crate) struct Init {
 
 #[derive(Args)]
 pub(crate) struct Run {
-    /// The jobs
-    #[arg(required_unless_present = "all")]
+    /// The jobs, one after another
+    #[arg(value_name = "JOB", required_unless_present = "all")]
     pub(crate) jobs: Vec<String>,
-    /// All jobs of the configuration
+    /// Run all jobs of the configuration; one that fails stops no other
     #[arg(long, conflicts_with = "jobs")]
     pub(crate) all: bool,
-    /// Tag the snapshot
+    /// Tag the snapshots; may be repeated
     #[arg(long, value_name = "TAG")]
     pub(crate) tag: Vec<String>,
-    /// Only ask whether it would work now
+    /// Only ask whether it would work now, and back up nothing
     #[arg(long)]
     pub(crate) check: bool,
 }
 
 #[derive(Args)]
 pub(crate) struct Restore {
-    /// JOB, JOB@ID, an id, or `latest`
+    /// JOB (its newest snapshot), JOB@ID, an id, or `latest`
     pub(crate) snapshot: String,
-    /// Only these paths or patterns
+    /// Only these paths, with what lies below them, or patterns such as '*.conf'
+    #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<OsString>,
-    /// Write files below this directory
+    /// Write files below this directory, which need not be there yet
     #[arg(long, value_name = "DIR", required_unless_present = "to_source")]
     pub(crate) target: Option<PathBuf>,
-    /// Let the job's source bring it back to where it came from
+    /// Let the job's source bring it back to where it came from: into the database, in place
     #[arg(long, conflicts_with = "target")]
     pub(crate) to_source: bool,
     /// Replace what stands in the way
     #[arg(long)]
     pub(crate) overwrite: bool,
-    /// Only say what would be restored
+    /// Only say how much would be restored
     #[arg(long)]
     pub(crate) dry_run: bool,
     #[command(flatten)]
@@ -257,26 +321,27 @@ pub(crate) struct Restore {
 #[derive(Subcommand)]
 pub(crate) enum Plugin {
     /// Install a plugin and grant it what it asks for
+    #[command(after_help = PLUGIN_EXAMPLES)]
     Install {
-        /// The plugin's file
+        /// The plugin's file: a WebAssembly component with its manifest
         file: PathBuf,
-        /// Say yes to what it asks for
+        /// Grant what it asks for without being asked
         #[arg(long, short)]
         yes: bool,
-        /// Let it run only these programs
+        /// Let it run only this program, of those that jobs name; may be repeated
         #[arg(long, value_name = "PROGRAM")]
         allow_command: Vec<String>,
     },
-    /// List what is installed
+    /// List what is installed, with the first digits of each file's SHA-256
     List,
-    /// Show what a plugin is, can be set, and asks for
+    /// Show what a plugin is, which settings it has, and what it asks for
     Show {
         /// An installed plugin, or a file
         plugin: String,
     },
-    /// Remove a plugin
+    /// Remove a plugin and what it was granted
     Remove {
-        /// Its name
+        /// The plugin's name
         name: String,
     },
 }
@@ -289,17 +354,17 @@ pub(crate) enum ConfigCommand {
 
 #[derive(Subcommand)]
 pub(crate) enum Key {
-    /// Export a key of a role to a new file
+    /// Write a key of a role to a new file
     Export {
-        /// The role: audit, write or read
+        /// What its holder may do: audit lists and checks, write backs up too, read restores too
         #[arg(value_parser = ["audit", "write", "read"])]
         role: String,
-        /// The new file
+        /// The new file, which must not be there yet
         file: PathBuf,
         #[command(flatten)]
         keys: Keys,
     },
-    /// Make a store's write key again from an operator's identity
+    /// Make a store's write key again from an operator's identity or passphrase
     Recover {
         /// The store; the only one, where none is named
         store: Option<String>,

@@ -255,6 +255,15 @@ impl Context {
         let store = self.config.store_of(job)?;
         let repository = self.open(store, &Credentials::default())?;
         let previous = previous(&repository, job, &self.places.host)?;
+        let (plugin, version) = (&ready.note.plugin, &ready.note.version);
+        tracing::info!(
+            "{job}: plugin `{plugin}` {version} backs up to {}",
+            repository.place()
+        );
+        match &previous {
+            Some(previous) => tracing::info!("{job}: the snapshot before is {}", previous.snapshot),
+            None => tracing::info!("{job}: there is no snapshot before this one"),
+        }
         let note = RunNote {
             job: job.to_owned(),
             host: self.places.host.clone(),

@@ -134,6 +134,13 @@ impl Context {
         store: &str,
         credentials: &Credentials,
     ) -> Result<Arc<Repository>, JobError> {
+        let opened = self.opened(store, credentials)?;
+        let (place, role) = (opened.place(), opened.key().role);
+        tracing::info!("store {store}: {place}, opened with a {role} key");
+        Ok(opened)
+    }
+
+    fn opened(&self, store: &str, credentials: &Credentials) -> Result<Arc<Repository>, JobError> {
         let setup = self.setup(store)?;
         if credentials.identities.is_empty() && credentials.passphrase.is_none() {
             // That there is no repository is said before that there is no key for it.

@@ -99,6 +99,11 @@ pub fn to_directory(
     target: Target<'_>,
     tally: &Arc<Tally>,
 ) -> Result<(Restored, Vec<String>), JobError> {
+    let (job, snapshot) = (&root.job, root.snapshot);
+    tracing::info!(
+        "{job}@{snapshot}: restores below {}",
+        target.directory.display()
+    );
     let reader = Reader::new(Arc::clone(repository))?;
     if target.directory.exists() && !target.directory.is_dir() {
         let message = format!("`{}` is no directory", target.directory.display());

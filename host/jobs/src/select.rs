@@ -7,7 +7,7 @@ use holdfast_repository::format::root::Root;
 use holdfast_repository::{Repository, RepositoryError};
 use holdfast_sandbox::manifest::closest;
 use std::collections::BTreeSet;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
 /// Fewest digits by which a snapshot can be named.
@@ -89,6 +89,8 @@ pub struct Paths {
     exact: Vec<EntryPath>,
     literal: Vec<EntryPath>,
     patterns: Option<Excludes>,
+    /// The last part of a path.
+    name: Option<Vec<u8>>,
 }
 
 impl Paths {
@@ -123,7 +125,20 @@ impl Paths {
             exact,
             literal,
             patterns: filter,
+            name: None,
         })
+    }
+
+    /// Reads what is to be found: as `new` does, and a word without a slash is a name at any depth.
+    ///
+    /// # Errors
+    /// It is no path, or no pattern.
+    pub fn found(word: &OsStr) -> Result<Self, JobError> {
+        let mut paths = Self::new(&[word.to_owned()])?;
+        if !word.as_bytes().contains(&b'/') {
+            paths.name = Some(word.as_bytes().to_vec());
+        }
+        Ok(paths)
     }
 
     /// Returns what was asked for, for people.
@@ -155,6 +170,9 @@ impl Paths {
     pub fn takes(&self, path: &EntryPath) -> bool {
         let mut named = self.exact.iter().chain(&self.literal);
         if self.is_all() || named.any(|wanted| path.is_within(wanted)) {
+            return true;
+        }
+        if self.name.as_deref() == Some(path.name()) {
             return true;
         }
         let Some(patterns) = &self.patterns else {

@@ -238,7 +238,7 @@ pub(crate) fn find(
     keys: &Keys,
     view: &View,
 ) -> Result<Outcome, JobError> {
-    let paths = Paths::new(&[pattern.to_owned()])?;
+    let paths = Paths::found(pattern)?;
     let repository = super::open(context, keys, job)?;
     let (roots, failures) = repository.snapshots()?;
     super::snapshots::known_job(context, job, &roots)?;
