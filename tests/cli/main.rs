@@ -4,6 +4,7 @@
 
 mod configuration;
 mod help;
+mod json;
 mod names;
 mod output;
 mod passphrase;

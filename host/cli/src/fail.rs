@@ -2,9 +2,10 @@
 
 use crate::exit::code;
 use crate::view::View;
-use holdfast_base::error::Describe;
+use holdfast_base::error::{Describe, Kind};
 use holdfast_jobs::JobError;
 use std::error::Error;
+use std::io::Write;
 use std::process::ExitCode;
 
 /// Tells an error and returns its exit code.
@@ -14,6 +15,23 @@ pub(crate) fn tell(error: &JobError, view: &View) -> ExitCode {
     let hints: Vec<String> = error.hints().into_iter().map(|hint| hint.0).collect();
     view.failure(&error.to_string(), &causes, &hints, code);
     ExitCode::from(code)
+}
+
+/// Tells what is wrong with the command line, or gives the help that was asked for.
+pub(crate) fn misused(error: &clap::Error) -> ExitCode {
+    let text = error.render().to_string();
+    let wants_json = std::env::args_os().any(|word| word == "--json");
+    if error.use_stderr() && wants_json {
+        let mut parts = text.trim().split("\n\n").map(str::trim);
+        let message = parts.next().unwrap_or_default();
+        let message = message.strip_prefix("error: ").unwrap_or(message);
+        let hints: Vec<String> = parts.map(str::to_owned).collect();
+        let usage = crate::exit::code(Kind::Usage);
+        let json = crate::view::failure(message, &[], &hints, usage);
+        let _ = writeln!(std::io::stdout().lock(), "{json}");
+    }
+    let _ = error.print();
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
 /// Returns what caused an error, without saying anything twice.

@@ -20,7 +20,10 @@ fn main() -> ExitCode {
     {
         return command::compile::run();
     }
-    let arguments = args::Arguments::parse();
+    let arguments = match args::Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return fail::misused(&error),
+    };
     let view = view::View::new(&arguments.global);
     environment::prepare(&arguments.global);
     let code = match command::run(arguments, &view) {

@@ -31,6 +31,16 @@ impl Out {
     }
 }
 
+/// Returns a failure as scripts read it.
+pub(crate) fn failure(
+    message: &str,
+    causes: &[String],
+    hints: &[String],
+    code: u8,
+) -> serde_json::Value {
+    serde_json::json!({"error": message, "causes": causes, "hints": hints, "exit-code": code})
+}
+
 impl View {
     pub(crate) fn new(global: &Global) -> Self {
         let is_terminal = io::stderr().is_terminal();
@@ -150,8 +160,7 @@ impl View {
     /// Tells what went wrong, why, and what to do next.
     pub(crate) fn failure(&self, message: &str, causes: &[String], hints: &[String], code: u8) {
         if self.json {
-            let value = serde_json::json!({"error": message, "causes": causes, "hints": hints, "exit-code": code});
-            self.line(&value.to_string());
+            self.line(&failure(message, causes, hints, code).to_string());
         }
         self.flush();
         let mut to = std::io::stderr().lock();

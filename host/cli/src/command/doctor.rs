@@ -73,6 +73,7 @@ impl Rounds<'_> {
             .findings(&format!("        {name}"), &fine.findings);
         serde_json::json!({
             "what": what, "name": name, "ok": is_fine, "findings": super::findings(&fine.findings),
+            "error": null, "causes": [], "hints": [],
         })
     }
 
@@ -90,7 +91,8 @@ impl Rounds<'_> {
             }
         }
         serde_json::json!({
-            "what": what, "name": name, "ok": false, "error": error.to_string(), "causes": causes, "hints": hints,
+            "what": what, "name": name, "ok": false, "findings": [],
+            "error": error.to_string(), "causes": causes, "hints": hints,
         })
     }
 }

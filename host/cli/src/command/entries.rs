@@ -58,7 +58,7 @@ fn show(item: &Item, root: Option<&Root>, view: &View) {
     let mut json = serde_json::json!({
         "path": entry.path.to_string(),
         "target": target,
-        "kind": letter(&entry.kind).to_string(),
+        "kind": word(&entry.kind),
         "size": item.content_bytes,
         "modified": entry.modified.to_string(),
         "mode": entry.ownership.as_ref().map(|o| format!("{:04o}", o.mode)),

@@ -55,7 +55,8 @@ pub(crate) fn key(context: &Context, key: &Key, view: &View) -> Result<Outcome, 
                 _ => Role::Read,
             };
             context.write_key(file, repository.key(), role)?;
-            let json = serde_json::json!({"role": role, "key-file": file});
+            let store = super::store(context, keys, None)?;
+            let json = serde_json::json!({"role": role, "store": store, "key-file": file});
             view.answer(&json, |view| {
                 view.say(&format!("Wrote a {role} key to {}", file.display()));
             });

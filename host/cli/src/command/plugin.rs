@@ -5,7 +5,7 @@ use crate::environment::places;
 use crate::exit::Outcome;
 use crate::view::View;
 use holdfast_jobs::JobError;
-use holdfast_jobs::plugins::Plugins;
+use holdfast_jobs::plugins::{Installed, Plugins};
 use holdfast_sandbox::Inspection;
 use holdfast_sandbox::grant::Grant;
 use std::io::{BufRead, IsTerminal, Write};
@@ -20,15 +20,18 @@ pub(crate) fn run(global: &Global, command: Plugin, view: &View) -> Result<Outco
             allow_command,
         } => install(&plugins, &file, yes, allow_command, view),
         Plugin::List => {
-            for plugin in plugins.installed()? {
+            let installed = plugins.installed()?;
+            if installed.is_empty() {
+                view.note("no plugin is installed: holdfast plugin install FILE installs one");
+            }
+            for plugin in installed {
                 let kinds = plugin
                     .kinds
                     .iter()
                     .map(|kind| kind.word())
                     .collect::<Vec<_>>()
                     .join(", ");
-                let json = serde_json::json!({"name": plugin.name, "version": plugin.version, "kinds": plugin.kinds, "sha256": plugin.sha256});
-                view.answer(&json, |view| {
+                view.answer(&json(&plugin), |view| {
                     view.line(&format!(
                         "{:16}  {:8}  {kinds:10}  {}",
                         plugin.name,
@@ -51,10 +54,19 @@ pub(crate) fn run(global: &Global, command: Plugin, view: &View) -> Result<Outco
         }
         Plugin::Remove { name } => {
             plugins.remove(&name)?;
-            view.say(&format!("Removed {name}"));
+            view.answer(&serde_json::json!({"removed": name}), |view| {
+                view.say(&format!("Removed {name}"));
+            });
             Ok(Outcome::Done)
         }
     }
+}
+
+/// Returns an installed plugin as scripts read it.
+fn json(plugin: &Installed) -> serde_json::Value {
+    serde_json::json!({
+        "name": plugin.name, "version": plugin.version, "kinds": plugin.kinds, "sha256": plugin.sha256,
+    })
 }
 
 fn install(
@@ -66,7 +78,9 @@ fn install(
 ) -> Result<Outcome, JobError> {
     let (inspection, bytes) = plugins.inspect(file)?;
     if !yes {
-        describe(&inspection, view);
+        if !view.is_json() {
+            describe(&inspection, view);
+        }
         if !inspection.manifest.capabilities.is_empty() && !ask()? {
             return Err(JobError::usage(
                 "nothing was installed",
@@ -79,12 +93,14 @@ fn install(
         only_commands,
     };
     let installed = plugins.install(&inspection, &bytes, grant)?;
-    view.say(&format!(
-        "Installed {} {} (sha256 {})",
-        installed.name,
-        installed.version,
-        &installed.sha256[..16]
-    ));
+    view.answer(&json(&installed), |view| {
+        view.say(&format!(
+            "Installed {} {} (sha256 {})",
+            installed.name,
+            installed.version,
+            &installed.sha256[..16]
+        ));
+    });
     Ok(Outcome::Done)
 }
 
