@@ -8,6 +8,7 @@
 
 mod conformance;
 mod guide;
+mod mistakes;
 mod readmes;
 mod templates;
 

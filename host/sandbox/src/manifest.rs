@@ -187,6 +187,18 @@ pub enum Ask {
     },
 }
 
+/// Longest name of a plugin or a setting.
+const NAME_BYTES_MAX: usize = 64;
+
+/// Returns whether a plugin, or a setting, can be named so.
+#[must_use]
+pub fn is_name(name: &str) -> bool {
+    let is_letter = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.len() <= NAME_BYTES_MAX
+        && name.bytes().all(is_letter)
+}
+
 /// Says why a manifest cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("its manifest cannot be used: {0}")]
@@ -220,13 +232,6 @@ impl Manifest {
                 "it has version {found}, and this host reads version 1"
             )));
         }
-        let is_name = |name: &str| {
-            name.starts_with(|c: char| c.is_ascii_lowercase())
-                && name.len() <= 64
-                && name
-                    .bytes()
-                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-        };
         let names = manifest.settings.iter().map(|setting| &setting.name);
         if let Some(bad) = names.chain([&manifest.name]).find(|name| !is_name(name)) {
             return Err(ManifestError(format!("`{bad}` is no name")));

@@ -50,7 +50,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         made += 1;
     }
     if made == 0 {
-        return Err(Failure(
+        return Err(Failure::Failed(
             "nothing that was built is a plugin: no module holds a manifest".into(),
         ));
     }
@@ -84,7 +84,7 @@ fn compile(toolchain: &Toolchain, arguments: &Arguments) -> Result<Vec<PathBuf>,
         .output()
         .trying("run cargo")?;
     if !output.status.success() {
-        return Err(Failure("the plugins do not compile".into()));
+        return Err(Failure::Failed("the plugins do not compile".into()));
     }
     let lines = String::from_utf8_lossy(&output.stdout);
     let messages = lines

@@ -1,6 +1,6 @@
 //! Says what a component is and whether holdfast takes it, without running it.
 
-use crate::{Failure, Trying};
+use crate::Failure;
 use holdfast_sandbox::component::{Inspection, inspect, read};
 use holdfast_sandbox::manifest::Ask;
 use std::collections::BTreeSet;
@@ -8,8 +8,10 @@ use std::path::Path;
 
 #[expect(clippy::print_stdout, reason = "a program says what it found")]
 pub(crate) fn run(file: &Path) -> Result<(), Failure> {
-    let bytes = read(file).trying("check")?;
-    let inspection = inspect(&bytes).trying(format!("use `{}`", file.display()))?;
+    let wrong = |error| Failure::component(file, &error);
+    let inspection = read(file)
+        .and_then(|bytes| inspect(&bytes))
+        .map_err(wrong)?;
     let manifest = &inspection.manifest;
     println!(
         "{} {} ({} KiB)",

@@ -2,12 +2,14 @@
 
 mod build;
 mod check;
+mod failure;
 mod new;
 mod package;
 mod test;
 mod toolchain;
 
 use clap::{Parser, Subcommand};
+pub(crate) use failure::{Failure, Trying};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -36,22 +38,6 @@ enum Command {
     Test(test::Arguments),
 }
 
-/// What went wrong, in words.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct Failure(pub(crate) String);
-
-/// Says what was tried when something failed.
-pub(crate) trait Trying<T> {
-    fn trying(self, what: impl std::fmt::Display) -> Result<T, Failure>;
-}
-
-impl<T, E: std::fmt::Display> Trying<T> for Result<T, E> {
-    fn trying(self, what: impl std::fmt::Display) -> Result<T, Failure> {
-        self.map_err(|error| Failure(format!("cannot {what}: {error}")))
-    }
-}
-
 #[expect(clippy::print_stderr, reason = "a program says what went wrong")]
 fn main() -> ExitCode {
     let words = std::env::args_os().enumerate();
@@ -69,7 +55,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("error: {failure}");
-            ExitCode::FAILURE
+            failure.exit_code()
         }
     }
 }

@@ -1,10 +1,75 @@
 //! Creates a plugin from a template.
 
 use crate::{Failure, Trying};
+use holdfast_sandbox::manifest::is_name;
 use std::path::{Path, PathBuf};
 
 /// The SDK in the checkout that this program was built from.
 const CHECKOUT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../holdfast-sdk");
+/// Names that neither a crate nor what is made of it can have.
+const RESERVED: &[&str] = &[
+    // Keywords.
+    "abstract",
+    "as",
+    "async",
+    "await",
+    "become",
+    "box",
+    "break",
+    "const",
+    "continue",
+    "crate",
+    "do",
+    "dyn",
+    "else",
+    "enum",
+    "extern",
+    "false",
+    "final",
+    "fn",
+    "for",
+    "gen",
+    "if",
+    "impl",
+    "in",
+    "let",
+    "loop",
+    "macro",
+    "match",
+    "mod",
+    "move",
+    "mut",
+    "override",
+    "priv",
+    "pub",
+    "ref",
+    "return",
+    "self",
+    "static",
+    "struct",
+    "super",
+    "trait",
+    "true",
+    "try",
+    "type",
+    "typeof",
+    "unsafe",
+    "unsized",
+    "use",
+    "virtual",
+    "where",
+    "while",
+    "yield",
+    // Crates that are there already.
+    "alloc",
+    "core",
+    "holdfast-sdk",
+    "proc-macro",
+    "serde",
+    "serde-json",
+    "std",
+    "test",
+];
 const IGNORED: &str = "/target\n/components\n";
 const MANIFEST: &str = include_str!("../../template/Cargo.toml.txt");
 
@@ -43,22 +108,16 @@ impl PluginKind {
 #[expect(clippy::print_stdout, reason = "a program says what it made")]
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let name = &arguments.name;
-    let is_name = name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-    if !is_name {
-        return Err(Failure(format!(
-            "`{name}` is no name: use lower-case letters, digits and `-`"
-        )));
-    }
+    check(name)?;
     let directory = PathBuf::from(name);
-    if directory.exists() {
-        return Err(Failure(format!("`{name}` exists already")));
+    if directory.symlink_metadata().is_ok() {
+        return Err(Failure::Usage(format!(
+            "`{name}` exists already\nhint: Nothing is replaced: take another name, or go elsewhere"
+        )));
     }
     let sdk = sdk(arguments.sdk.as_deref())?;
     let fill = |text: &str| text.replace("{{name}}", name).replace("{{sdk}}", &sdk);
-    std::fs::create_dir_all(directory.join("src")).trying("make the directory")?;
+    std::fs::create_dir_all(directory.join("src")).trying(format!("make `{name}`"))?;
     std::fs::write(directory.join("Cargo.toml"), fill(MANIFEST)).trying("write Cargo.toml")?;
     std::fs::write(
         directory.join("src/lib.rs"),
@@ -70,12 +129,32 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Checks that a name is one for holdfast, and for cargo.
+fn check(name: &str) -> Result<(), Failure> {
+    let why = if !is_name(name) {
+        "use lower-case letters, digits and `-`, a letter first, at most 64"
+    } else if RESERVED.contains(&name) {
+        "Rust, or a crate that plugins use, has it for itself"
+    } else {
+        return Ok(());
+    };
+    Err(Failure::Usage(format!(
+        "`{name}` is no name for a plugin: {why}"
+    )))
+}
+
 /// Returns how a plugin's `Cargo.toml` names the SDK.
 fn sdk(given: Option<&Path>) -> Result<String, Failure> {
     let path = given.unwrap_or(Path::new(CHECKOUT));
-    let found = path.canonicalize().trying(format!(
-        "find the SDK at `{}`, say where it is with --sdk",
-        path.display()
-    ))?;
+    let is_sdk = |path: &PathBuf| {
+        let manifest = std::fs::read_to_string(path.join("Cargo.toml"));
+        manifest.is_ok_and(|text| text.contains("name = \"holdfast-sdk\""))
+    };
+    let found = path.canonicalize().ok().filter(is_sdk).ok_or_else(|| {
+        Failure::Usage(format!(
+            "`{}` is not the SDK\nhint: Say where it is with: --sdk CHECKOUT/sdk/holdfast-sdk",
+            path.display()
+        ))
+    })?;
     Ok(format!("{{ path = {:?} }}", found.display().to_string()))
 }

@@ -1,9 +1,11 @@
 //! Makes a component of a module, with the manifest where a host looks for it: at its outermost level.
 
+use crate::failure::Json;
 use crate::{Failure, Trying};
-use holdfast_sandbox::manifest::{Manifest, SECTION};
-use std::path::PathBuf;
-use wasmparser::{Encoding, Parser, Payload};
+use holdfast_sandbox::component::{ComponentError, inspect, read};
+use holdfast_sandbox::manifest::{Manifest, ManifestError, SECTION};
+use std::path::{Path, PathBuf};
+use wasmparser::{Encoding, Parser, Payload, Validator};
 use wit_component::ComponentEncoder;
 
 /// What can be said on the command line.
@@ -21,13 +23,18 @@ pub(crate) struct Arguments {
 
 #[expect(clippy::print_stdout, reason = "a program says what it made")]
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let bytes =
-        std::fs::read(&arguments.file).trying(format!("read `{}`", arguments.file.display()))?;
-    let manifest = std::fs::read(&arguments.manifest)
-        .trying(format!("read `{}`", arguments.manifest.display()))?;
-    Manifest::decode(&manifest).trying("use the manifest")?;
+    let wrong = |error| Failure::component(&arguments.file, &error);
+    let bytes = read(&arguments.file).map_err(wrong)?;
+    without_manifest(&bytes).map_err(|error| match error {
+        Some(error) => wrong(error),
+        None => Failure::Usage(format!(
+            "`{}` has a manifest already\nhint: Pack the component as its toolchain made it",
+            arguments.file.display()
+        )),
+    })?;
+    let manifest = manifest(&arguments.manifest)?;
     let plugin = component(&bytes, &manifest)?;
-    let inspection = holdfast_sandbox::component::inspect(&plugin).trying("use the component")?;
+    let inspection = inspect(&plugin).map_err(wrong)?;
     std::fs::write(&arguments.out, &plugin)
         .trying(format!("write `{}`", arguments.out.display()))?;
     println!(
@@ -36,6 +43,39 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         inspection.manifest.version
     );
     Ok(())
+}
+
+/// Reads a manifest that was written by hand.
+fn manifest(path: &Path) -> Result<Vec<u8>, Failure> {
+    let json = Json::read(path)?;
+    json.parse::<Manifest>()?;
+    Manifest::decode(json.bytes()).map_err(|ManifestError(words)| {
+        // What it is about stands in quotes; without any, it is about the version.
+        let about = words.split('`').nth(1).unwrap_or("manifest");
+        json.wrong_at(about, &words)
+    })?;
+    Ok(json.bytes().to_vec())
+}
+
+/// Checks that something can be packed; without an error to tell, it has a manifest already.
+fn without_manifest(bytes: &[u8]) -> Result<(), Option<ComponentError>> {
+    match inspect(bytes) {
+        Err(ComponentError::NoManifest) => Ok(()),
+        Err(ComponentError::CoreModule) => {
+            let valid = Validator::new().validate_all(bytes);
+            let detail = |error: wasmparser::BinaryReaderError| ComponentError::Invalid {
+                detail: error.to_string(),
+            };
+            valid.map(drop).map_err(|error| Some(detail(error)))
+        }
+        Ok(_)
+        | Err(
+            ComponentError::TwoManifests
+            | ComponentError::Manifest(_)
+            | ComponentError::OtherKinds { .. },
+        ) => Err(None),
+        Err(error) => Err(Some(error)),
+    }
 }
 
 /// Returns the manifest that the SDK put into a module.
@@ -66,7 +106,7 @@ pub(crate) fn component(bytes: &[u8], manifest: &[u8]) -> Result<Vec<u8>, Failur
             .validate(true)
             .module(&without_debug_sections(bytes)?)
             .and_then(|encoder| encoder.encode())
-            .map_err(|error| Failure(format!("cannot make a component: {error:#}")))?
+            .map_err(|error| Failure::Failed(format!("cannot make a component: {error:#}")))?
     };
     append_section(&mut component, SECTION, manifest);
     Ok(component)

@@ -51,7 +51,7 @@ impl Toolchain {
         if debian.iter().all(|part| Path::new(part).exists()) {
             return Self::from_debian();
         }
-        Err(Failure(format!(
+        Err(Failure::Failed(format!(
             "no compiler here can make WebAssembly.\n  With rustup:  rustup target add {WASI}\n  \
              On Debian:    apt-get install --no-install-recommends rustc-web rust-web-src cargo-web"
         )))
@@ -103,7 +103,7 @@ fn flags(more: &[&str]) -> String {
 fn said(command: &mut Command) -> Result<String, Failure> {
     let output = command.output().trying(format!("run {command:?}"))?;
     if !output.status.success() {
-        return Err(Failure(format!("{command:?} failed")));
+        return Err(Failure::Failed(format!("{command:?} failed")));
     }
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
@@ -135,7 +135,7 @@ impl Linker {
             let flag = (!is_there("rust-lld")).then(|| "-Clinker=wasm-ld".to_owned());
             return Ok(Self { path, flag });
         }
-        Err(Failure(
+        Err(Failure::Failed(
             "there is no linker for WebAssembly.\n  On Debian:    apt-get install \
              --no-install-recommends lld"
                 .to_owned(),
@@ -148,7 +148,7 @@ fn standard_library(linker: &Linker) -> Result<PathBuf, Failure> {
     let version = said(Command::new(DEBIAN_RUSTC).arg("-vV"))?;
     let key = blake3::hash(format!("{version}\n{FEATURES}").as_bytes()).to_hex();
     let directories =
-        directories::BaseDirs::new().ok_or_else(|| Failure("no home directory".into()))?;
+        directories::BaseDirs::new().ok_or_else(|| Failure::Failed("no home directory".into()))?;
     let cache = directories.cache_dir().join("cargo-holdfast");
     let sysroot = cache.join(format!("sysroot-{}", &key[..16]));
     let library = sysroot.join("lib/rustlib").join(BARE).join("lib");
@@ -188,7 +188,7 @@ fn build_standard_library(work: &Path, library: &Path, linker: &Linker) -> Resul
         .env("CARGO_ENCODED_RUSTFLAGS", flags);
     let status = command.status().trying("run Debian's cargo")?;
     if !status.success() {
-        return Err(Failure(
+        return Err(Failure::Failed(
             "the standard library could not be built for WebAssembly".into(),
         ));
     }

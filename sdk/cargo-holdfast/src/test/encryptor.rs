@@ -27,8 +27,9 @@ struct Pair {
 }
 
 pub(super) fn run(bench: &mut Bench) -> Result<(), Failure> {
-    let new =
-        |context| Encryptor::new(bench.plugin()?, context).map_err(|e| Failure(e.to_string()));
+    let new = |context| {
+        Encryptor::new(bench.plugin()?, context).map_err(|e| Failure::Failed(e.to_string()))
+    };
     let encryptor = new(bench.context())?;
     let mut context = bench.context();
     context.limits = CallLimits {

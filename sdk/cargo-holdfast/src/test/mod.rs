@@ -10,16 +10,17 @@ mod ports;
 mod source;
 mod verifier;
 
+use crate::failure::{Json, in_words};
 use crate::{Failure, Trying};
 use holdfast_sandbox::cache::Compiler;
 use holdfast_sandbox::component::{Inspection, inspect, read};
 use holdfast_sandbox::grant::{Effective, Grant, effective};
 use holdfast_sandbox::limits::CallLimits;
-use holdfast_sandbox::manifest::PluginKind;
+use holdfast_sandbox::manifest::{Manifest, PluginKind};
 use holdfast_sandbox::{CallContext, CallError, Plugin, Sandbox, SandboxConfig};
 use ports::{Deaf, Secrets, Values};
 use serde_json::{Map, Value};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +43,9 @@ pub(crate) struct Arguments {
     call_seconds: u64,
 }
 
+/// Settings of a job.
+type Given = Map<String, Value>;
+
 /// Why a case failed.
 pub(crate) type Case = Result<(), String>;
 
@@ -50,8 +54,8 @@ pub(crate) struct Bench {
     sandbox: Sandbox,
     bytes: Vec<u8>,
     inspection: Inspection,
-    given: Map<String, Value>,
-    settings: Map<String, Value>,
+    given: Given,
+    settings: Given,
     restore: bool,
     sample: Option<PathBuf>,
     call_time: Duration,
@@ -72,21 +76,31 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     bench.close()
 }
 
+/// Reads a job's settings, and fills in what they leave out.
+fn settings(file: Option<&Path>, manifest: &Manifest) -> Result<(Given, Given), Failure> {
+    let file = file.map(Json::read).transpose()?;
+    let given: Given = match &file {
+        Some(json) => json.parse()?,
+        None => Map::new(),
+    };
+    let settings = manifest.settings(&given).map_err(|error| {
+        let hint = error.suggestion.clone();
+        let hint = hint.unwrap_or_else(|| "Give settings with: --settings FILE".to_owned());
+        let words = format!("{error}\nhint: {hint}");
+        match &file {
+            Some(json) => json.wrong_at(&error.setting, &words),
+            None => Failure::Usage(words),
+        }
+    })?;
+    Ok((given, settings))
+}
+
 impl Bench {
     fn new(arguments: &Arguments) -> Result<Self, Failure> {
-        let bytes = read(&arguments.file).trying("test")?;
-        let what = format!("use `{}`", arguments.file.display());
-        let inspection = inspect(&bytes).trying(what)?;
-        let given = match &arguments.settings {
-            Some(path) => {
-                let text = std::fs::read(path).trying(format!("read `{}`", path.display()))?;
-                serde_json::from_slice(&text).trying(format!("read `{}`", path.display()))?
-            }
-            None => Map::new(),
-        };
-        let settings = inspection.manifest.settings(&given);
-        let settings = settings
-            .map_err(|error| Failure(format!("{error}\n  Give settings with: --settings FILE")))?;
+        let wrong = |error| Failure::component(&arguments.file, &error);
+        let bytes = read(&arguments.file).map_err(wrong)?;
+        let inspection = inspect(&bytes).map_err(wrong)?;
+        let (given, settings) = settings(arguments.settings.as_deref(), &inspection.manifest)?;
         let config = SandboxConfig {
             cache: None,
             compiler: Compiler::Here,
@@ -111,7 +125,7 @@ impl Bench {
         let plugin = self
             .sandbox
             .load(name, &self.bytes, &self.inspection.sha256);
-        plugin.map_err(|error| Failure(in_words(&error)))
+        plugin.map_err(|error| Failure::Failed(in_words(&error)))
     }
 
     /// Makes what a call gets: all that the manifest asks for and the settings name.
@@ -170,7 +184,7 @@ impl Bench {
         let name = &self.inspection.manifest.name;
         if self.failed > 0 {
             let all = self.failed + self.passed;
-            return Err(Failure(format!(
+            return Err(Failure::Failed(format!(
                 "`{name}` failed {} of {all} cases",
                 self.failed
             )));
@@ -178,17 +192,6 @@ impl Bench {
         println!("`{name}` passed all {} cases", self.passed);
         Ok(())
     }
-}
-
-/// Writes an error and what caused it in one line.
-pub(crate) fn in_words(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(&format!(": {error}"));
-        source = error.source();
-    }
-    text
 }
 
 /// Demands success.

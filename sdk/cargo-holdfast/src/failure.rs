@@ -1,0 +1,143 @@
+//! What went wrong, in words, and whether whoever typed the command can mend it.
+//!
+//! - Wrong usage, a file that is none of what was asked for, and a wrong manifest or setting end with 2;
+//!   work that failed ends with 1. The host's exit codes are the same.
+//! - What is wrong in a file of text is told with its place: file, line, column.
+
+use holdfast_base::error::{Describe, Kind};
+use holdfast_sandbox::component::ComponentError;
+use serde::de::DeserializeOwned;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// What went wrong.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The work failed.
+    #[error("{0}")]
+    Failed(String),
+    /// What was asked for is wrong.
+    #[error("{0}")]
+    Usage(String),
+}
+
+impl Failure {
+    /// Returns the code to end with.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Failed(_) => ExitCode::FAILURE,
+            Self::Usage(_) => ExitCode::from(2),
+        }
+    }
+
+    /// Says why a file is no plugin that can be used.
+    pub(crate) fn component(file: &Path, error: &ComponentError) -> Self {
+        let mut words = match error {
+            ComponentError::Read { .. } => in_words(error),
+            error => format!("cannot use `{}`: {}", file.display(), in_words(error)),
+        };
+        for hint in error.hints() {
+            words.push_str(&format!("\nhint: {}", hint.0));
+        }
+        match error.kind() {
+            Kind::Usage => Self::Usage(words),
+            _ => Self::Failed(words),
+        }
+    }
+}
+
+/// Says what was tried when something failed.
+pub(crate) trait Trying<T> {
+    fn trying(self, what: impl std::fmt::Display) -> Result<T, Failure>;
+}
+
+impl<T, E: std::fmt::Display> Trying<T> for Result<T, E> {
+    fn trying(self, what: impl std::fmt::Display) -> Result<T, Failure> {
+        self.map_err(|error| Failure::Failed(format!("cannot {what}: {error}")))
+    }
+}
+
+/// Writes an error and what caused it in one line.
+pub(crate) fn in_words(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(&format!(": {error}"));
+        source = error.source();
+    }
+    text
+}
+
+/// A file of JSON that was typed by hand.
+pub(crate) struct Json<'a> {
+    path: &'a Path,
+    bytes: Vec<u8>,
+}
+
+impl<'a> Json<'a> {
+    /// Reads a file.
+    pub(crate) fn read(path: &'a Path) -> Result<Self, Failure> {
+        let bytes = std::fs::read(path).map_err(|error| {
+            let words = format!("cannot read `{}`: {error}", path.display());
+            match error.kind() {
+                std::io::ErrorKind::NotFound => Failure::Usage(words),
+                _ => Failure::Failed(words),
+            }
+        })?;
+        Ok(Self { path, bytes })
+    }
+
+    /// Returns what it says.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Takes it for something, or says where it is not.
+    pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        serde_json::from_slice(&self.bytes).map_err(|error| {
+            let (line, column) = (error.line(), error.column());
+            let words = error.to_string();
+            let place = format!(" at line {line} column {column}");
+            // What is wrong as a whole has no column.
+            self.wrong(
+                (line, column.max(1)),
+                words.strip_suffix(&place).unwrap_or(&words),
+            )
+        })
+    }
+
+    /// Says what is wrong where a word stands; at the beginning, where it stands nowhere.
+    pub(crate) fn wrong_at(&self, word: &str, words: &str) -> Failure {
+        let text = String::from_utf8_lossy(&self.bytes);
+        let quoted = serde_json::Value::from(word).to_string();
+        let before = text.find(&quoted).map_or("", |at| &text[..at]);
+        let line = before.matches('\n').count() + 1;
+        let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+        self.wrong((line, column), words)
+    }
+
+    fn wrong(&self, (line, column): (usize, usize), words: &str) -> Failure {
+        Failure::Usage(format!("{}:{line}:{column}: {words}", self.path.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_counts_from_one_and_in_characters() {
+        let bytes = "{\n  \"é\": 1, \"kind\": 2\n}".as_bytes().to_vec();
+        let path = Path::new("a.json");
+        let said = Json { path, bytes }.wrong_at("kind", "no").to_string();
+        assert_eq!(said, "a.json:2:11: no");
+    }
+
+    #[test]
+    fn a_word_that_stands_nowhere_is_at_the_beginning() {
+        let bytes = b"{}".to_vec();
+        let path = Path::new("a.json");
+        let said = Json { path, bytes }.wrong_at("kind", "no").to_string();
+        assert_eq!(said, "a.json:1:1: no");
+    }
+}
