@@ -139,6 +139,26 @@ impl World {
         world
     }
 
+    /// Makes a world with the same jobs, keys, plugins and objects, which backs up the same tree.
+    pub fn fork(&self) -> Self {
+        let other = Self {
+            directory: tempfile::tempdir().unwrap(),
+        };
+        for name in ["repository", "cache", "state", "data", "config", "keys"] {
+            if self.at(name).exists() {
+                copy(&self.at(name), &other.at(name));
+            }
+        }
+        for name in ["plugins.lock", "operator.key"] {
+            std::fs::copy(self.at(name), other.at(name)).unwrap();
+        }
+        let place = |world: &Self| format!("{}/repository", world.path().display());
+        let text = std::fs::read_to_string(self.at("holdfast.toml")).unwrap();
+        let text = text.replace(&place(self), &place(&other));
+        std::fs::write(other.at("holdfast.toml"), text).unwrap();
+        other
+    }
+
     /// Writes the configuration: a store, and these jobs. `{w}` stands for the world's directory.
     pub fn jobs(&self, jobs: &str) {
         let text = format!("[store.local]\nurl = \"file://{{w}}/repository\"\n{jobs}");
@@ -267,6 +287,14 @@ pub fn on_terminal(command: &Command, typed: &[(&str, &str)]) -> Ended {
     }
     terminal.arg("--").args(spelled_out(command));
     terminal.output().unwrap().into()
+}
+
+fn copy(from: &Path, to: &Path) {
+    let status = Command::new("cp")
+        .args(["-a", "--reflink=auto"])
+        .args([from, to])
+        .status();
+    assert!(status.unwrap().success());
 }
 
 fn collect(directory: &Path, found: &mut Vec<PathBuf>) {

@@ -134,6 +134,14 @@ pub enum JobError {
         /// What the system answered.
         source: io::Error,
     },
+    /// The newest snapshot is wanted, and it may be one that cannot be read.
+    #[error("it is not known which snapshot `{wanted}` is: one cannot be read")]
+    Unclear {
+        /// What was asked for.
+        wanted: String,
+        /// What cannot be read.
+        source: RepositoryError,
+    },
     /// The command line asks for something that cannot be.
     #[error("{message}")]
     Usage {
@@ -184,7 +192,7 @@ impl Describe for JobError {
         match self {
             Self::Config(error) => error.kind(),
             Self::Usage { .. } | Self::NotInstalled { .. } | Self::InTheWay { .. } => Kind::Usage,
-            Self::Repository(error) => error.kind(),
+            Self::Repository(error) | Self::Unclear { source: error, .. } => error.kind(),
             Self::Load(error) => error.kind(),
             Self::Component(error) | Self::NoPlugin { source: error, .. } => error.kind(),
             Self::Call(error) => error.kind(),
@@ -248,6 +256,12 @@ impl Describe for JobError {
             Self::InTheWay { path } => format!(
                 "Move `{path}` away if it belongs to another repository; or name another file"
             ),
+            Self::Unclear { wanted, .. } => {
+                let job = wanted.split('@').next().unwrap_or(wanted);
+                format!(
+                    "See which ones can be read, and name one by its id, such as {job}@ID: holdfast list"
+                )
+            }
             Self::Usage {
                 hint: Some(hint), ..
             } => hint.clone(),

@@ -23,12 +23,21 @@ pub fn snapshot(repository: &Repository, wanted: &str) -> Result<Root, JobError>
     let (roots, failures) = repository.snapshots()?;
     let picked = pick(&roots, wanted);
     match (picked, failures.into_iter().next()) {
-        // The one that is meant may be among those that cannot be read.
-        (Err(JobError::Repository(RepositoryError::NoSnapshot { .. })), Some(failure)) => {
-            Err(failure.into())
-        }
-        (picked, _) => picked.cloned(),
+        (Ok(root), Some(_)) if names_by_id(root, wanted) => Ok(root.clone()),
+        // The one that is meant may be the one that cannot be read, and nobody shall take an older
+        // one for the newest.
+        (_, Some(source)) => Err(JobError::Unclear {
+            wanted: wanted.to_owned(),
+            source,
+        }),
+        (picked, None) => picked.cloned(),
     }
+}
+
+/// Returns whether a snapshot was named by its id, and not as the newest of some.
+fn names_by_id(root: &Root, wanted: &str) -> bool {
+    let id = wanted.split_once('@').map_or(wanted, |(_, id)| id);
+    root.job != wanted && root.snapshot.to_string().starts_with(id)
 }
 
 /// Picks the snapshot that is meant; the newest, where only its job is named.

@@ -8,9 +8,14 @@
 //! Nothing is changed. Everything that is found is named, not only the first.
 
 mod frames;
+mod loss;
+
+pub use loss::Loss;
 
 use crate::error::{RepositoryError, chain};
 use crate::format::segment::{IndexedPack, PackKind};
+use crate::index::Index;
+use crate::keys::epoch;
 use crate::pipeline::put::pack_name;
 use crate::read::Reader;
 use crate::repository::Repository;
@@ -57,8 +62,28 @@ pub struct Report {
     pub unlisted_packs: u64,
     /// What is damaged: the object, and how.
     pub damage: Vec<(String, String)>,
+    /// What that costs, by snapshot.
+    pub losses: Vec<Loss>,
     /// What the key did not allow to look at.
     pub unseen: Vec<String>,
+}
+
+impl Report {
+    /// Adds what is damaged: the object that the error names, or else this one.
+    fn damage(&mut self, object: &str, error: &RepositoryError) {
+        let (object, what) = match error {
+            RepositoryError::Damaged { object, source } => (object.as_str(), chain(source)),
+            other => (object, chain(other)),
+        };
+        self.damage.push((object.to_owned(), what));
+    }
+
+    /// Adds what is damaged, unless it is already known of that object.
+    fn told(&mut self, object: &str, error: &RepositoryError) {
+        if self.damage.iter().all(|(known, _)| known != object) {
+            self.damage(object, error);
+        }
+    }
 }
 
 /// Checks a repository.
@@ -72,26 +97,62 @@ pub fn check(
     progress: &Progress,
 ) -> Result<Report, RepositoryError> {
     let mut report = Report::default();
+    check_epochs(repository, &mut report)?;
     let packs = read_segments(repository, &mut report)?;
-    check_presence(repository, &packs, &mut report)?;
-    check_snapshots(repository, &packs, &mut report)?;
+    if !report.damage.is_empty() {
+        // The cache may have what the store has lost, and a run would rely on it.
+        Index::forget(repository.setup.cache.as_deref());
+    }
+    let mut damaged = check_presence(repository, &packs, &mut report)?;
     if depth == Depth::Data {
         let total = packs.values().map(|pack| pack.sealed_bytes).sum();
         progress.total.store(total, Ordering::Relaxed);
-        check_data(repository, packs, &mut report, cancel, &progress.done)?;
+        let found = check_data(repository, &packs, &mut report, cancel, &progress.done)?;
+        damaged.extend(found);
+        repository.suspect(&damaged);
+    } else if !damaged.is_empty() {
+        let earlier = repository.suspects();
+        repository.suspect(&damaged.union(&earlier).copied().collect());
     }
+    let sound = loss::sound_chunks(repository, &packs, &damaged, cancel)?;
+    check_snapshots(repository, &sound, &mut report)?;
     Ok(report)
+}
+
+/// Checks that operators still have an epoch to open. Its content only they can see.
+fn check_epochs(repository: &Repository, report: &mut Report) -> Result<(), RepositoryError> {
+    let stored = repository.setup.store.list("epochs")?;
+    let size = |wanted: &Name| {
+        let object = stored.iter().find(|object| object.name == *wanted);
+        object.map(|object| object.size)
+    };
+    let needed = match &repository.key.write {
+        Some(keys) => vec![epoch::name(keys.epoch)?],
+        // An audit key does not say which there are.
+        None if stored.is_empty() => vec![epoch::name(1)?],
+        None => stored.iter().map(|object| object.name.clone()).collect(),
+    };
+    for name in needed {
+        let what = match size(&name) {
+            None => "it is missing",
+            Some(0) => "it is empty",
+            Some(_) => continue,
+        };
+        let what = format!("{what}: operators cannot open the repository with their identities");
+        report.damage.push((name.to_string(), what));
+    }
+    Ok(())
 }
 
 fn read_segments(
     repository: &Repository,
     report: &mut Report,
-) -> Result<HashMap<PackId, IndexedPack>, RepositoryError> {
+) -> Result<HashMap<PackId, Arc<IndexedPack>>, RepositoryError> {
     let mut packs = HashMap::new();
     for id in repository.segments()? {
         match repository.segment(&id) {
-            Ok(listed) => packs.extend(listed.into_iter().map(|pack| (pack.id, pack))),
-            Err(error) => report.damage.push((format!("index/{id}"), chain(&error))),
+            Ok(listed) => packs.extend(listed.into_iter().map(|pack| (pack.id, Arc::new(pack)))),
+            Err(error) => report.damage(&format!("index/{id}"), &error),
         }
     }
     Ok(packs)
@@ -99,9 +160,10 @@ fn read_segments(
 
 fn check_presence(
     repository: &Repository,
-    packs: &HashMap<PackId, IndexedPack>,
+    packs: &HashMap<PackId, Arc<IndexedPack>>,
     report: &mut Report,
-) -> Result<(), RepositoryError> {
+) -> Result<HashSet<PackId>, RepositoryError> {
+    let mut damaged = HashSet::new();
     let mut stored = HashMap::new();
     for listed in repository.setup.store.list("packs")? {
         match listed.name.last().parse::<PackId>() {
@@ -114,8 +176,12 @@ fn check_presence(
     for pack in packs.values() {
         let name = pack_name(&pack.id)?.to_string();
         match stored.remove(&pack.id) {
-            None => report.damage.push((name, "it is missing".into())),
+            None => {
+                damaged.insert(pack.id);
+                report.damage.push((name, "it is missing".into()));
+            }
             Some(size) if size != pack.sealed_bytes => {
+                damaged.insert(pack.id);
                 let text = format!("it has {size} bytes and should have {}", pack.sealed_bytes);
                 report.damage.push((name, text));
             }
@@ -124,65 +190,34 @@ fn check_presence(
     }
     report.packs = packs.len() as u64;
     report.unlisted_packs = stored.len() as u64;
-    Ok(())
+    Ok(damaged)
 }
 
 fn check_snapshots(
     repository: &Arc<Repository>,
-    packs: &HashMap<PackId, IndexedPack>,
+    sound: &HashSet<ChunkId>,
     report: &mut Report,
 ) -> Result<(), RepositoryError> {
-    let listed: HashSet<ChunkId> = packs
-        .values()
-        .flat_map(|pack| &pack.frames)
-        .flat_map(|frame| &frame.parts)
-        .map(|part| part.id)
-        .collect();
-    let reader = match Reader::new(Arc::clone(repository)) {
-        Ok(reader) => reader,
-        // The damaged segment is already in the report.
-        Err(_) if !report.damage.is_empty() => return Ok(()),
-        Err(error) => return Err(error),
-    };
+    let reader = Reader::new(Arc::clone(repository))?;
     let (roots, failures) = repository.snapshots_from_store()?;
-    report
-        .damage
-        .extend(failures.iter().map(|error| match error {
-            RepositoryError::Damaged { object, source } => (object.clone(), chain(source)),
-            other => ("snapshots".to_owned(), chain(other)),
-        }));
+    for error in &failures {
+        report.damage("snapshots", error);
+    }
     for root in roots {
         report.snapshots += 1;
-        let object = format!("snapshots/{} (job {})", root.snapshot, root.job);
-        let result = reader.references(&root).and_then(|references| {
-            let mut missing = 0_u64;
-            for reference in references {
-                missing += u64::from(!listed.contains(&reference?.id()));
-            }
-            Ok(missing)
-        });
-        match result {
-            Ok(0) => {}
-            Ok(missing) => {
-                report.damage.push((
-                    object,
-                    format!("{missing} chunks that it needs are in no pack"),
-                ));
-            }
-            Err(error) => report.damage.push((object, chain(&error))),
-        }
+        loss::check_snapshot(&reader, &root, sound, report);
     }
     Ok(())
 }
 
 fn check_data(
     repository: &Arc<Repository>,
-    packs: HashMap<PackId, IndexedPack>,
+    packs: &HashMap<PackId, Arc<IndexedPack>>,
     report: &mut Report,
     cancel: &Cancel,
     done: &AtomicU64,
-) -> Result<(), RepositoryError> {
-    let mut packs: Vec<Arc<IndexedPack>> = packs.into_values().map(Arc::new).collect();
+) -> Result<HashSet<PackId>, RepositoryError> {
+    let mut packs: Vec<&Arc<IndexedPack>> = packs.values().collect();
     packs.sort_unstable_by_key(|pack| pack.id);
     let next = AtomicUsize::new(0);
     let found = Mutex::new((Vec::new(), HashSet::new()));
@@ -201,9 +236,7 @@ fn check_data(
                     match result {
                         Ok(None) => {}
                         Ok(Some(unseen)) => drop(found.1.insert(unseen)),
-                        Err(error) => {
-                            found.0.push((format!("packs/{}", pack.id), chain(&error)));
-                        }
+                        Err(error) => found.0.push((pack.id, error)),
                     }
                 }
             });
@@ -213,10 +246,14 @@ fn check_data(
         return Err(RepositoryError::Cancelled);
     }
     let (damage, unseen) = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-    report.damage.extend(damage);
+    let mut damaged = HashSet::new();
+    for (id, error) in damage {
+        damaged.insert(id);
+        report.told(&pack_name(&id)?.to_string(), &error);
+    }
     report.unseen.extend(unseen);
     report.bytes = done.load(Ordering::Relaxed);
-    Ok(())
+    Ok(damaged)
 }
 
 /// Checks one pack; says what the key did not allow to look at.

@@ -135,11 +135,26 @@ impl RepositoryError {
         }
     }
 
+    /// Says the same of an object that is sealed to a key which is certainly the right one.
+    #[must_use]
+    pub(crate) fn in_sealed(self, object: impl Into<String>) -> Self {
+        match self {
+            Self::Seal(SealError::WrongKey) => self.damaged(object),
+            other => other.in_object(object),
+        }
+    }
+
     fn damaged(self, object: impl Into<String>) -> Self {
         Self::Damaged {
             object: object.into(),
             source: Box::new(self),
         }
+    }
+
+    /// Returns whether something that is stored is damaged or gone.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        self.kind() == Kind::Damaged
     }
 
     /// Makes an error of the system on this machine.

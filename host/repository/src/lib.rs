@@ -5,6 +5,8 @@
 
 /// Structure and data: the first two rungs of verification.
 pub mod check;
+/// Packs that are not relied on.
+mod doubt;
 /// What can go wrong.
 pub mod error;
 /// The bytes of every object, and nothing else.

@@ -122,7 +122,7 @@ impl Reader {
                 length,
             )?)
         };
-        open().map_err(|e| e.in_object(name.as_str()))
+        open().map_err(|e| e.in_sealed(name.as_str()))
     }
 
     fn frame(&self, at: &Location) -> Result<Arc<Vec<u8>>, RepositoryError> {
@@ -153,8 +153,17 @@ impl Reader {
     /// # Errors
     /// It is missing or damaged, or the key does not open it.
     pub fn chunk(&self, domain: Domain, id: &ChunkId) -> Result<Vec<u8>, RepositoryError> {
-        let at = self.locate(id)?;
-        let frame = self.frame(&at)?;
+        self.chunk_at(domain, id, &self.locate(id)?)
+    }
+
+    /// Returns a chunk from a place where it should lie.
+    pub(crate) fn chunk_at(
+        &self,
+        domain: Domain,
+        id: &ChunkId,
+        at: &Location,
+    ) -> Result<Vec<u8>, RepositoryError> {
+        let frame = self.frame(at)?;
         let end = at.offset as usize + at.length as usize;
         let bytes = frame
             .get(at.offset as usize..end)
@@ -215,6 +224,7 @@ impl Reader {
         Ok(Items {
             references: self.references(root)?,
             pending: VecDeque::new(),
+            is_lost: false,
         })
     }
 
@@ -263,9 +273,13 @@ impl Iterator for References<'_> {
 }
 
 /// The entries of a snapshot, in order, with the chunks of their content.
+///
+/// After a piece that cannot be read it goes on with the next: the first error is not the end.
 pub struct Items<'a> {
     references: References<'a>,
     pending: VecDeque<Item>,
+    /// Whether references are passed over until the next piece of the item stream.
+    is_lost: bool,
 }
 
 impl Items<'_> {
@@ -273,16 +287,25 @@ impl Items<'_> {
         while self.pending.is_empty() {
             let id = match self.references.next()? {
                 Ok(Reference::Items(id)) => id,
-                Ok(Reference::Content(_)) => return Some(Err(misplaced())),
-                Err(error) => return Some(Err(error)),
+                Ok(Reference::Content(_)) if self.is_lost => continue,
+                Ok(Reference::Content(_)) => return Some(Err(self.lose(misplaced()))),
+                Err(error) => return Some(Err(self.lose(error))),
             };
             let read = self.references.reader.chunk(Domain::Items, &id);
             match read.and_then(|bytes| Ok(Item::decode_all(&bytes)?)) {
                 Ok(items) => self.pending = items.into(),
-                Err(error) => return Some(Err(error)),
+                Err(error) => return Some(Err(self.lose(error))),
             }
+            self.is_lost = false;
         }
         Some(Ok(()))
+    }
+
+    /// Gives up this piece of the item stream.
+    fn lose(&mut self, error: RepositoryError) -> RepositoryError {
+        self.pending.clear();
+        self.is_lost = true;
+        error
     }
 
     fn chunks(&mut self, count: u64) -> Result<Vec<ChunkId>, RepositoryError> {
@@ -290,8 +313,8 @@ impl Items<'_> {
         for _ in 0..count {
             match self.references.next() {
                 Some(Ok(Reference::Content(id))) => chunks.push(id),
-                Some(Err(error)) => return Err(error),
-                Some(Ok(Reference::Items(_))) | None => return Err(misplaced()),
+                Some(Err(error)) => return Err(self.lose(error)),
+                Some(Ok(Reference::Items(_))) | None => return Err(self.lose(misplaced())),
             }
         }
         Ok(chunks)
@@ -319,6 +342,14 @@ impl Iterator for Items<'_> {
             Err(error) => Some(Err(error)),
         }
     }
+}
+
+/// Says which entries are meant where their list itself cannot be read.
+pub(crate) fn unread_after(last: Option<&str>) -> String {
+    last.map_or_else(
+        || "the first entries".to_owned(),
+        |last| format!("entries after `{last}`"),
+    )
 }
 
 /// The content of one entry as a stream. Holes of a sparse file read as zeros.

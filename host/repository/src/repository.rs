@@ -3,7 +3,7 @@
 use crate::error::RepositoryError;
 use crate::format::header::{Features, Header, Purpose, Splitter, VERSION};
 use crate::format::segment::IndexedPack;
-use crate::index::{Index, decode_segment};
+use crate::index::decode_segment;
 use crate::keys::file::{ReadEpoch, WriteKeys};
 use crate::keys::{IdKey, KeyError, KeyFile, Role, epoch};
 use crate::pipeline::put::{create_surely, segment_name};
@@ -178,18 +178,6 @@ impl Repository {
         Ok([Identity::Key(self.key.epoch(epoch)?.clone())])
     }
 
-    /// Loads the index.
-    ///
-    /// # Errors
-    /// A segment cannot be read.
-    pub fn index(&self) -> Result<Index, RepositoryError> {
-        let mut segments = self.segments()?;
-        segments.sort_unstable();
-        Index::load(&segments, self.setup.cache.as_deref(), &|id| {
-            self.segment(id)
-        })
-    }
-
     pub(crate) fn segments(&self) -> Result<Vec<SegmentId>, RepositoryError> {
         let listed = self.setup.store.list("index")?;
         Ok(listed
@@ -210,7 +198,7 @@ impl Repository {
             let plain = expand_small(&plain, SEGMENT_EXPANDED_MAX)?;
             decode_segment(&plain)
         };
-        read().map_err(|e| e.in_object(name.as_str()))
+        read().map_err(|e| e.in_sealed(name.as_str()))
     }
 }
 

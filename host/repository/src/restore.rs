@@ -8,18 +8,17 @@
 //! - A file's time is set when its last chunk has been written: an interrupted restore can tell
 //!   which files are whole.
 
-use crate::error::RepositoryError;
+use crate::error::{RepositoryError, chain};
 use crate::format::item::Item;
 use crate::format::root::Root;
 use crate::index::Location;
 use crate::keys::{Domain, IdKey};
 use crate::pipeline::compress::{CompressError, Expander};
-use crate::read::Reader;
+use crate::read::{Reader, unread_after};
 use holdfast_base::cancel::Cancel;
 use holdfast_base::entry::{
     Entry, EntryKind, EntryPath, Extent, RestoreTarget, TargetFile, Warning,
 };
-use holdfast_base::error::{Describe, Kind};
 use holdfast_base::id::ChunkId;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -73,8 +72,17 @@ pub fn restore(
         links: Vec::new(),
     };
     let mut window = Window::default();
+    let mut last = None;
     for item in reader.items(root)? {
-        let (item, chunks) = item?;
+        let (item, chunks) = match item {
+            Ok(item) => item,
+            Err(error) if error.is_damage() => {
+                run.unread(last.as_ref(), &error);
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        last = Some(item.entry.path.clone());
         if !selection(&item.entry.path) {
             continue;
         }
@@ -121,6 +129,7 @@ enum FileState {
 }
 
 /// A chunk and where it goes.
+#[derive(Clone)]
 struct Use {
     file: Arc<FileJob>,
     id: ChunkId,
@@ -232,6 +241,15 @@ impl Run<'_> {
         self.outcome().refused.push(Warning { subject, message });
     }
 
+    /// Says that a part of the list of entries cannot be read.
+    fn unread(&self, last: Option<&EntryPath>, error: &RepositoryError) {
+        let last = last.map(ToString::to_string);
+        self.outcome().damaged.push(Warning {
+            subject: unread_after(last.as_deref()),
+            message: chain(error),
+        });
+    }
+
     fn damage(&self, file: &FileJob, error: &RepositoryError) {
         let mut state = file.state.lock().unwrap_or_else(PoisonError::into_inner);
         if matches!(*state, FileState::Closed) {
@@ -319,13 +337,16 @@ impl Run<'_> {
                 .open_pack(&first.at, unit.start, (unit.end - unit.start) as usize)
             {
                 Ok(bytes) => bytes,
-                // Damage concerns the entries that lie there; a wrong key concerns them all.
-                Err(error) if error.kind() == Kind::Damaged => {
-                    unit.frames
-                        .iter()
-                        .flatten()
-                        .for_each(|used| self.damage(&used.file, &error));
-                    return Ok(());
+                // Damage concerns the entries that lie there, and not their neighbours; a wrong key
+                // concerns them all.
+                Err(error) if error.is_damage() => {
+                    if let [frame] = &*unit.frames {
+                        let files = frame.iter().map(|used| &used.file);
+                        files.for_each(|file| self.damage(file, &error));
+                        return Ok(());
+                    }
+                    let mut alone = unit.frames.iter().filter_map(|frame| Unit::alone(frame));
+                    return alone.try_for_each(|unit| self.unit(&unit, expander));
                 }
                 Err(error) => return Err(error),
             };
@@ -443,6 +464,19 @@ struct Unit {
     start: u64,
     end: u64,
     frames: Vec<Vec<Use>>,
+}
+
+impl Unit {
+    /// Returns a range of one frame only.
+    fn alone(frame: &[Use]) -> Option<Self> {
+        let at = &frame.first()?.at;
+        let start = u64::from(at.frame_offset);
+        Some(Self {
+            start,
+            end: start + u64::from(at.frame_length),
+            frames: vec![frame.to_vec()],
+        })
+    }
 }
 
 /// Groups chunks by frame and frames into ranges; packs stay in the order in which they are needed.

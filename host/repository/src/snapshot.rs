@@ -95,7 +95,7 @@ impl Repository {
             self.remember(id, &bytes);
             Ok(root)
         };
-        read().map_err(|e| e.in_object(object.as_str()))
+        read().map_err(|e| e.in_sealed(object.as_str()))
     }
 
     /// Returns all snapshots, oldest first, and what could not be read.

@@ -150,7 +150,7 @@ impl Session {
         let id_key = repository.id_key()?.clone();
         let splitter = repository.header.splitter("content")?;
         let started = repository.setup.clock.now();
-        let dedup = Arc::new(Dedup::new(Arc::new(repository.index()?)));
+        let dedup = Arc::new(Dedup::new(Arc::new(repository.index_for_writing()?)));
         let snapshot = SnapshotId(random()?);
         let catalogue = Arc::new(setup::open_catalogue(repository, &dedup, &snapshot)?);
         let shared = Arc::new(Shared {

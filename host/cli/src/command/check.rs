@@ -9,9 +9,12 @@ use holdfast_jobs::JobError;
 use holdfast_jobs::open::Context;
 use holdfast_jobs::tally::Tally;
 use holdfast_jobs::{select, verify as judge};
-use holdfast_repository::check::{Depth, Progress, check};
+use holdfast_repository::check::{Depth, Loss, Progress, check};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+
+/// Entries of a snapshot that are shown; a script gets more.
+const ENTRIES_SHOWN: usize = 20;
 
 pub(crate) fn run(
     context: &Context,
@@ -39,9 +42,17 @@ pub(crate) fn run(
         .iter()
         .map(|(object, what)| serde_json::json!({"object": object, "what": what}))
         .collect();
+    let losses: Vec<_> = report
+        .losses
+        .iter()
+        .map(|loss| {
+            serde_json::json!({"snapshot": loss.snapshot, "job": loss.job, "entries": loss.entries, "more": loss.more})
+        })
+        .collect();
     let json = serde_json::json!({
         "snapshots": report.snapshots, "packs": report.packs, "bytes-read": report.bytes,
-        "unlisted-packs": report.unlisted_packs, "damage": damage, "unseen": report.unseen,
+        "unlisted-packs": report.unlisted_packs, "damage": damage, "losses": losses,
+        "unseen": report.unseen,
     });
     view.answer(&json, |view| {
         let read = if data {
@@ -65,6 +76,7 @@ pub(crate) fn run(
         for (object, what) in &report.damage {
             view.line(&format!("damaged: {object}: {what}"));
         }
+        report.losses.iter().for_each(|loss| lost(loss, view));
         if report.damage.is_empty() {
             view.say("no damage found");
         }
@@ -74,6 +86,23 @@ pub(crate) fn run(
     } else {
         Outcome::Damage
     })
+}
+
+/// Names what of a snapshot does not come back whole.
+fn lost(loss: &Loss, view: &View) {
+    let snapshot = format!("{}@{}", loss.job, loss.snapshot.short());
+    for entry in loss.entries.iter().take(ENTRIES_SHOWN) {
+        view.line(&format!("lost: {snapshot}: {entry}"));
+    }
+    let more = loss.entries.len().saturating_sub(ENTRIES_SHOWN) as u64 + loss.more;
+    if more > 0 {
+        view.line(&format!("lost: {snapshot}: and {more} more"));
+    }
+    if loss.entries.is_empty() {
+        view.line(&format!(
+            "lost: {snapshot}: this key cannot name entries; give --identity"
+        ));
+    }
 }
 
 pub(crate) fn verify(

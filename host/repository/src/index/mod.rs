@@ -75,6 +75,11 @@ impl Index {
         self.tables.iter().map(|table| table.packs()).sum()
     }
 
+    /// Returns the packs that are listed.
+    pub fn pack_ids(&self) -> impl Iterator<Item = PackId> {
+        self.tables.iter().flat_map(|table| table.pack_ids())
+    }
+
     /// Loads the segments of a repository, by way of the cache where there is one.
     ///
     /// # Errors
@@ -91,8 +96,31 @@ impl Index {
             covered.extend(merged.segments().iter().copied());
             tables.push(Arc::new(merged));
         }
-        let loose: Vec<_> = segments.iter().filter(|id| !covered.contains(id)).collect();
-        for id in &loose {
+        let loose: Vec<_> = segments
+            .iter()
+            .copied()
+            .filter(|id| !covered.contains(id))
+            .collect();
+        let mut index = Self { tables };
+        index.append(Self::load_loose(&loose, cache, read)?);
+        if loose.len() > LOOSE_MAX || (cache.is_some() && covered.is_empty() && !loose.is_empty()) {
+            let merged = index.merge(cache);
+            merged.map_err(|e| RepositoryError::io("merge the index", e))?;
+        }
+        Ok(index)
+    }
+
+    /// Loads segments as they are.
+    ///
+    /// # Errors
+    /// A segment cannot be read. One that is damaged is passed over.
+    pub fn load_loose(
+        segments: &[SegmentId],
+        cache: Option<&Path>,
+        read: &dyn Fn(&SegmentId) -> Result<Vec<IndexedPack>, RepositoryError>,
+    ) -> Result<Self, RepositoryError> {
+        let mut tables = Vec::new();
+        for id in segments {
             let packs = match read(id) {
                 Ok(packs) => packs,
                 // What only it lists is missing where it is needed, and told there; a run stores it
@@ -104,15 +132,25 @@ impl Index {
                 }
                 Err(error) => return Err(error),
             };
-            let table = Table::of_packs(&packs, vec![**id]);
+            let table = Table::of_packs(&packs, vec![*id]);
             tables.push(Arc::new(table.on_disk(cache)));
         }
-        let mut index = Self { tables };
-        if loose.len() > LOOSE_MAX || (cache.is_some() && covered.is_empty() && !loose.is_empty()) {
-            let merged = index.merge(cache);
-            merged.map_err(|e| RepositoryError::io("merge the index", e))?;
+        Ok(Self { tables })
+    }
+
+    /// Removes what the cache has, so that the next load reads all segments.
+    pub fn forget(cache: Option<&Path>) {
+        let Some(cache) = cache else { return };
+        if let Err(error) = std::fs::remove_file(merged_path(cache))
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(%error, "the cached index cannot be removed");
         }
-        Ok(index)
+    }
+
+    /// Adds what is looked into after all else.
+    pub fn append(&mut self, later: Self) {
+        self.tables.extend(later.tables);
     }
 
     fn merge(&mut self, cache: Option<&Path>) -> io::Result<()> {

@@ -151,6 +151,11 @@ impl Table {
         self.packs.len()
     }
 
+    /// Returns the packs.
+    pub fn pack_ids(&self) -> impl Iterator<Item = PackId> {
+        self.packs.iter().map(|pack| pack.id)
+    }
+
     /// Returns the number of rows.
     #[must_use]
     pub fn len(&self) -> u64 {

@@ -1,0 +1,117 @@
+//! Packs that are not relied on: those that are gone, and those in which a check found damage.
+//!
+//! - A run stores anew what lies only in them, as far as it meets it.
+//! - A reader looks into them last: what was stored anew comes back for old snapshots, too.
+//!
+//! What a check found is noted in the cache. Whoever writes there can only cause more to be stored.
+
+use crate::error::RepositoryError;
+use crate::format::segment::IndexedPack;
+use crate::index::Index;
+use crate::repository::Repository;
+use holdfast_base::id::{PackId, SegmentId};
+use std::collections::HashSet;
+use std::path::PathBuf;
+
+impl Repository {
+    /// Loads the index for reading.
+    ///
+    /// # Errors
+    /// A segment cannot be read.
+    pub fn index(&self) -> Result<Index, RepositoryError> {
+        let segments = self.sorted_segments()?;
+        let (index, doubtful) = self.load(&segments)?;
+        if doubtful.is_empty() {
+            return Ok(index);
+        }
+        let mut first = self.part(&segments, &|pack| !doubtful.contains(&pack.id))?;
+        first.append(self.part(&segments, &|pack| doubtful.contains(&pack.id))?);
+        Ok(first)
+    }
+
+    /// Loads the index of what a run need not store again.
+    pub(crate) fn index_for_writing(&self) -> Result<Index, RepositoryError> {
+        let segments = self.sorted_segments()?;
+        let (index, doubtful) = self.load(&segments)?;
+        if doubtful.is_empty() {
+            return Ok(index);
+        }
+        let packs = doubtful.len();
+        tracing::warn!(
+            packs,
+            "what lies in packs that are gone or damaged is stored anew"
+        );
+        self.part(&segments, &|pack| !doubtful.contains(&pack.id))
+    }
+
+    fn sorted_segments(&self) -> Result<Vec<SegmentId>, RepositoryError> {
+        let mut segments = self.segments()?;
+        segments.sort_unstable();
+        Ok(segments)
+    }
+
+    /// Loads the index and finds which of its packs are doubtful.
+    fn load(&self, segments: &[SegmentId]) -> Result<(Index, HashSet<PackId>), RepositoryError> {
+        let cache = self.setup.cache.as_deref();
+        let index = Index::load(segments, cache, &|id| self.segment(id))?;
+        let listed = self.setup.store.list("packs")?;
+        let stored: HashSet<PackId> = listed
+            .iter()
+            .filter_map(|object| object.name.last().parse().ok())
+            .collect();
+        let suspects = self.suspects();
+        let doubtful = index
+            .pack_ids()
+            .filter(|id| !stored.contains(id) || suspects.contains(id))
+            .collect();
+        Ok((index, doubtful))
+    }
+
+    /// Loads a part of the index, past what the cache has of it.
+    fn part(
+        &self,
+        segments: &[SegmentId],
+        is_wanted: &dyn Fn(&IndexedPack) -> bool,
+    ) -> Result<Index, RepositoryError> {
+        Index::load_loose(segments, self.setup.cache.as_deref(), &|id| {
+            let packs = self.segment(id)?;
+            Ok(packs.into_iter().filter(is_wanted).collect())
+        })
+    }
+
+    /// Returns the packs in which the last checks found damage.
+    pub(crate) fn suspects(&self) -> HashSet<PackId> {
+        let text = self
+            .suspects_path()
+            .and_then(|path| std::fs::read_to_string(path).ok())
+            .unwrap_or_default();
+        text.lines().filter_map(|line| line.parse().ok()).collect()
+    }
+
+    /// Notes the packs in which a check found damage, in place of what was noted before.
+    pub(crate) fn suspect(&self, packs: &HashSet<PackId>) {
+        let Some(path) = self.suspects_path() else {
+            return;
+        };
+        let noted = if packs.is_empty() {
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+                other => other,
+            }
+        } else {
+            let mut lines: Vec<String> = packs.iter().map(|id| format!("{id}\n")).collect();
+            lines.sort_unstable();
+            let temporary = path.with_extension(std::process::id().to_string());
+            std::fs::write(&temporary, lines.concat())
+                .and_then(|()| std::fs::rename(&temporary, &path))
+        };
+        if let Err(error) = noted {
+            tracing::warn!(%error, "what is damaged cannot be noted in the cache: the next run will not store it anew");
+        }
+    }
+
+    fn suspects_path(&self) -> Option<PathBuf> {
+        let cache = self.setup.cache.as_ref()?;
+        Some(cache.join("damaged-packs"))
+    }
+}
