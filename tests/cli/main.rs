@@ -5,10 +5,13 @@
 mod configuration;
 mod help;
 mod json;
+mod keys;
+mod mistakes;
 mod names;
 mod output;
 mod passphrase;
 mod restoring;
+mod rights;
 
 use holdfast_tests::{TREE, World, noise};
 

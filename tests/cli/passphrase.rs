@@ -1,6 +1,6 @@
 //! A passphrase instead of an identity: from a reference, or typed on a terminal.
 
-use holdfast_tests::{TREE, World, on_terminal, plugin};
+use holdfast_tests::{Ended, TREE, World, on_terminal, plugin};
 
 /// A world with a tree, whose repository is still to be made.
 fn bare() -> World {
@@ -48,6 +48,19 @@ fn a_passphrase_opens_a_repository_and_a_wrong_one_does_not() {
         .expect(11)
         .says("write env:NAME, file:PATH, credential:NAME or command:LINE");
     assert!(world.files("out").is_empty());
+    restore("env:")
+        .expect(11)
+        .says("write env:NAME, file:PATH, credential:NAME or command:LINE");
+    restore("credential:right")
+        .expect(11)
+        .says("systemd gave no credentials");
+    restore("command:false")
+        .expect(11)
+        .says("`false` ended with");
+    restore(&format!("file:{}", world.path().display()))
+        .expect(11)
+        .says("Is a directory");
+    assert!(world.files("out").is_empty());
     let command = format!("command:cat {}", world.at("right").display());
     restore(&command).expect(0);
     let inner = format!("out{}/tree/a", world.path().display());
@@ -55,13 +68,39 @@ fn a_passphrase_opens_a_repository_and_a_wrong_one_does_not() {
         std::fs::read(world.at(&inner)).unwrap(),
         b"sealed to a passphrase"
     );
+}
+
+#[test]
+fn a_passphrase_comes_from_where_it_is_kept_and_makes_a_key_again() {
+    let world = bare();
+    world.write("right", "correct horse battery staple\n");
+    let right = format!("file:{}", world.at("right").display());
+    world.run(&["init", "--passphrase-from", &right]).expect(0);
+    world.run(&["run", "tree"]).expect(0);
+    // As systemd gives it, and as a shell does.
+    for (variable, value, reference) in [
+        (
+            "CREDENTIALS_DIRECTORY",
+            world.path().display().to_string(),
+            "credential:right",
+        ),
+        (
+            "PASSPHRASE",
+            "correct horse battery staple".to_owned(),
+            "env:PASSPHRASE",
+        ),
+    ] {
+        let mut listing = world.command(&["ls", "tree", "--passphrase-from", reference]);
+        let ended: Ended = listing.env(variable, value).output().unwrap().into();
+        assert!(ended.expect(0).stdout.contains("tree/a"), "{reference}");
+    }
     std::fs::remove_file(world.at("keys/local.key")).unwrap();
     world
         .run(&["key", "recover"])
         .expect(2)
         .says("--identity FILE or --passphrase");
     world
-        .run(&["key", "recover", "--passphrase-from", &from("right")])
+        .run(&["key", "recover", "--passphrase-from", &right])
         .expect(0);
     world.run(&["run", "tree"]).expect(0);
 }

@@ -100,3 +100,60 @@ fn the_content_of_a_sparse_file_has_its_holes() {
         .expect(2)
         .says("is a directory and has no content");
 }
+
+#[test]
+fn a_link_that_stands_in_the_target_is_not_followed() {
+    let world = World::ready(TREE, &["files"]);
+    world.write("tree/sub/a", "restored");
+    world.run(&["run", "tree"]).expect(0);
+    let target = world.at("out").display().to_string();
+    let inner = world.at(&format!("out{}/tree", world.path().display()));
+    std::fs::create_dir_all(inner.parent().unwrap()).unwrap();
+    std::fs::create_dir_all(world.at("elsewhere/sub")).unwrap();
+    std::os::unix::fs::symlink(world.at("elsewhere"), &inner).unwrap();
+    let restore = ["restore", "tree", "--target", &target];
+    world
+        .as_operator(&restore)
+        .expect(3)
+        .says("a link or a file stands where its directory belongs");
+    assert!(inner.is_symlink() && world.files("elsewhere").is_empty());
+    // Told to, it replaces the link; what it leads to stays as it is.
+    world
+        .as_operator(&[&restore[..], &["--overwrite"]].concat())
+        .expect(0);
+    assert!(!inner.is_symlink() && world.files("elsewhere").is_empty());
+    assert_eq!(std::fs::read(inner.join("sub/a")).unwrap(), b"restored");
+}
+
+#[test]
+fn a_tree_goes_back_in_place_without_replacing_what_is_there() {
+    let world = World::ready(TREE, &["files"]);
+    world.write("tree/a", "before");
+    world.write("tree/b", "lost");
+    world.run(&["run", "tree"]).expect(0);
+    std::fs::remove_file(world.at("tree/b")).unwrap();
+    world.write("tree/a", "after");
+    let back = ["restore", "tree", "--to-source"];
+    let read = |name: &str| std::fs::read_to_string(world.at(name)).unwrap_or_default();
+    let dry = world
+        .as_operator(&[&back[..], &["--dry-run"]].concat())
+        .expect(0);
+    assert!(
+        dry.stdout.contains("would restore 3 entries"),
+        "{}",
+        dry.stdout
+    );
+    assert_eq!(read("tree/b"), "");
+    world
+        .as_operator(&back)
+        .expect(3)
+        .says("tree/a: something stands there already");
+    assert_eq!(
+        (read("tree/a"), read("tree/b")),
+        ("after".into(), "lost".into())
+    );
+    let only = world.at("tree/a").display().to_string();
+    let overwrite = [&back[..], &[&only, "--overwrite"]].concat();
+    world.as_operator(&overwrite).expect(0);
+    assert_eq!(read("tree/a"), "before");
+}

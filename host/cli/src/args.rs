@@ -219,7 +219,7 @@ pub(crate) enum Command {
     Check {
         /// The store; the only one, where none is named
         store: Option<String>,
-        /// Read and check all data too: that takes an identity or a read key
+        /// Read and check all data too; with an identity or a read key, what is sealed as well
         #[arg(long)]
         data: bool,
         #[command(flatten)]

@@ -12,9 +12,24 @@ use std::process::ExitCode;
 pub(crate) fn tell(error: &JobError, view: &View) -> ExitCode {
     let code = code(error.kind());
     let causes = causes(error);
-    let hints: Vec<String> = error.hints().into_iter().map(|hint| hint.0).collect();
+    let hints = hints(error);
     view.failure(&error.to_string(), &causes, &hints, code);
     ExitCode::from(code)
+}
+
+/// Returns what to do next.
+pub(crate) fn hints(error: &JobError) -> Vec<String> {
+    let own: Vec<String> = error.hints().into_iter().map(|hint| hint.0).collect();
+    let rights = "Run holdfast as a user that may do this, or let this user do it";
+    let mut told = causes(error);
+    told.push(error.to_string());
+    let is_refused = told
+        .iter()
+        .any(|text| text.contains("Permission denied (os error 13)"));
+    if own.is_empty() && is_refused {
+        return vec![rights.to_owned()];
+    }
+    own
 }
 
 /// Tells what is wrong with the command line, or gives the help that was asked for.

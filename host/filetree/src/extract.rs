@@ -110,7 +110,16 @@ impl Extractor {
         let made = |path: &[u8]| {
             lock(&self.made_for_others).insert(path.to_vec());
         };
-        self.directories.of(path, &made)
+        self.directories.of(path, &made).map_err(|error| {
+            // The system does not say what it is that stands in the way.
+            match Errno::from_io_error(&error) {
+                Some(Errno::LOOP | Errno::NOTDIR) => io::Error::new(
+                    io::ErrorKind::NotADirectory,
+                    "a link or a file stands where its directory belongs",
+                ),
+                _ => error,
+            }
+        })
     }
 
     /// Removes what stands there, if that was asked for.

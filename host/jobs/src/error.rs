@@ -248,10 +248,7 @@ impl Describe for JobError {
                                        (--identity FILE), or a passphrase (--passphrase)"
                     .to_owned()
             }
-            Self::Key {
-                source: KeyError::Role { .. },
-                ..
-            } => "Give an operator's identity: --identity FILE".to_owned(),
+            Self::Key { source, .. } => return source.hints(),
             Self::TooLong { .. } => "Give it more time: timeout-minutes".to_owned(),
             Self::InTheWay { path } => format!(
                 "Move `{path}` away if it belongs to another repository; or name another file"

@@ -9,6 +9,7 @@ use crate::wire::{SnapshotContent, Troubles};
 use holdfast_base::entry::{EntryKind, EntryPath};
 use holdfast_filetree::{ExtractOptions, Extractor};
 use holdfast_repository::format::root::Root;
+use holdfast_repository::keys::Role;
 use holdfast_repository::read::Reader;
 use holdfast_repository::restore::{Restored, restore};
 use holdfast_repository::{Repository, RepositoryError};
@@ -105,6 +106,9 @@ pub fn to_directory(
         target.directory.display()
     );
     let reader = Reader::new(Arc::clone(repository))?;
+    // Before anything is made there.
+    let allowed = repository.key().require(Role::Read);
+    allowed.map_err(RepositoryError::from)?;
     if target.directory.exists() && !target.directory.is_dir() {
         let message = format!("`{}` is no directory", target.directory.display());
         let hint = "Name a directory, which need not be there yet: --target DIR";

@@ -196,7 +196,7 @@ impl Describe for RepositoryError {
         match self {
             Self::Absent { .. } => vec![Hint("Create one: holdfast init STORE".into())],
             Self::NoSnapshot { .. } => vec![Hint("See what there is: holdfast list".into())],
-            Self::NoEntry { .. } => vec![Hint("See what there is: holdfast ls SNAPSHOT".into())],
+            Self::NoEntry { .. } => vec![Hint("See what there is: holdfast ls SNAPSHOT; or find it at any depth: holdfast find NAME".into())],
             Self::Exists { .. } => vec![Hint(
                 "Make its write key again, if that is what is missing: holdfast key recover STORE --identity FILE"
                     .into(),

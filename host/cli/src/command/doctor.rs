@@ -80,7 +80,7 @@ impl Rounds<'_> {
     fn failed(&mut self, what: &str, name: &str, error: &JobError) -> serde_json::Value {
         self.first.get_or_insert(error.kind());
         let causes = crate::fail::causes(error);
-        let hints: Vec<String> = error.hints().into_iter().map(|hint| hint.0).collect();
+        let hints = crate::fail::hints(error);
         if !self.view.is_json() {
             self.view.line(&format!("failed  {what} {name}: {error}"));
             for cause in &causes {

@@ -58,7 +58,7 @@ pub(crate) fn key(context: &Context, key: &Key, view: &View) -> Result<Outcome, 
             let store = super::store(context, keys, None)?;
             let json = serde_json::json!({"role": role, "store": store, "key-file": file});
             view.answer(&json, |view| {
-                view.say(&format!("Wrote a {role} key to {}", file.display()));
+                view.say(&format!("Wrote a key of role {role} to {}", file.display()));
             });
         }
         Key::Recover { store, operator } => {

@@ -127,6 +127,9 @@ impl Describe for KeyError {
                 "Give a key that can read: `--identity FILE` with an operator's identity, or a read key"
                     .into(),
             )],
+            Self::Role { needed, .. } => vec![Hint(format!(
+                "Give a key of role `{needed}` with `--key FILE`, or an operator's identity with `--identity FILE`"
+            ))],
             _ => Vec::new(),
         }
     }
@@ -204,6 +207,18 @@ impl KeyFile {
         let mut bytes = [0; 32];
         hex::decode_to_slice(&self.verifying_key, &mut bytes).map_err(|_| malformed())?;
         VerifyingKey::from_bytes(&bytes).map_err(|_| malformed())
+    }
+
+    /// Makes sure of a role, before anything is done that would need it.
+    ///
+    /// # Errors
+    /// The role does not go so far.
+    pub fn require(&self, needed: Role) -> Result<(), KeyError> {
+        if self.role >= needed {
+            return Ok(());
+        }
+        let held = self.role;
+        Err(KeyError::Role { held, needed })
     }
 
     /// Returns what writing needs.
