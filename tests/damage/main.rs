@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
+mod keys;
 mod matrix;
 
 use holdfast_tests::{TREE, World, noise};

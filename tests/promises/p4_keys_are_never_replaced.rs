@@ -63,3 +63,53 @@ fn a_key_that_is_missing_cut_or_foreign_is_an_error_and_stays_as_it_is() {
     assert_eq!(std::fs::read(&key).unwrap(), sound);
     world.run(&["run", "tree"]).expect(0);
 }
+
+#[test]
+fn exports_recoveries_and_identities_never_go_over_what_is_there() {
+    let world = World::ready(TREE, &["files"]);
+    let file = world.at("taken");
+    let directory = world.at("directory");
+    std::fs::create_dir(&directory).unwrap();
+    let nowhere = world.at("nowhere");
+    let link = world.at("link");
+    std::os::unix::fs::symlink(&nowhere, &link).unwrap();
+    std::fs::write(&file, "mine").unwrap();
+    for taken in [&file, &directory, &link] {
+        let taken = taken.to_str().unwrap();
+        world
+            .run(&["key", "export", "write", taken])
+            .expect(2)
+            .says("keys are never overwritten");
+        world
+            .run(&["key", "export", "audit", taken])
+            .expect(2)
+            .says("keys are never overwritten");
+        world
+            .as_operator(&["key", "export", "read", taken])
+            .expect(2)
+            .says("keys are never overwritten");
+    }
+    assert_eq!(std::fs::read(&file).unwrap(), b"mine");
+    assert!(link.is_symlink() && !nowhere.exists());
+    world
+        .as_operator(&["key", "recover"])
+        .expect(2)
+        .says("keys are never overwritten");
+    let fresh = World::new();
+    fresh
+        .run(&[
+            "plugin",
+            "install",
+            holdfast_tests::plugin("age").to_str().unwrap(),
+            "--yes",
+        ])
+        .expect(0);
+    for taken in [&file, &directory, &link] {
+        fresh
+            .run(&["init", "--new-identity", taken.to_str().unwrap()])
+            .expect(2)
+            .says("keys are never overwritten");
+    }
+    assert!(fresh.files("repository").is_empty() && fresh.files("keys").is_empty());
+    assert!(!nowhere.exists());
+}

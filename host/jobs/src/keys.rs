@@ -40,8 +40,12 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), JobError> {
             .create_new(true)
             .mode(0o600)
             .open(path)?;
-        file.write_all(bytes)?;
-        file.sync_all()
+        let written = file.write_all(bytes).and_then(|()| file.sync_all());
+        if written.is_err() {
+            // Half a key would be in the way of a whole one.
+            let _ = std::fs::remove_file(path);
+        }
+        written
     };
     write().map_err(|error| match error.kind() {
         std::io::ErrorKind::AlreadyExists => JobError::InTheWay {
