@@ -227,6 +227,10 @@ fn plugins_and_keys_have_their_documented_form() {
         "plugin install",
         &asked.ask(&["plugin", "install", files, "--yes"], 0),
     );
+    asked.are(
+        "plugin grant",
+        &asked.ask(&["plugin", "grant", "files", "--yes"], 0),
+    );
     let key = asked.world.at("audit.key").display().to_string();
     asked.are(
         "key export",

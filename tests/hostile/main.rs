@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
+mod narrowed;
+
 use holdfast_tests::{World, plugin};
 use std::process::Command;
 
@@ -82,17 +84,17 @@ fn what_was_not_granted_cannot_be_reached() {
     fails(
         "open-tree",
         12,
-        "asked to read directory `/etc`, which job `h` does not allow",
+        "asked to read directory `/etc`, which neither its manifest nor the job's settings name",
     );
     fails(
         "spawn",
         12,
-        "asked to run `cat /etc/shadow`, which was not granted",
+        "asked to run `cat /etc/shadow`, which neither its manifest nor the job's settings name",
     );
     fails(
         "secret",
         12,
-        "asked to use secret `password`, which job `h` does not allow",
+        "asked to use secret `password`, which neither its manifest nor the job's settings name",
     );
     fails("state", 12, "asked to keep values between runs");
     fails("connect", 1, "is not available in this version");

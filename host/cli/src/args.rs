@@ -332,6 +332,17 @@ pub(crate) enum Plugin {
         #[arg(long, value_name = "PROGRAM")]
         allow_command: Vec<String>,
     },
+    /// Grant an installed plugin what it asks for, in place of what it was granted before
+    Grant {
+        /// Its name
+        name: String,
+        /// Say yes to what it asks for
+        #[arg(long, short)]
+        yes: bool,
+        /// Let it run only these programs
+        #[arg(long, value_name = "PROGRAM")]
+        allow_command: Vec<String>,
+    },
     /// List what is installed, with the first digits of each file's SHA-256
     List,
     /// Show what a plugin is, which settings it has, and what it asks for

@@ -31,6 +31,28 @@ pub(crate) fn open_beneath(
     open_in_pieces(at, path, flags, mode, CALL_PATH_MAX)
 }
 
+/// Opens what a path leads to, links included, if all of the way lies below the directory.
+///
+/// # Errors
+/// The way leaves the directory: `CrossesDevices`. On a kernel without `openat2`, also where a link
+/// is on it.
+pub(crate) fn resolve_within(at: &OwnedFd, path: &[u8], flags: OFlags) -> io::Result<OwnedFd> {
+    if !has_openat2() {
+        let opened = open_stepwise(at, path, flags, Mode::empty());
+        return opened.map_err(|error| match error.raw_os_error() {
+            Some(code) if code == Errno::LOOP.raw_os_error() => Errno::XDEV.into(),
+            _ => error,
+        });
+    }
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    loop {
+        match rustix::fs::openat2(at, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve) {
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            other => return Ok(other?),
+        }
+    }
+}
+
 fn open_in_pieces(
     at: &OwnedFd,
     path: &[u8],
@@ -118,6 +140,26 @@ mod tests {
             assert!(read(b"a/etc/passwd").is_err());
             assert!(read(b"a/b/link").is_err());
             assert!(read(b"../x").is_err());
+        }
+    }
+
+    #[test]
+    fn links_that_stay_within_are_followed_and_others_are_not() {
+        let place = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(place.path().join("a/b")).unwrap();
+        std::fs::create_dir_all(place.path().join("c")).unwrap();
+        symlink("b", place.path().join("a/inside")).unwrap();
+        symlink("../../c", place.path().join("a/b/up")).unwrap();
+        symlink("/etc", place.path().join("a/absolute")).unwrap();
+        let at = root(&place.path().join("a"));
+        let open = |path: &str| resolve_within(&at, path.as_bytes(), OFlags::RDONLY);
+        assert!(open("b").is_ok() && open(".").is_ok());
+        if has_openat2() {
+            assert!(open("inside").is_ok());
+        }
+        for path in ["b/up", "absolute", "../c", "b/../../c"] {
+            let error = open(path).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::CrossesDevices, "{path}");
         }
     }
 

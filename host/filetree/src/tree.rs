@@ -3,13 +3,14 @@
 //! Everything below it is reached from an open descriptor, and the system itself refuses paths that
 //! would leave it: through `..`, through an absolute path, or through a symbolic link.
 
-use crate::beneath::open_beneath;
+use crate::beneath::{open_beneath, resolve_within};
 use crate::walk::Found;
 use holdfast_base::entry::{Entry, EntryPath};
 use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::io::Errno;
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,7 +31,36 @@ impl Tree {
     /// It is absent, forbidden, or neither a directory nor a file.
     pub fn open(path: &Path) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let root = rustix::fs::open(path, flags, Mode::empty())?;
+        Self::of(rustix::fs::open(path, flags, Mode::empty())?, path)
+    }
+
+    /// Opens a directory or a file that must lie in another directory, wherever the links on the
+    /// way to it lead. The path to that other directory may lead through links: it is the operator's.
+    ///
+    /// # Errors
+    /// It lies elsewhere (`CrossesDevices`), is absent, forbidden, or neither a directory nor a file.
+    pub fn open_within(within: &Path, path: &Path) -> io::Result<Self> {
+        let outside = || io::Error::from(io::ErrorKind::CrossesDevices);
+        let below = path.strip_prefix(within).map_err(|_| outside())?;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = match rustix::fs::open(within, flags, Mode::empty()) {
+            // A file is within itself.
+            Err(Errno::NOTDIR) if below.as_os_str().is_empty() => return Self::open(path),
+            opened => opened?,
+        };
+        let below = if below.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            below
+        };
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK;
+        let root = resolve_within(&directory, below.as_os_str().as_bytes(), flags)?;
+        // Links may lead elsewhere tomorrow: from here on it goes by where it really is.
+        let real = std::fs::read_link(format!("/proc/self/fd/{}", root.as_raw_fd()))?;
+        Self::of(root, &real)
+    }
+
+    fn of(root: OwnedFd, path: &Path) -> io::Result<Self> {
         let kind = rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(&root)?.st_mode);
         if !kind.is_dir() && !kind.is_file() {
             return Err(io::Error::other("it is neither a directory nor a file"));
@@ -52,6 +82,13 @@ impl Tree {
     #[must_use]
     pub fn is_directory(&self) -> bool {
         self.is_directory
+    }
+
+    /// Returns a path that leads to this very directory for as long as the tree is open, whatever
+    /// is renamed meanwhile.
+    #[must_use]
+    pub fn held_path(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}", self.root.as_raw_fd()))
     }
 
     pub(crate) fn root(&self) -> &Arc<OwnedFd> {
@@ -139,7 +176,7 @@ impl Tree {
             None => Arc::clone(&self.root),
         };
         match rustix::fs::unlinkat(&*parent, path.name(), AtFlags::empty()) {
-            Err(rustix::io::Errno::ISDIR) => Ok(rustix::fs::unlinkat(
+            Err(Errno::ISDIR) => Ok(rustix::fs::unlinkat(
                 &*parent,
                 path.name(),
                 AtFlags::REMOVEDIR,

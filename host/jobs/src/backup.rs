@@ -4,6 +4,7 @@ use crate::config::{JobConfig, Settings, TAG_RULE, is_tag};
 use crate::error::JobError;
 use crate::history::{self, Run};
 use crate::open::{Context, Credentials};
+use crate::permit;
 use crate::plugins::Installed;
 use crate::secrets::JobSecrets;
 use crate::state::JobState;
@@ -15,7 +16,6 @@ use holdfast_repository::error::chain;
 use holdfast_repository::format::root::{Root, SourceNote};
 use holdfast_repository::write::{Gauge, RunNote, SourceEnd};
 use holdfast_repository::{Repository, RepositoryError, Session};
-use holdfast_sandbox::grant::effective;
 use holdfast_sandbox::limits::CallLimits;
 use holdfast_sandbox::manifest::PluginKind;
 use holdfast_sandbox::plugin::source::Previous;
@@ -86,11 +86,7 @@ impl Context {
     pub(crate) fn ready(&self, job: &str, listener: Arc<dyn Listener>) -> Result<Ready, JobError> {
         let config = self.config.job(job)?;
         let (plugin, installed) = self.named(&config.source, PluginKind::Source)?;
-        let manifest = &plugin.inspection().manifest;
-        let settings = self
-            .config
-            .settings(&config.source, &config.with, manifest)?;
-        let effective = effective(manifest, &installed.grant, &settings);
+        let permit = permit::source(&self.config, job, (&plugin, &installed))?;
         let state = Arc::new(JobState::open(
             &self.places.state.join(format!("{job}.values")),
         )?);
@@ -107,8 +103,8 @@ impl Context {
         };
         let context = Arc::new(CallContext {
             job: job.to_owned(),
-            settings: serde_json::Value::Object(settings),
-            effective,
+            settings: serde_json::Value::Object(permit.settings),
+            effective: permit.effective,
             secrets: Arc::new(self.secrets(&config.with)),
             state: Arc::clone(&state) as _,
             listener,
@@ -130,20 +126,17 @@ impl Context {
     pub fn check_settings(&self, job: &str) -> Result<(), JobError> {
         let config = self.config.job(job)?;
         self.config.store_of(job)?;
-        let sources = [(&config.source, PluginKind::Source, Some(&config.with))];
-        let verifiers = config.verify.iter().map(|name| {
-            let given = config.verify_with.get(name);
-            (name, PluginKind::Verifier, given)
-        });
+        let sources = [(&config.source, PluginKind::Source)];
         // A verifier that only `--with` names has settings too.
-        let others = config.verify_with.iter();
-        let others = others.map(|(name, given)| (name, PluginKind::Verifier, Some(given)));
-        let nothing = Default::default();
-        for (name, kind, given) in sources.into_iter().chain(verifiers).chain(others) {
-            let (plugin, _) = self.named(name, kind)?;
-            let manifest = &plugin.inspection().manifest;
-            self.config
-                .settings(name, given.unwrap_or(&nothing), manifest)?;
+        let verifiers = config.verify.iter().chain(config.verify_with.keys());
+        let verifiers = verifiers.map(|name| (name, PluginKind::Verifier));
+        for (name, kind) in sources.into_iter().chain(verifiers) {
+            let (plugin, installed) = self.named(name, kind)?;
+            let of = (&plugin, &installed);
+            match kind {
+                PluginKind::Verifier => permit::verifier(&self.config, job, of)?,
+                _ => permit::source(&self.config, job, of)?,
+            };
         }
         Ok(())
     }

@@ -232,9 +232,7 @@ impl Describe for JobError {
                 return near.into_iter().chain([install]).map(Hint).collect();
             }
             Self::NotGranted { name, .. } => {
-                format!(
-                    "Look at what it asks for, and say yes: holdfast plugin install {name}.wasm"
-                )
+                format!("Look at what it asks for, and say yes: holdfast plugin grant {name}")
             }
             Self::Busy { .. } => {
                 "Wait for it to end, or see what it does: holdfast history".to_owned()

@@ -17,6 +17,8 @@ pub mod keys;
 mod links;
 /// Opens repositories, and creates them.
 pub mod open;
+/// What a plugin may do in a job.
+mod permit;
 /// Where things are on this machine.
 pub mod places;
 /// Installed plugins and what they were granted.

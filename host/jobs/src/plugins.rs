@@ -149,6 +149,29 @@ impl Plugins {
         Ok(installed)
     }
 
+    /// Says what an installed plugin is, whatever it was granted.
+    ///
+    /// # Errors
+    /// It is not installed, or its file changed.
+    pub fn inspect_installed(&self, name: &str) -> Result<Inspection, JobError> {
+        let (installed, bytes) = self.held(name)?;
+        let plugin = self.sandbox.load(name, &bytes, &installed.sha256)?;
+        Ok(plugin.inspection().clone())
+    }
+
+    /// Gives an installed plugin another grant.
+    ///
+    /// # Errors
+    /// It is not installed, or the lock file cannot be written.
+    pub fn grant(&self, name: &str, grant: Grant) -> Result<Installed, JobError> {
+        let mut lock = self.read()?;
+        let at = lock.plugin.iter().position(|plugin| plugin.name == name);
+        let at = at.ok_or_else(|| not_installed(name, &lock))?;
+        lock.plugin[at].grant = grant;
+        self.write(&lock)?;
+        Ok(lock.plugin.swap_remove(at))
+    }
+
     /// Removes a plugin.
     ///
     /// # Errors
@@ -173,11 +196,7 @@ impl Plugins {
         Ok(())
     }
 
-    /// Loads an installed plugin that asks for no more than it was granted.
-    ///
-    /// # Errors
-    /// It is not installed, changed, or asks for more.
-    pub fn load(&self, name: &str) -> Result<(Plugin, Installed), JobError> {
+    fn held(&self, name: &str) -> Result<(Installed, Vec<u8>), JobError> {
         let lock = self.read()?;
         let found = lock.plugin.iter().find(|plugin| plugin.name == name);
         let installed = found.cloned().ok_or_else(|| not_installed(name, &lock))?;
@@ -188,6 +207,15 @@ impl Plugins {
                 }
                 other => other.into(),
             })?;
+        Ok((installed, bytes))
+    }
+
+    /// Loads an installed plugin that asks for no more than it was granted.
+    ///
+    /// # Errors
+    /// It is not installed, changed, or asks for more.
+    pub fn load(&self, name: &str) -> Result<(Plugin, Installed), JobError> {
+        let (installed, bytes) = self.held(name)?;
         let plugin = self.sandbox.load(name, &bytes, &installed.sha256)?;
         let lacks = installed.grant.lacks(&plugin.inspection().manifest);
         if lacks.is_empty() {

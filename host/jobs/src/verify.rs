@@ -1,14 +1,15 @@
 //! Judges a snapshot's content: the third rung of verification.
 
+use crate::config::Settings;
 use crate::error::JobError;
 use crate::open::Context;
+use crate::permit;
 use crate::state::JobState;
 use crate::tally::Tally;
 use crate::wire::{Deaf, SnapshotContent};
 use holdfast_repository::Repository;
 use holdfast_repository::format::root::Root;
 use holdfast_repository::read::Reader;
-use holdfast_sandbox::grant::effective;
 use holdfast_sandbox::limits::CallLimits;
 use holdfast_sandbox::manifest::PluginKind;
 use holdfast_sandbox::plugin::{CallContext, Finding};
@@ -27,22 +28,18 @@ pub fn verify(
     verifier: &str,
     tally: &Arc<Tally>,
 ) -> Result<Vec<Finding>, JobError> {
-    let nothing = Default::default();
-    let config = context.config.job(&root.job).ok();
-    let owner = toml::Spanned::new(0..0, verifier.to_owned());
-    let given = config
-        .and_then(|job| job.verify_with.get(&owner))
-        .unwrap_or(&nothing);
-    let owner = config
-        .and_then(|job| job.verify.iter().find(|v| v.get_ref() == verifier))
-        .unwrap_or(&owner);
-    let (plugin, installed) = context.named(owner, PluginKind::Verifier)?;
-    let manifest = &plugin.inspection().manifest;
-    let settings = context.config.settings(owner, given, manifest)?;
+    let nothing = Settings::default();
+    let job = context.config.job(&root.job).ok();
+    let by_hand = toml::Spanned::new(0..0, verifier.to_owned());
+    let given = job.and_then(|job| job.verify_with.get(&by_hand));
+    let given = given.unwrap_or(&nothing);
+    let owner = job.and_then(|job| job.verify.iter().find(|v| v.get_ref() == verifier));
+    let (plugin, installed) = context.named(owner.unwrap_or(&by_hand), PluginKind::Verifier)?;
+    let permit = permit::verifier(&context.config, &root.job, (&plugin, &installed))?;
     let call = Arc::new(CallContext {
         job: root.job.clone(),
-        effective: effective(manifest, &installed.grant, &settings),
-        settings: serde_json::Value::Object(settings),
+        effective: permit.effective,
+        settings: serde_json::Value::Object(permit.settings),
         secrets: Arc::new(context.secrets(given)),
         state: Arc::new(JobState::open(Path::new("/nonexistent"))?),
         listener: Arc::new(Deaf),

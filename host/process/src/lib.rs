@@ -14,6 +14,8 @@ mod pipe;
 mod spawn;
 /// What a command says on its standard error.
 mod stderr;
+/// Users by name.
+mod user;
 
 pub use child::{Child, ExitStatus};
 pub use command::{
@@ -23,3 +25,4 @@ pub use landlock::has_landlock;
 pub use pipe::{Cancelled, ChildStdin, ChildStdout, HELD_OPEN_MAX, HeldOpen};
 pub use spawn::SpawnError;
 pub use stderr::OnLine;
+pub use user::find_user;

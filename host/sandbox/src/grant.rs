@@ -4,10 +4,20 @@
 //!   and named by the job. Each step can only take away.
 //! - A denial says which step it failed at, and what to write where to allow it.
 
-use crate::bindings::v1::shared::types::{Failure, FailureKind};
-use crate::manifest::{Access, Ask, Manifest};
+/// What is denied, and what would allow it.
+mod denial;
+/// What a job takes away.
+mod narrow;
+/// How granted commands are run.
+mod terms;
+
+pub use denial::{Asker, Denial, Part, Remedy};
+pub use narrow::{Narrowing, Unfit};
+pub use terms::{ANY_PROGRAM, Terms, TermsTable};
+
+use crate::manifest::{Access, Ask, Manifest, SettingType};
 use crate::pattern;
-use holdfast_base::error::Hint;
+use denial::quoted;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::path::PathBuf;
@@ -64,21 +74,6 @@ fn is_within(ask: &Ask, granted: &Ask) -> bool {
     }
 }
 
-/// What a job takes away: its table `[job.NAME.allow]`. What is not given stays as it was granted.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Narrowing {
-    /// Patterns of command lines: `pg_dump --format=custom *`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub commands: Option<Vec<String>>,
-    /// Directories that trees must be, or lie below.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub paths: Option<Vec<PathBuf>>,
-    /// Secrets, by the name of the setting.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub secrets: Option<Vec<String>>,
-}
-
 /// A directory tree that may be opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TreeRule {
@@ -88,6 +83,8 @@ pub struct TreeRule {
     pub path: PathBuf,
     /// How it may be used.
     pub access: Access,
+    /// The directory that it must lie in, wherever links lead.
+    pub within: Option<PathBuf>,
 }
 
 /// A command that may be run.
@@ -108,6 +105,23 @@ pub struct SecretRule {
     pub reveal: bool,
 }
 
+/// A setting that names what was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Naming {
+    setting: String,
+    is_list: bool,
+    /// What the job names there now.
+    named: Vec<String>,
+}
+
+/// The settings that name what was asked for, whatever they name now.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Namings {
+    trees: Vec<Naming>,
+    commands: Vec<Naming>,
+    secrets: Vec<String>,
+}
+
 /// What a plugin may do in one job.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Effective {
@@ -115,42 +129,70 @@ pub struct Effective {
     pub trees: Vec<TreeRule>,
     /// Commands.
     pub commands: Vec<CommandRule>,
-    /// Patterns of command lines, if the job allows only these.
-    pub command_patterns: Option<Vec<String>>,
     /// Secrets.
     pub secrets: Vec<SecretRule>,
     /// Whether there is durable state.
     pub state: bool,
     /// What was asked for and never granted: a call is refused before it begins.
     pub lacking: Vec<Ask>,
+    /// How commands are run.
+    pub terms: Terms,
+    /// What part the plugin has in the job, which decides where its tables are.
+    pub part: Part,
+    narrowing: Narrowing,
+    namings: Namings,
+    /// Programs that the plugin asks for, and the install did not grant.
+    refused_programs: Vec<String>,
+    /// The only programs that the install granted, where it granted only some.
+    only_commands: Vec<String>,
 }
 
 /// Returns what is effective in a job with these settings, which were checked.
 #[must_use]
 pub fn effective(manifest: &Manifest, grant: &Grant, settings: &Map<String, Value>) -> Effective {
-    let mut effective = Effective::default();
+    let mut effective = Effective {
+        only_commands: grant.only_commands.clone(),
+        ..Effective::default()
+    };
     for ask in &manifest.capabilities {
-        if grant.covers(ask) {
-            let named = texts(ask.from_setting().and_then(|setting| settings.get(setting)));
-            effective.take_in(ask, grant, named);
-        } else {
+        if !grant.covers(ask) {
             effective.lacking.push(ask.clone());
+            continue;
         }
+        let named = texts(ask.from_setting().and_then(|setting| settings.get(setting)));
+        effective.note_naming(ask, manifest, &named);
+        effective.take_in(ask, named);
     }
     effective
 }
 
 impl Effective {
-    fn take_in(&mut self, ask: &Ask, grant: &Grant, named: Vec<String>) {
-        let may_run = |program: &String| {
-            grant.only_commands.is_empty() || grant.only_commands.contains(program)
+    fn note_naming(&mut self, ask: &Ask, manifest: &Manifest, named: &[String]) {
+        let Some(setting) = ask.from_setting() else {
+            return;
         };
+        let mut declared = manifest.settings.iter().filter(|s| s.name == setting);
+        let naming = Naming {
+            setting: setting.to_owned(),
+            is_list: declared.any(|s| s.r#type != SettingType::Path),
+            named: named.to_vec(),
+        };
+        match ask {
+            Ask::Trees { .. } => self.namings.trees.push(naming),
+            Ask::Process { .. } => self.namings.commands.push(naming),
+            Ask::Secrets { .. } => self.namings.secrets.push(naming.setting),
+            Ask::Net { .. } | Ask::Http { .. } | Ask::State { .. } => {}
+        }
+    }
+
+    fn take_in(&mut self, ask: &Ask, named: Vec<String>) {
         match ask {
             Ask::Trees { access, .. } => {
                 let rule = |name| TreeRule {
                     path: PathBuf::from(&name),
                     name,
                     access: *access,
+                    within: None,
                 };
                 self.trees.extend(named.into_iter().map(rule));
             }
@@ -159,20 +201,12 @@ impl Effective {
                 from_setting,
                 ..
             } => {
-                let rule = |program: &String| CommandRule {
-                    program: program.clone(),
-                    arguments: None,
-                };
-                self.commands
-                    .extend(commands.iter().filter(|program| may_run(program)).map(rule));
+                for program in commands {
+                    self.take_command(program.clone(), None);
+                }
                 let mut line = named.into_iter();
-                if let (Some(_), Some(program)) = (from_setting, line.next())
-                    && may_run(&program)
-                {
-                    self.commands.push(CommandRule {
-                        program,
-                        arguments: Some(line.collect()),
-                    });
+                if let (Some(_), Some(program)) = (from_setting, line.next()) {
+                    self.take_command(program, Some(line.collect()));
                 }
             }
             Ask::Secrets {
@@ -193,39 +227,61 @@ impl Effective {
         }
     }
 
-    /// Takes away what the job does not allow.
-    #[must_use]
-    pub fn narrowed(mut self, narrowing: &Narrowing) -> Self {
-        if let Some(paths) = &narrowing.paths {
-            self.trees
-                .retain(|rule| paths.iter().any(|path| rule.path.starts_with(path)));
+    fn take_command(&mut self, program: String, arguments: Option<Vec<String>>) {
+        if self.only_commands.is_empty() || self.only_commands.contains(&program) {
+            self.commands.push(CommandRule { program, arguments });
+        } else {
+            self.refused_programs.push(program);
         }
-        if let Some(secrets) = &narrowing.secrets {
-            self.secrets.retain(|rule| secrets.contains(&rule.name));
-        }
-        if narrowing.commands.is_some() {
-            self.command_patterns.clone_from(&narrowing.commands);
-        }
-        self
+    }
+
+    /// Returns the trees that may be opened.
+    pub fn open_trees(&self) -> impl Iterator<Item = &TreeRule> {
+        self.trees
+            .iter()
+            .filter(|rule| self.narrowing.admits_tree(&rule.path).is_some())
+    }
+
+    /// Returns the secrets that may be handed on.
+    pub fn open_secrets(&self) -> impl Iterator<Item = &SecretRule> {
+        self.secrets
+            .iter()
+            .filter(|rule| self.narrowing.admits_secret(&rule.name))
     }
 
     /// Returns the tree of this name, if it may be used so.
     ///
     /// # Errors
     /// Says what would allow it.
-    pub fn tree(&self, by: &Asker<'_>, name: &str, access: Access) -> Result<&TreeRule, Denial> {
+    pub fn tree(&self, by: &Asker<'_>, name: &str, access: Access) -> Result<TreeRule, Denial> {
         let deed = match access {
             Access::Read => format!("to read directory `{name}`"),
             Access::Write => format!("to write to directory `{name}`"),
         };
+        let deny = |remedy| Err(by.denial(self.part, deed, remedy));
         match self.trees.iter().find(|rule| rule.name == name) {
-            Some(rule) if rule.access >= access => Ok(rule),
-            Some(_) => Err(by.denial(deed, Remedy::NeverAsked)),
-            None => {
-                let line = format!("paths = [{}]", quoted(name));
-                Err(by.denial(deed, Remedy::Allow(line)))
-            }
+            Some(rule) if rule.access < access => deny(Remedy::NeverAsked),
+            Some(rule) => match self.narrowing.admits_tree(&rule.path) {
+                Some(within) => Ok(TreeRule {
+                    within: within.map(PathBuf::from),
+                    ..rule.clone()
+                }),
+                None => deny(self.narrowing.path_line(name)),
+            },
+            None => deny(naming_tree(&self.namings.trees, name)),
         }
+    }
+
+    /// Returns why a tree that a link leads out of what the job allows is not opened.
+    #[must_use]
+    pub fn led_away(&self, by: &Asker<'_>, rule: &TreeRule) -> Denial {
+        let within = rule.within.as_deref().unwrap_or(&rule.path);
+        let deed = format!(
+            "to open directory `{}`, from where a link leads out of `{}`",
+            rule.name,
+            within.display()
+        );
+        by.denial(self.part, deed, Remedy::NeverAsked)
     }
 
     /// Checks a command line.
@@ -238,34 +294,42 @@ impl Effective {
         program: &str,
         arguments: &[String],
     ) -> Result<(), Denial> {
-        let words: Vec<&str> = std::iter::once(program)
-            .chain(arguments.iter().map(String::as_str))
-            .collect();
-        let line = words.join(" ");
-        let deny = |remedy| by.denial(format!("to run `{line}`"), remedy);
-        let rules: Vec<_> = self
-            .commands
-            .iter()
-            .filter(|rule| rule.program == program)
-            .collect();
-        if rules.is_empty() {
-            return Err(deny(Remedy::AllowCommand(program.to_owned())));
+        let line = pattern::exactly(program, arguments);
+        let deny = |remedy| Err(by.denial(self.part, format!("to run `{line}`"), remedy));
+        let of_program = |rule: &&CommandRule| rule.program == program;
+        let mut rules = self.commands.iter().filter(of_program).peekable();
+        if rules.peek().is_none() && self.refused_programs.iter().any(|name| name == program) {
+            return deny(self.grant_of(by, program));
         }
-        if !rules.iter().any(|rule| {
+        let is_named = |rule: &CommandRule| {
             rule.arguments
                 .as_deref()
                 .is_none_or(|only| only == arguments)
-        }) {
-            return Err(deny(Remedy::NeverAsked));
+        };
+        if !rules.any(is_named) {
+            return deny(naming_command(&self.namings.commands, program, arguments));
         }
-        let is_allowed = |only: &Vec<String>| only.iter().any(|p| pattern::matches(p, &words));
-        if self.command_patterns.as_ref().is_none_or(is_allowed) {
+        if self.narrowing.admits_command(program, arguments) {
             return Ok(());
         }
-        Err(deny(Remedy::Allow(format!(
-            "commands = [{}]",
-            quoted(&line)
-        ))))
+        deny(self.narrowing.command_line(&line))
+    }
+
+    /// Returns the command that grants a program beside those that were granted.
+    fn grant_of(&self, by: &Asker<'_>, program: &str) -> Remedy {
+        let mut command = format!("holdfast plugin grant {}", by.plugin);
+        for program in self
+            .only_commands
+            .iter()
+            .map(String::as_str)
+            .chain([program])
+        {
+            command.push_str(&format!(
+                " --allow-command {}",
+                pattern::exactly(program, &[])
+            ));
+        }
+        Remedy::Grant(command)
     }
 
     /// Returns the rule for a secret.
@@ -273,13 +337,15 @@ impl Effective {
     /// # Errors
     /// Says what would allow it.
     pub fn secret(&self, by: &Asker<'_>, name: &str) -> Result<&SecretRule, Denial> {
-        self.secrets
-            .iter()
-            .find(|rule| rule.name == name)
-            .ok_or_else(|| {
-                let line = format!("secrets = [{}]", quoted(name));
-                by.denial(format!("to use secret `{name}`"), Remedy::Allow(line))
-            })
+        let deny = |remedy| Err(by.denial(self.part, format!("to use secret `{name}`"), remedy));
+        match self.secrets.iter().find(|rule| rule.name == name) {
+            Some(rule) if self.narrowing.admits_secret(name) => Ok(rule),
+            Some(_) => deny(self.narrowing.secret_line(name)),
+            None if self.namings.secrets.iter().any(|known| known == name) => deny(
+                Remedy::Setting(format!("{name} = {{ secret = \"file:/PATH\" }}")),
+            ),
+            None => deny(Remedy::NeverAsked),
+        }
     }
 
     /// Checks that a secret may be seen by the guest itself.
@@ -291,7 +357,7 @@ impl Effective {
             return Ok(());
         }
         let deed = format!("to see the content of secret `{name}`");
-        Err(by.denial(deed, Remedy::NeverAsked))
+        Err(by.denial(self.part, deed, Remedy::NeverAsked))
     }
 
     /// Checks that there is durable state.
@@ -303,112 +369,44 @@ impl Effective {
             return Ok(());
         }
         let deed = "to keep values between runs".to_owned();
-        Err(by.denial(deed, Remedy::NeverAsked))
+        Err(by.denial(self.part, deed, Remedy::NeverAsked))
     }
 
     /// Returns the first request that was never granted.
     #[must_use]
     pub fn first_lacking(&self, by: &Asker<'_>) -> Option<Denial> {
         let ask = self.lacking.first()?;
-        Some(by.denial(format!("to {}", ask.words()), Remedy::Install))
+        let remedy = Remedy::Grant(format!("holdfast plugin grant {}", by.plugin));
+        Some(by.denial(self.part, format!("to {}", ask.words()), remedy))
     }
 }
 
-/// Who asks, and in which job.
-#[derive(Debug, Clone, Copy)]
-pub struct Asker<'a> {
-    /// The plugin.
-    pub plugin: &'a str,
-    /// The job.
-    pub job: &'a str,
+/// Returns the line of settings that names a directory beside those that are named.
+fn naming_tree(namings: &[Naming], path: &str) -> Remedy {
+    let Some(naming) = namings.first() else {
+        return Remedy::NeverAsked;
+    };
+    let value = if naming.is_list {
+        list(&[naming.named.as_slice(), &[path.to_owned()]].concat())
+    } else {
+        quoted(path)
+    };
+    Remedy::Setting(format!("{} = {value}", naming.setting))
 }
 
-impl Asker<'_> {
-    fn denial(&self, deed: String, remedy: Remedy) -> Denial {
-        Denial {
-            plugin: self.plugin.to_owned(),
-            job: self.job.to_owned(),
-            deed,
-            remedy,
-        }
-    }
+/// Returns the line of settings that names a command in place of the one that is named.
+fn naming_command(namings: &[Naming], program: &str, arguments: &[String]) -> Remedy {
+    let Some(naming) = namings.first() else {
+        return Remedy::NeverAsked;
+    };
+    let words = [&[program.to_owned()], arguments].concat();
+    Remedy::Setting(format!("{} = {}", naming.setting, list(&words)))
 }
 
-/// What would allow what was denied.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Remedy {
-    /// A line in the job's `allow` table.
-    Allow(String),
-    /// Another yes at install, for this program.
-    AllowCommand(String),
-    /// A yes at install.
-    Install,
-    /// Nothing: it is not what the manifest asks for and the settings name.
-    NeverAsked,
-}
-
-/// Says what was denied, to whom, and what would allow it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("plugin `{plugin}` asked {deed}, which {}", self.whose())]
-pub struct Denial {
-    /// The plugin.
-    pub plugin: String,
-    /// The job.
-    pub job: String,
-    /// What it asked to do.
-    pub deed: String,
-    /// What would allow it.
-    pub remedy: Remedy,
-}
-
-impl Denial {
-    fn whose(&self) -> String {
-        match self.remedy {
-            Remedy::Allow(_) => format!("job `{}` does not allow", self.job),
-            Remedy::AllowCommand(_) | Remedy::Install => {
-                "was not granted when it was installed".into()
-            }
-            Remedy::NeverAsked => "neither its manifest nor the job's settings name".into(),
-        }
-    }
-
-    /// Returns what to do next.
-    #[must_use]
-    pub fn hint(&self) -> Hint {
-        let plugin = &self.plugin;
-        Hint(match &self.remedy {
-            Remedy::Allow(line) => format!(
-                "To allow it, name it in the settings of job `{0}`, or where the job has a table [job.{0}.allow], there:\n  {line}",
-                self.job
-            ),
-            Remedy::AllowCommand(program) => {
-                format!(
-                    "To allow it: holdfast plugin install {plugin}.wasm --allow-command {program}"
-                )
-            }
-            Remedy::Install => format!("To grant it: holdfast plugin install {plugin}.wasm"),
-            Remedy::NeverAsked => {
-                format!(
-                    "No grant can allow it: see what the manifest asks for with `holdfast plugin show {plugin}`"
-                )
-            }
-        })
-    }
-}
-
-impl From<Denial> for Failure {
-    fn from(denial: Denial) -> Self {
-        Self {
-            kind: FailureKind::Denied,
-            message: denial.to_string(),
-            hint: Some(denial.hint().0),
-        }
-    }
-}
-
-/// Writes a text as TOML does.
-fn quoted(text: &str) -> String {
-    Value::String(text.to_owned()).to_string()
+/// Writes texts as TOML does.
+fn list(texts: &[String]) -> String {
+    let texts: Vec<String> = texts.iter().map(|text| quoted(text)).collect();
+    format!("[{}]", texts.join(", "))
 }
 
 fn texts(value: Option<&Value>) -> Vec<String> {

@@ -6,7 +6,6 @@ pub mod bindings;
 pub mod cache;
 /// What a guest can do: one file for each interface of the contract.
 pub mod capability;
-/// The clock that interrupts.
 mod codegen;
 /// Components as files: looked at, never run.
 pub mod component;
@@ -24,8 +23,10 @@ pub mod pattern;
 pub mod plugin;
 /// What the sandbox needs from whoever runs plugins.
 pub mod ports;
+/// The clock that interrupts.
 mod watchdog;
 
 pub use component::{ComponentError, Inspection};
 pub use engine::{Sandbox, SandboxConfig};
+pub use holdfast_process::{LandlockRules, ResourceLimits, find_user, has_landlock};
 pub use plugin::{CallContext, CallError, Plugin};

@@ -101,6 +101,11 @@ impl Watchdog {
 }
 
 impl Watch {
+    /// Returns the clock that watches.
+    pub(crate) fn dog(&self) -> Watchdog {
+        self.dog.clone()
+    }
+
     /// Returns what ends the call.
     pub(crate) fn call(&self) -> Cancel {
         self.call.clone()

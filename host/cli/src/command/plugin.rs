@@ -19,6 +19,11 @@ pub(crate) fn run(global: &Global, command: Plugin, view: &View) -> Result<Outco
             yes,
             allow_command,
         } => install(&plugins, &file, yes, allow_command, view),
+        Plugin::Grant {
+            name,
+            yes,
+            allow_command,
+        } => grant(&plugins, &name, yes, allow_command, view),
         Plugin::List => {
             let installed = plugins.installed()?;
             if installed.is_empty() {
@@ -46,7 +51,7 @@ pub(crate) fn run(global: &Global, command: Plugin, view: &View) -> Result<Outco
             let inspection = if Path::new(&plugin).is_file() {
                 plugins.inspect(Path::new(&plugin))?.0
             } else {
-                plugins.load(&plugin)?.0.inspection().clone()
+                plugins.inspect_installed(&plugin)?
             };
             let json = serde_json::to_value(&inspection.manifest).unwrap_or_default();
             view.answer(&json, |view| describe(&inspection, view));
@@ -77,21 +82,12 @@ fn install(
     view: &View,
 ) -> Result<Outcome, JobError> {
     let (inspection, bytes) = plugins.inspect(file)?;
-    if !yes {
-        if !view.is_json() {
-            describe(&inspection, view);
-        }
-        if !inspection.manifest.capabilities.is_empty() && !ask()? {
-            return Err(JobError::usage(
-                "nothing was installed",
-                Some("To say yes without being asked, add --yes"),
-            ));
-        }
-    }
-    let grant = Grant {
-        capabilities: inspection.manifest.capabilities.clone(),
+    let grant = granted(
+        &inspection,
+        (yes, "nothing was installed"),
         only_commands,
-    };
+        view,
+    )?;
     let installed = plugins.install(&inspection, &bytes, grant)?;
     view.answer(&json(&installed), |view| {
         view.say(&format!(
@@ -102,6 +98,51 @@ fn install(
         ));
     });
     Ok(Outcome::Done)
+}
+
+fn grant(
+    plugins: &Plugins,
+    name: &str,
+    yes: bool,
+    only_commands: Vec<String>,
+    view: &View,
+) -> Result<Outcome, JobError> {
+    let inspection = plugins.inspect_installed(name)?;
+    let grant = granted(
+        &inspection,
+        (yes, "nothing was granted"),
+        only_commands,
+        view,
+    )?;
+    let installed = plugins.grant(name, grant)?;
+    view.answer(&json(&installed), |view| {
+        view.say(&format!("Granted {name} what it asks for"));
+    });
+    Ok(Outcome::Done)
+}
+
+/// Asks for a yes to everything that a plugin asks for, unless it was given.
+fn granted(
+    inspection: &Inspection,
+    (yes, without): (bool, &str),
+    only_commands: Vec<String>,
+    view: &View,
+) -> Result<Grant, JobError> {
+    if !yes {
+        if !view.is_json() {
+            describe(inspection, view);
+        }
+        if !inspection.manifest.capabilities.is_empty() && !ask()? {
+            return Err(JobError::usage(
+                without,
+                Some("To say yes without being asked, add --yes"),
+            ));
+        }
+    }
+    Ok(Grant {
+        capabilities: inspection.manifest.capabilities.clone(),
+        only_commands,
+    })
 }
 
 fn ask() -> Result<bool, JobError> {

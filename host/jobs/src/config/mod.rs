@@ -1,6 +1,9 @@
 //! `holdfast.toml`: read and checked. Every error names file, line and column.
 
+mod allow;
 mod words;
+
+pub use allow::{AllowConfig, CommandConfig, CommandConfigs, Tables};
 
 use crate::secrets;
 use holdfast_base::error::{Describe, Hint, Kind};
@@ -77,6 +80,17 @@ pub struct JobConfig {
     pub compression_level: Spanned<i32>,
     /// How long a run may take; no limit where none is set.
     pub timeout_minutes: Option<Spanned<f64>>,
+    /// What the source may reach, of what it was granted.
+    pub allow: Option<AllowConfig>,
+    /// How the source's commands are run.
+    #[serde(default)]
+    pub command: CommandConfigs,
+    /// What the verifiers may reach, by name.
+    #[serde(default)]
+    pub verify_allow: BTreeMap<Spanned<String>, AllowConfig>,
+    /// How the verifiers' commands are run, by name.
+    #[serde(default)]
+    pub verify_command: BTreeMap<Spanned<String>, CommandConfigs>,
     /// Settings of the source.
     #[serde(default)]
     pub with: Settings,
@@ -234,6 +248,7 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), ConfigError> {
+        self.check_tables()?;
         for (name, job) in &self.body.job {
             self.check_name(name)?;
             if let Some(store) = &job.store

@@ -139,6 +139,7 @@ impl HostDraft for Guest {
         key: String,
         value: String,
     ) -> Answer<()> {
+        let value = self.hidden.hide(&value).into_owned();
         Ok(self
             .table
             .get(&this)?
@@ -159,8 +160,8 @@ impl HostDraft for Guest {
             return Err(wasmtime::Error::new(BeyondLimit(message)));
         }
         let warning = Warning {
-            subject: cleaned(&subject),
-            message: cleaned(&message),
+            subject: cleaned(&self.hidden.hide(&subject)),
+            message: cleaned(&self.hidden.hide(&message)),
         };
         self.table.get(&this)?.0.warn(warning);
         Ok(())

@@ -9,13 +9,14 @@ use super::ledger::Ledger;
 use super::plain::LogGate;
 use super::streams::{Pieces, Transfers};
 use super::wasi;
-use super::{Answer, cancelled};
+use super::{Answer, Hidden, cancelled};
 use crate::bindings::v1::shared::types::{Failure, FailureKind};
 use crate::grant::Asker;
 use crate::limits::{
     CallLimits, HANDLES_MAX, INSTANCES_MAX, MEMORIES_MAX, TABLE_ELEMENTS_MAX, TABLES_MAX, TICK,
 };
 use crate::plugin::CallContext;
+use crate::watchdog::{Watch, Watchdog};
 use holdfast_base::cancel::{Cancel, Reason};
 use std::sync::Arc;
 use wasmtime::component::{Resource, ResourceTable, ResourceTableError};
@@ -33,6 +34,9 @@ pub struct Guest {
     pub(crate) transfers: Transfers,
     pub(crate) pieces: Pieces,
     pub(crate) log: Arc<LogGate>,
+    pub(crate) hidden: Arc<Hidden>,
+    /// Ends commands whose time is over.
+    pub(crate) clock: Watchdog,
     /// Whether what stands in the way in a tree may be replaced.
     pub(crate) overwrite: bool,
     pub(crate) streams: u64,
@@ -80,7 +84,7 @@ impl Guest {
         engine: &wasmtime::Engine,
         context: Arc<CallContext>,
         plugin: Arc<str>,
-        call: Cancel,
+        watch: &Watch,
     ) -> Store<Self> {
         let CallLimits {
             guest_time,
@@ -95,18 +99,21 @@ impl Guest {
             .instances(INSTANCES_MAX)
             .trap_on_grow_failure(true)
             .build();
-        let log = Arc::new(LogGate::new(&plugin, &context.job));
+        let hidden = Arc::<Hidden>::default();
+        let log = Arc::new(LogGate::new(&plugin, &context.job, Arc::clone(&hidden)));
         let guest = Self {
             table: table(),
             wasi: wasi::context(&log),
             wasi_table: table(),
             context,
             plugin,
-            call,
+            call: watch.call(),
             ledger: Arc::default(),
             transfers: Transfers::default(),
             pieces: Pieces::default(),
             log,
+            hidden,
+            clock: watch.dog(),
             overwrite: true,
             streams: 0,
             warnings: 0,

@@ -9,6 +9,8 @@ pub mod crypto;
 pub mod entries;
 /// What a guest's store holds.
 pub mod guest;
+/// Keeps secrets out of words.
+mod hidden;
 /// Not available in this version.
 pub mod http;
 /// What a guest started and has to finish.
@@ -31,6 +33,7 @@ pub mod trees;
 mod wasi;
 
 pub use guest::Guest;
+pub(crate) use hidden::Hidden;
 pub(crate) use streams::link_fast;
 pub(crate) use wasi::link as link_wasi;
 

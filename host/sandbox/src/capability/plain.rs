@@ -1,12 +1,12 @@
 //! Settings, log, progress, clock and random: what needs no grant and no handle.
 
-use super::{Guest, cleaned};
+use super::{Guest, Hidden, cleaned};
 use crate::bindings::v1::shared::log::Level;
 use crate::bindings::v1::shared::types::Attributes;
 use crate::bindings::v1::shared::{clock, config, log, progress, random, types};
 use crate::limits::{LOG_BYTES_MAX, LOG_LINE_BYTES_MAX, LOG_LINES_MAX, RANDOM_BYTES_MAX};
 use holdfast_base::time::{Clock, SystemClock};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How often progress is passed on.
@@ -47,6 +47,7 @@ impl log::Host for Guest {
 pub(crate) struct LogGate {
     plugin: String,
     job: String,
+    hidden: Arc<Hidden>,
     told: Mutex<Told>,
 }
 
@@ -59,10 +60,11 @@ struct Told {
 }
 
 impl LogGate {
-    pub(crate) fn new(plugin: &str, job: &str) -> Self {
+    pub(crate) fn new(plugin: &str, job: &str, hidden: Arc<Hidden>) -> Self {
         Self {
             plugin: plugin.to_owned(),
             job: job.to_owned(),
+            hidden,
             told: Mutex::default(),
         }
     }
@@ -73,7 +75,8 @@ impl LogGate {
 
     /// Writes a line.
     pub(crate) fn write(&self, level: Level, message: &str) {
-        let line = cleaned(message);
+        let line = self.hidden.hide(message);
+        let line = cleaned(&line);
         let line = cut(&line);
         let mut told = self.told();
         if matches!(level, Level::Error) {
@@ -128,7 +131,7 @@ impl progress::Host for Guest {
         self.progress_told = Some(Instant::now());
         self.context
             .listener
-            .progress(done, total, cut(&cleaned(&label)));
+            .progress(done, total, cut(&cleaned(&self.hidden.hide(&label))));
         Ok(())
     }
 }

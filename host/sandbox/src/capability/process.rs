@@ -3,19 +3,23 @@
 //! - Output ends well only after the command ended with 0.
 //! - Input that is not finished kills the command: it must not take a piece for the whole.
 //! - Dropping the command, or the end of the call, kills its whole process group.
+//! - A command whose time is over has failed, however it then ends.
+//! - Secrets do not stand on command lines, and are taken out of what a command says.
 
 use super::streams::{Reader, Writer};
-use super::{Answer, Guest, cancelled, failure, held, of_io};
+use super::{Answer, Guest, Hidden, cancelled, failure, held, of_io};
 use crate::bindings::v1::shared::process::{
     Command as WitCommand, EnvValue, ExitStatus as WitStatus, Host, HostChild,
 };
 use crate::bindings::v1::shared::types::{Failure, FailureKind};
 use crate::ports::StreamSink;
+use crate::watchdog::Watch;
 use holdfast_base::cancel::{Cancel, Reason};
 use holdfast_base::size::ByteSize;
-use holdfast_process::{Child, ChildStdin, ChildStdout, Command, SecretFile, resolve};
+use holdfast_process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, SecretFile, resolve};
 use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use wasmtime::component::Resource;
 
 /// Variables by which a program is made to load or run something else than was granted.
@@ -57,14 +61,66 @@ const REFUSED_PREFIXES: &[&str] = &[
 /// A running command.
 pub struct Running {
     child: Arc<Mutex<Child>>,
-    name: String,
-    /// Ends this command, and nothing else of the call.
-    stop: Cancel,
+    leash: Leash,
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.stop.raise(Reason::Failed);
+        self.leash.stop.raise(Reason::Failed);
+    }
+}
+
+/// How long a command may run.
+struct Timeout {
+    time: Duration,
+    /// The table that says so.
+    table: String,
+}
+
+/// What holds a command, shared by it and its streams.
+#[derive(Clone)]
+struct Leash {
+    name: Arc<str>,
+    /// Ends this command, and nothing else of the call.
+    stop: Cancel,
+    /// What the job allows it, and the clock that sees to it.
+    timeout: Option<Arc<(Timeout, Watch)>>,
+    hidden: Arc<Hidden>,
+}
+
+impl Leash {
+    /// Says so if the command's time is over: whatever it did since is no success.
+    fn overrun(&self) -> Option<io::Error> {
+        let (timeout, _) = self.timeout.as_deref()?;
+        (self.stop.reason() == Some(Reason::Deadline)).then(|| {
+            let seconds = timeout.time.as_secs();
+            let message = format!(
+                "`{}` was stopped: it ran longer than the {seconds} s that the job allows it",
+                self.name
+            );
+            let hint = format!(
+                "To give it more time, raise timeout-seconds in {}",
+                timeout.table
+            );
+            held(Failure {
+                hint: Some(hint),
+                ..failure(FailureKind::Timeout, message)
+            })
+        })
+    }
+
+    /// Returns what an error on one of its streams really is.
+    fn because(&self, error: io::Error) -> io::Error {
+        self.overrun().unwrap_or(error)
+    }
+
+    /// Takes secrets out of what the command said.
+    fn told(&self, status: ExitStatus) -> ExitStatus {
+        let stderr_tail = self.hidden.hide(&status.stderr_tail).into_owned();
+        ExitStatus {
+            stderr_tail,
+            ..status
+        }
     }
 }
 
@@ -76,24 +132,31 @@ fn lock(child: &Mutex<Child>) -> MutexGuard<'_, Child> {
 struct CheckedOutput {
     stdout: ChildStdout,
     child: Arc<Mutex<Child>>,
-    name: String,
+    leash: Leash,
     given: u64,
 }
 
 impl Read for CheckedOutput {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.stdout.read(buffer)?;
+        let count = self
+            .stdout
+            .read(buffer)
+            .map_err(|e| self.leash.because(e))?;
         self.given += count as u64;
         if count > 0 || buffer.is_empty() {
             return Ok(count);
         }
         let status = lock(&self.child).wait()?;
+        if let Some(overrun) = self.leash.overrun() {
+            return Err(overrun);
+        }
         if status.is_success() {
             return Ok(0);
         }
+        let status = self.leash.told(status);
         let message = format!(
             "`{}`, after {} of output, {status}",
-            self.name,
+            self.leash.name,
             ByteSize(self.given)
         );
         Err(held(failure(FailureKind::Failed, message)))
@@ -103,14 +166,15 @@ impl Read for CheckedOutput {
 /// Standard input that kills the command unless it is finished.
 struct CheckedInput {
     stdin: Option<ChildStdin>,
-    stop: Cancel,
+    leash: Leash,
     taken: u64,
 }
 
 impl StreamSink for CheckedInput {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         let closed = || io::Error::from(io::ErrorKind::BrokenPipe);
-        self.stdin.as_mut().ok_or_else(closed)?.write_all(bytes)?;
+        let stdin = self.stdin.as_mut().ok_or_else(closed)?;
+        stdin.write_all(bytes).map_err(|e| self.leash.because(e))?;
         self.taken += bytes.len() as u64;
         Ok(())
     }
@@ -125,7 +189,7 @@ impl Drop for CheckedInput {
     fn drop(&mut self) {
         // Killed first: a pipe that closes looks like the end of the input.
         if self.stdin.is_some() {
-            self.stop.raise(Reason::Failed);
+            self.leash.stop.raise(Reason::Failed);
         }
     }
 }
@@ -149,28 +213,39 @@ fn check_variable(name: &str) -> Result<(), Failure> {
 impl Guest {
     fn secret(&self, name: &str) -> Result<Vec<u8>, Failure> {
         self.context.effective.secret(&self.asker(), name)?;
-        self.context.secrets.resolve(name).map_err(|e| of_io(&e))
+        let secret = self.context.secrets.resolve(name).map_err(|e| of_io(&e))?;
+        self.hidden.add(&secret);
+        Ok(secret)
+    }
+
+    /// Everybody on this machine can read command lines.
+    fn check_arguments(&self, arguments: &[String]) -> Result<(), Failure> {
+        if arguments.iter().any(|argument| argument.contains('\0')) {
+            let message = "an argument has a NUL byte in it";
+            return Err(failure(FailureKind::Invalid, message));
+        }
+        if arguments.iter().any(|argument| self.hidden.is_in(argument)) {
+            let message = "a secret must not stand on a command line, where everybody can read it";
+            return Err(failure(FailureKind::Denied, message));
+        }
+        Ok(())
     }
 
     fn prepare(&self, wanted: WitCommand) -> Result<Command, Failure> {
         let effective = &self.context.effective;
         effective.command(&self.asker(), &wanted.program, &wanted.arguments)?;
-        if wanted
-            .arguments
-            .iter()
-            .any(|argument| argument.contains('\0'))
-        {
-            return Err(failure(
-                FailureKind::Invalid,
-                "an argument has a NUL byte in it",
-            ));
-        }
+        self.check_arguments(&wanted.arguments)?;
+        let terms = effective.terms.of(&wanted.program);
         let absent =
             |e: holdfast_process::ResolveError| failure(FailureKind::NotFound, e.to_string());
         let mut command = Command {
             program: resolve(&wanted.program).map_err(absent)?,
             arguments: wanted.arguments.into_iter().map(Into::into).collect(),
             stdin: wanted.stdin,
+            current_dir: terms.directory,
+            user: terms.user,
+            limits: terms.limits,
+            landlock: terms.landlock,
             ..Command::default()
         };
         for (name, value) in wanted.environment {
@@ -193,27 +268,52 @@ impl Guest {
             }
             command.environment.push((name, plain.into()));
         }
+        // The operator's come last, and so win.
+        for (name, value) in terms.environment {
+            command.secret_files.retain(|file| file.variable != name);
+            command.environment.push((name, value.into_bytes().into()));
+        }
         Ok(command)
+    }
+
+    /// Makes what ends a command: with the call, and when its own time is over.
+    fn leash(&self, program: &str) -> Leash {
+        let effective = &self.context.effective;
+        let watched = effective.terms.of(program).timeout.map(|time| {
+            let watch = self.clock.watch(&Cancel::new(), time);
+            let (by, name) = (self.asker(), effective.terms.name_of(program));
+            let table = effective.part.command_table(by.job, by.plugin, name);
+            Arc::new((Timeout { time, table }, watch))
+        });
+        let stop = watched
+            .as_ref()
+            .map_or_else(Cancel::new, |watched| watched.1.call());
+        let hook = stop.clone();
+        self.call.on_raise(move || hook.raise(Reason::Failed));
+        Leash {
+            name: Arc::from(program),
+            stop,
+            timeout: watched,
+            hidden: Arc::clone(&self.hidden),
+        }
     }
 }
 
 impl Host for Guest {
     fn spawn(&mut self, wanted: WitCommand) -> Answer<Resource<Running>> {
-        let name = wanted.program.clone();
-        let stop = Cancel::new();
-        let spawn = || -> Result<Child, Failure> {
+        let spawn = || -> Result<Running, Failure> {
+            let program = wanted.program.clone();
             let command = self.prepare(wanted)?;
-            let hook = stop.clone();
-            self.call.on_raise(move || hook.raise(Reason::Failed));
-            let child = command.spawn(&stop);
-            child.map_err(|error| failure(FailureKind::Failed, crate::plugin::chain(&error)))
+            let leash = self.leash(&program);
+            let child = command.spawn(&leash.stop);
+            let failed = |error| failure(FailureKind::Failed, crate::plugin::chain(&error));
+            Ok(Running {
+                child: Arc::new(Mutex::new(child.map_err(failed)?)),
+                leash,
+            })
         };
         match spawn() {
-            Ok(child) => self.keep(Running {
-                child: Arc::new(Mutex::new(child)),
-                name,
-                stop,
-            }),
+            Ok(running) => self.keep(running),
             Err(failure) => Ok(Err(failure)),
         }
     }
@@ -225,13 +325,13 @@ impl HostChild for Guest {
         this: Resource<Running>,
     ) -> wasmtime::Result<Option<Resource<Writer>>> {
         let running = self.table.get(&this)?;
-        let stop = running.stop.clone();
+        let leash = running.leash.clone();
         let Some(stdin) = lock(&running.child).take_stdin() else {
             return Ok(None);
         };
         let input = CheckedInput {
             stdin: Some(stdin),
-            stop,
+            leash,
             taken: 0,
         };
         Ok(Some(self.table.push(Writer::new(Box::new(input)))?))
@@ -242,14 +342,14 @@ impl HostChild for Guest {
         this: Resource<Running>,
     ) -> wasmtime::Result<Option<Resource<Reader>>> {
         let running = self.table.get(&this)?;
-        let (child, name) = (Arc::clone(&running.child), running.name.clone());
+        let (child, leash) = (Arc::clone(&running.child), running.leash.clone());
         let Some(stdout) = lock(&child).take_stdout() else {
             return Ok(None);
         };
         let output = CheckedOutput {
             stdout,
             child,
-            name,
+            leash,
             given: 0,
         };
         Ok(Some(self.table.push(Reader::new(output))?))
@@ -257,16 +357,17 @@ impl HostChild for Guest {
 
     fn wait(&mut self, this: Resource<Running>) -> Answer<WitStatus> {
         let running = self.table.delete(this)?;
-        let wait = || -> io::Result<holdfast_process::ExitStatus> {
+        let wait = || -> io::Result<ExitStatus> {
             let mut child = lock(&running.child);
             drop(child.take_stdin());
             let unread = child.take_stdout();
             drop(child);
             if let Some(mut unread) = unread {
                 // Nobody wants its output; a full pipe would let it wait for ever.
-                io::copy(&mut unread, &mut io::sink())?;
+                io::copy(&mut unread, &mut io::sink()).map_err(|e| running.leash.because(e))?;
             }
-            lock(&running.child).wait()
+            let status = lock(&running.child).wait()?;
+            running.leash.overrun().map_or(Ok(status), Err)
         };
         let status = wait();
         if let Some(reason) = self.call.reason() {
@@ -276,7 +377,7 @@ impl HostChild for Guest {
             Ok(status) => Ok(WitStatus {
                 code: status.code,
                 signal: status.signal,
-                stderr_tail: status.stderr_tail,
+                stderr_tail: running.leash.told(status).stderr_tail,
             }),
             Err(error) => Err(of_io(&error)),
         })

@@ -6,6 +6,7 @@ use super::streams::{Blob, BlobBytes, Reader, Writer};
 use super::{Answer, Guest, failure, of_io};
 use crate::bindings::v1::shared::trees::{Access as WitAccess, Host, HostTree, Node, NodeKind};
 use crate::bindings::v1::shared::types::{Failure, FailureKind};
+use crate::grant::TreeRule;
 use crate::manifest::Access;
 use holdfast_base::entry::{Entry, EntryKind, EntryPath, RestoreTarget};
 use holdfast_base::time::{Clock, SystemClock};
@@ -13,8 +14,9 @@ use holdfast_filetree::{ExtractOptions, Extractor, Tree};
 use new_file::NewFile;
 use std::fs::File;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use wasmtime::component::Resource;
 
@@ -22,9 +24,8 @@ use wasmtime::component::Resource;
 pub struct OpenTree {
     /// None where it is absent: a restore makes it.
     tree: Option<Tree>,
-    path: PathBuf,
+    rule: TreeRule,
     access: Access,
-    name: String,
 }
 
 impl OpenTree {
@@ -32,7 +33,7 @@ impl OpenTree {
         let absent = || {
             failure(
                 FailureKind::NotFound,
-                format!("`{}` does not exist", self.name),
+                format!("`{}` does not exist", self.rule.name),
             )
         };
         self.tree.as_ref().ok_or_else(absent)
@@ -42,20 +43,56 @@ impl OpenTree {
         if self.access == Access::Write {
             return Ok(());
         }
-        let message = format!("tree `{}` was opened for reading", self.name);
+        let message = format!("tree `{}` was opened for reading", self.rule.name);
         Err(failure(FailureKind::Denied, message))
     }
 
     /// Returns what writes into the tree, and makes the tree where it is absent.
     pub(crate) fn extractor(&self, overwrite: bool) -> Result<Extractor, Failure> {
         self.may_write()?;
-        Extractor::new(&self.path, ExtractOptions { overwrite }).map_err(|e| self.failed(&e))
+        let options = ExtractOptions { overwrite };
+        self.at_place(options, |path| Extractor::new(path, options))
+            .map_err(|e| self.failed(&e))
+    }
+
+    /// Does something with a path to the tree. Where the job demands that the tree lies in some
+    /// directory, the path leads to what was opened there, and to nothing that took its name since.
+    fn at_place<T>(
+        &self,
+        options: ExtractOptions,
+        work: impl FnOnce(&Path) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let Some(within) = &self.rule.within else {
+            return work(&self.rule.path);
+        };
+        if let Some(tree) = self.tree.as_ref().filter(|tree| tree.is_directory()) {
+            return work(&tree.held_path());
+        }
+        let below = self.rule.path.strip_prefix(within);
+        let below = below.map_err(io::Error::other)?.as_os_str().as_bytes();
+        if below.is_empty() {
+            return work(within);
+        }
+        let path = EntryPath::new(below).map_err(io::Error::other)?;
+        Extractor::new(within, options)?.make(&directory(path))?;
+        work(&Tree::open_within(within, &self.rule.path)?.held_path())
     }
 
     fn failed(&self, error: &io::Error) -> Failure {
         let mut failure = of_io(error);
-        failure.message = format!("`{}`: {}", self.name, failure.message);
+        failure.message = format!("`{}`: {}", self.rule.name, failure.message);
         failure
+    }
+}
+
+/// Describes a directory that is to be made.
+fn directory(path: EntryPath) -> Entry {
+    Entry {
+        path,
+        kind: EntryKind::Directory,
+        modified: SystemClock.now(),
+        ownership: None,
+        attributes: Vec::new(),
     }
 }
 
@@ -65,7 +102,7 @@ fn path(bytes: Vec<u8>) -> Result<EntryPath, Failure> {
 
 impl Host for Guest {
     fn granted(&mut self) -> wasmtime::Result<Vec<(String, WitAccess)>> {
-        let granted = self.context.effective.trees.iter();
+        let granted = self.context.effective.open_trees();
         let access = |access| match access {
             Access::Read => WitAccess::Read,
             Access::Write => WitAccess::Write,
@@ -81,19 +118,27 @@ impl Host for Guest {
             WitAccess::Write => Access::Write,
         };
         let open = || -> Result<OpenTree, Failure> {
-            let rule = self.context.effective.tree(&self.asker(), &name, access)?;
-            let path = rule.path.clone();
-            let opened = Tree::open(&path);
+            let effective = &self.context.effective;
+            let rule = effective.tree(&self.asker(), &name, access)?;
+            let opened = match &rule.within {
+                Some(within) => Tree::open_within(within, &rule.path),
+                None => Tree::open(&rule.path),
+            };
             let mut open = OpenTree {
                 tree: None,
-                path,
+                rule,
                 access,
-                name,
             };
             match opened {
                 Ok(tree) => open.tree = Some(tree),
                 Err(error)
                     if access == Access::Write && error.kind() == io::ErrorKind::NotFound => {}
+                Err(error)
+                    if open.rule.within.is_some()
+                        && error.kind() == io::ErrorKind::CrossesDevices =>
+                {
+                    return Err(effective.led_away(&self.asker(), &open.rule).into());
+                }
                 Err(error) => return Err(open.failed(&error)),
             }
             Ok(open)
@@ -154,7 +199,9 @@ impl HostTree for Guest {
         let start = || -> Result<NewFile, Failure> {
             tree.may_write()?;
             let path = path(file)?;
-            NewFile::start(&tree.path, &path, mode, overwrite).map_err(|e| of_io(&e))
+            let options = ExtractOptions { overwrite };
+            tree.at_place(options, |tree| NewFile::start(tree, &path, mode, overwrite))
+                .map_err(|e| of_io(&e))
         };
         match start() {
             Ok(file) => self.keep(Writer::new(Box::new(file))),
@@ -162,17 +209,11 @@ impl HostTree for Guest {
         }
     }
 
-    fn create_directory(&mut self, this: Resource<OpenTree>, directory: Vec<u8>) -> Answer<()> {
+    fn create_directory(&mut self, this: Resource<OpenTree>, wanted: Vec<u8>) -> Answer<()> {
         let overwrite = self.overwrite;
         let tree = self.table.get(&this)?;
         let make = || -> Result<(), Failure> {
-            let directory = Entry {
-                path: path(directory)?,
-                kind: EntryKind::Directory,
-                modified: SystemClock.now(),
-                ownership: None,
-                attributes: Vec::new(),
-            };
+            let directory = directory(path(wanted)?);
             tree.extractor(overwrite)?
                 .make(&directory)
                 .map_err(|e| of_io(&e))

@@ -108,11 +108,12 @@ impl Encryptor {
     /// The plugin failed to answer.
     pub fn check(&self, recipients: &[Recipient]) -> Result<Vec<Finding>, CallError> {
         let check = |store: &mut Store<Guest>, bindings: &Bindings| {
-            bindings
+            let found = bindings
                 .holdfast_plugin_encryptor()
-                .call_check(store, recipients)
+                .call_check(&mut *store, recipients);
+            few(store, found)
         };
-        self.call(SHORT_CALL, check).map(few)
+        self.call(SHORT_CALL, check)
     }
 
     /// Makes a new pair of keys.

@@ -1,11 +1,12 @@
 //! Why a call failed, in words for people.
 
 use crate::bindings::v1::shared::types::{Failure, FailureKind};
-use crate::capability::cleaned;
 use crate::capability::guest::{BeyondLimit, Ended, OutOfTime};
+use crate::capability::{Hidden, cleaned};
 use crate::grant::Denial;
 use holdfast_base::cancel::Reason;
 use holdfast_base::error::{Describe, Hint, Kind};
+use std::sync::Arc;
 use wasmtime::component::ResourceTableError;
 use wasmtime::{Trap, WasmBacktrace};
 
@@ -127,6 +128,8 @@ pub(crate) struct Ending {
     pub(crate) reason: Option<Reason>,
     /// The last error that the guest wrote into the log.
     pub(crate) last_words: Option<String>,
+    /// What must not be told.
+    pub(crate) hidden: Arc<Hidden>,
 }
 
 impl Ending {
@@ -141,16 +144,17 @@ impl Ending {
             (_, Some(reason)) => Err(CallError::Cancelled { plugin, reason }),
             (Ok(Err(failure)), None) => Err(CallError::Failed {
                 plugin,
-                failure: tidy(failure),
+                failure: tidy(failure, &self.hidden),
             }),
             (Err(error), None) => Err(broken(plugin, self.last_words, &error)),
         }
     }
 }
 
-fn tidy(failure: Failure) -> Failure {
-    let message = cleaned(&failure.message);
-    let hint = failure.hint.as_deref().map(cleaned);
+fn tidy(failure: Failure, hidden: &Hidden) -> Failure {
+    let tidy = |text: &str| cleaned(&hidden.hide(text));
+    let message = tidy(&failure.message);
+    let hint = failure.hint.as_deref().map(tidy);
     Failure {
         message,
         hint,

@@ -129,7 +129,7 @@ impl Plugin {
             .watchdog
             .watch(&context.cancel, context.limits.deadline.unwrap_or(time));
         let (context, name) = (Arc::clone(context), Arc::clone(&self.name));
-        let store = Guest::store(&self.engine, context, name, watch.call());
+        let store = Guest::store(&self.engine, context, name, &watch);
         Ok(Running { store, watch })
     }
 
@@ -181,6 +181,7 @@ fn end<T>(
         plugin: guest.plugin.to_string(),
         reason,
         last_words,
+        hidden: Arc::clone(&guest.hidden),
     };
     let is_reusable = is_clean && result.is_ok();
     (ending.settle(result), is_reusable)
@@ -221,13 +222,21 @@ fn link(engine: &Engine, inspection: &Inspection) -> wasmtime::Result<Linker<Gue
     Ok(linker)
 }
 
-/// Keeps as many findings as a person would read.
-fn few(mut findings: Vec<Finding>) -> Vec<Finding> {
-    findings.truncate(FINDINGS_MAX);
-    for finding in &mut findings {
-        finding.subject = cleaned(&finding.subject);
-        finding.message = cleaned(&finding.message);
-        finding.hint = finding.hint.as_deref().map(cleaned);
-    }
-    findings
+/// What a guest answers: a trap, or a failure of its own, or findings.
+type Found = wasmtime::Result<Result<Vec<Finding>, Failure>>;
+
+/// Keeps as many findings as a person would read, without secrets.
+fn few(store: &Store<Guest>, found: Found) -> Found {
+    let hidden = &store.data().hidden;
+    let told = |text: &str| cleaned(&hidden.hide(text));
+    let tidy = |mut findings: Vec<Finding>| {
+        findings.truncate(FINDINGS_MAX);
+        for finding in &mut findings {
+            finding.subject = told(&finding.subject);
+            finding.message = told(&finding.message);
+            finding.hint = finding.hint.as_deref().map(told);
+        }
+        findings
+    };
+    Ok(found?.map(tidy))
 }

@@ -31,9 +31,10 @@ impl Plugin {
     /// It is no notifier, failed, or broke.
     pub fn check_notifier(&self, context: &Arc<CallContext>) -> Result<Vec<Finding>, CallError> {
         let check = |store: &mut Store<Guest>, bindings: &Bindings| {
-            bindings.holdfast_plugin_notifier().call_check(store)
+            let found = bindings.holdfast_plugin_notifier().call_check(&mut *store);
+            few(store, found)
         };
-        self.as_notifier(context, check).map(few)
+        self.as_notifier(context, check)
     }
 
     /// Lets the plugin, as a notifier, tell people.

@@ -58,9 +58,10 @@ impl Source<'_> {
     /// The plugin failed to answer.
     pub fn check(&self, context: &Arc<CallContext>) -> Result<Vec<Finding>, CallError> {
         let (mut running, bindings) = self.start(context, SHORT_CALL)?;
-        running
-            .finish(|store| bindings.holdfast_plugin_source().call_check(store))
-            .map(few)
+        running.finish(|store| {
+            let found = bindings.holdfast_plugin_source().call_check(&mut *store);
+            few(store, found)
+        })
     }
 
     /// Lets the source put everything into the draft.

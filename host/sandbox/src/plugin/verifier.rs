@@ -33,9 +33,10 @@ impl Plugin {
     /// It is no verifier, failed, or broke.
     pub fn check_verifier(&self, context: &Arc<CallContext>) -> Result<Vec<Finding>, CallError> {
         let check = |store: &mut Store<Guest>, bindings: &Bindings| {
-            bindings.holdfast_plugin_verifier().call_check(store)
+            let found = bindings.holdfast_plugin_verifier().call_check(&mut *store);
+            few(store, found)
         };
-        self.as_verifier(context, SHORT_CALL, check).map(few)
+        self.as_verifier(context, SHORT_CALL, check)
     }
 
     /// Lets the plugin, as a verifier, read a snapshot's entries and say what it finds.
@@ -52,10 +53,11 @@ impl Plugin {
                 content: Arc::clone(content),
             })?;
             let borrowed = Resource::new_borrow(handle.rep());
-            bindings
+            let found = bindings
                 .holdfast_plugin_verifier()
-                .call_verify(store, borrowed)
+                .call_verify(&mut *store, borrowed);
+            few(store, found)
         };
-        self.as_verifier(context, LONG_CALL, verify).map(few)
+        self.as_verifier(context, LONG_CALL, verify)
     }
 }

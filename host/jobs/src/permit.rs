@@ -1,0 +1,88 @@
+//! What a plugin may do in a job: asked for by its manifest, granted at install, named by the job's
+//! settings, narrowed by its tables.
+
+use crate::config::{Config, ConfigError, Settings, Tables};
+use crate::plugins::Installed;
+use holdfast_sandbox::grant::{Asker, Effective, Part, effective};
+use holdfast_sandbox::{Plugin, has_landlock};
+use serde_json::{Map, Value};
+use toml::Spanned;
+
+/// A plugin's settings in a job, and what it may do there.
+pub(crate) struct Permit {
+    pub(crate) settings: Map<String, Value>,
+    pub(crate) effective: Effective,
+}
+
+/// Returns what the source of a job may do.
+pub(crate) fn source(
+    config: &Config,
+    job: &str,
+    (plugin, installed): (&Plugin, &Installed),
+) -> Result<Permit, ConfigError> {
+    let of = config.job(job)?;
+    let tables = Tables {
+        by: Asker {
+            plugin: &installed.name,
+            job,
+        },
+        part: Part::Source,
+        allow: of.allow.as_ref(),
+        commands: Some(&of.command),
+    };
+    permit(config, (&of.source, &of.with), &tables, (plugin, installed))
+}
+
+/// Returns what a verifier may do, in a job that need not be configured any more.
+pub(crate) fn verifier(
+    config: &Config,
+    job: &str,
+    (plugin, installed): (&Plugin, &Installed),
+) -> Result<Permit, ConfigError> {
+    let name = &installed.name;
+    let of = config.job(job).ok();
+    let by_hand = Spanned::new(0..0, name.clone());
+    let owner = of.and_then(|job| job.verify.iter().find(|v| v.get_ref() == name));
+    let nothing = Settings::default();
+    let with = of.and_then(|job| by_name(&job.verify_with, name));
+    let tables = Tables {
+        by: Asker { plugin: name, job },
+        part: Part::Verifier,
+        allow: of.and_then(|job| by_name(&job.verify_allow, name)),
+        commands: of.and_then(|job| by_name(&job.verify_command, name)),
+    };
+    let given = (owner.unwrap_or(&by_hand), with.unwrap_or(&nothing));
+    permit(config, given, &tables, (plugin, installed))
+}
+
+fn by_name<'a, T>(
+    tables: &'a std::collections::BTreeMap<Spanned<String>, T>,
+    name: &str,
+) -> Option<&'a T> {
+    let mut found = tables.iter().filter(|(key, _)| key.get_ref() == name);
+    found.next().map(|(_, table)| table)
+}
+
+fn permit(
+    config: &Config,
+    (owner, with): (&Spanned<String>, &Settings),
+    tables: &Tables<'_>,
+    (plugin, installed): (&Plugin, &Installed),
+) -> Result<Permit, ConfigError> {
+    let manifest = &plugin.inspection().manifest;
+    let settings = config.settings(owner, with, manifest)?;
+    let granted = effective(manifest, &installed.grant, &settings);
+    let effective = config.narrowed(tables, granted)?;
+    let mut terms = effective.terms.0.values();
+    if terms.any(|terms| terms.landlock.is_some()) && !has_landlock() {
+        let job = tables.by.job;
+        tracing::warn!(
+            job,
+            "this kernel has no Landlock: commands reach all that their user may, whatever the job allows to `read` and `write`"
+        );
+    }
+    Ok(Permit {
+        settings,
+        effective,
+    })
+}
