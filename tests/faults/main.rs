@@ -67,7 +67,10 @@ fn what_a_killed_run_had_stored_is_not_stored_again() {
 
 #[test]
 fn an_interrupt_ends_a_run_with_130_and_nothing_committed() {
-    let job = "[job.slow]\nsource = \"command\"\n[job.slow.with]\ncommand = [\"sh\", \"-c\", \"echo x; touch {w}/begun; sleep 4713\"]\n";
+    // Of this test alone: others may run beside it.
+    let sleep = format!("sleep {}", 1_000_000 + std::process::id());
+    let job = "[job.slow]\nsource = \"command\"\n[job.slow.with]\ncommand = [\"sh\", \"-c\", \"echo x; touch {w}/begun; SLEEP\"]\n";
+    let job = &job.replace("SLEEP", &sleep);
     for signal in ["-INT", "-TERM"] {
         let world = World::ready(job, &["command"]);
         let mut child = world.start(&["run", "slow"]);
@@ -82,11 +85,18 @@ fn an_interrupt_ends_a_run_with_130_and_nothing_committed() {
         assert_eq!(child.wait().unwrap().code(), Some(130));
         assert_eq!(world.snapshots(), 0);
     }
-    let left = Command::new("pgrep")
-        .args(["-f", "sleep 4713"])
-        .output()
-        .unwrap();
-    assert!(left.stdout.is_empty(), "the command outlived its job");
+    let is_left = || {
+        let found = Command::new("pgrep").args(["-f", &sleep]).output();
+        !found.unwrap().stdout.is_empty()
+    };
+    // What was killed may take a moment to be gone.
+    for _ in 0..200 {
+        if !is_left() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("the command outlived its job");
 }
 
 #[test]
