@@ -165,7 +165,7 @@ fn a_key_that_this_user_may_not_read_is_told_and_none_is_made() {
         }
         command.uid(NOBODY).output().unwrap().into()
     } else {
-        std::fs::set_permissions(&key, PermissionsExt::from_mode(0)).unwrap();
+        std::fs::set_permissions(&key, PermissionsExt::from_mode(0o000)).unwrap();
         let ended = world.run(&["run", "tree"]);
         std::fs::set_permissions(&key, PermissionsExt::from_mode(0o600)).unwrap();
         ended
