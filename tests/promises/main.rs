@@ -4,6 +4,7 @@
 
 mod p1_no_success_without_end;
 mod p4_keys_are_never_replaced;
+mod p5_no_permission_to_delete;
 mod p6_restore_needs_only_store_and_identity;
 mod p7_no_plaintext_on_disk;
 mod p8_stock_tools_recover;
