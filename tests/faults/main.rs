@@ -1,6 +1,9 @@
-//! What happens around a run: kills, interrupts, full disks, caches that cannot be written to.
+//! What happens around a run: kills, interrupts, full disks, places that cannot be written to.
 
 #![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
+mod full;
+mod kills;
 
 use holdfast_filetree::compare::compare;
 use holdfast_tests::{TREE, World, noise};
@@ -115,83 +118,6 @@ fn several_jobs_back_up_into_one_repository_at_once() {
     }
     assert_eq!(world.snapshots(), 4);
     world.as_operator(&["check", "--data"]).expect(0);
-}
-
-/// A small file system of its own, which only root can make.
-struct Small<'a>(&'a std::path::Path);
-
-impl<'a> Small<'a> {
-    fn mount(at: &'a std::path::Path, size: &str) -> Self {
-        std::fs::create_dir_all(at).unwrap();
-        let options = format!("size={size}");
-        let status = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &options, "tmpfs"])
-            .arg(at)
-            .status()
-            .unwrap();
-        assert!(
-            status.success(),
-            "this test needs root, to mount a small file system"
-        );
-        Self(at)
-    }
-}
-
-impl Drop for Small<'_> {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.0).status();
-    }
-}
-
-#[test]
-fn a_full_disk_under_the_repository_is_temporary_and_loses_nothing() {
-    let world = World::ready(TREE, &["files"]);
-    world.write("tree/first", noise(1, 1 << 20));
-    let place = world.at("repository");
-    let aside = world.at("aside");
-    std::fs::rename(&place, &aside).unwrap();
-    let small = Small::mount(&place, "12m");
-    let copied = Command::new("cp")
-        .arg("-a")
-        .arg(format!("{}/.", aside.display()))
-        .arg(&place)
-        .status()
-        .unwrap();
-    assert!(copied.success());
-    world.run(&["run", "tree"]).expect(0);
-    for n in 0..20 {
-        world.write(&format!("tree/more{n}"), noise(100 + n, 1 << 20));
-    }
-    world
-        .run(&["run", "tree"])
-        .expect(75)
-        .says("nothing was committed")
-        .says("No space left on device");
-    assert_eq!(world.snapshots(), 1);
-    world.as_operator(&["check", "--data"]).expect(0);
-    let restored = world.restore("tree");
-    assert!(
-        restored
-            .join(world.at("tree/first").strip_prefix("/").unwrap())
-            .exists()
-    );
-    drop(small);
-}
-
-#[test]
-fn a_cache_that_is_full_or_missing_only_costs_time() {
-    let world = World::ready(TREE, &["files"]);
-    world.write("tree/a", noise(1, 3 << 20));
-    std::fs::remove_dir_all(world.at("cache")).unwrap();
-    world.write("cache", "a file where a directory belongs");
-    world.run(&["run", "tree"]).expect(0);
-    std::fs::remove_file(world.at("cache")).unwrap();
-    let cache = world.at("cache");
-    let small = Small::mount(&cache, "16k");
-    world.run(&["run", "tree"]).expect(0);
-    drop(small);
-    world.as_operator(&["check", "--data"]).expect(0);
-    restored_equals(&world);
 }
 
 #[test]

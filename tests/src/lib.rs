@@ -124,19 +124,26 @@ impl World {
     pub fn ready(jobs: &str, plugins: &[&str]) -> Self {
         let world = Self::new();
         world.jobs(jobs);
-        for name in plugins.iter().chain(&["age"]) {
-            world
-                .run(&["plugin", "install", plugin(name).to_str().unwrap(), "--yes"])
+        world.set_up(plugins);
+        world
+    }
+
+    /// Installs plugins, and makes a repository with an operator's identity.
+    pub fn set_up(&self, plugins: &[&str]) {
+        self.install(plugins);
+        self.install(&["age"]);
+        let identity = self.at("operator.key");
+        self.run(&["init", "--new-identity", identity.to_str().unwrap()])
+            .expect(0);
+    }
+
+    /// Installs plugins with all that they ask for.
+    pub fn install(&self, plugins: &[&str]) {
+        for name in plugins {
+            let file = plugin(name);
+            self.run(&["plugin", "install", file.to_str().unwrap(), "--yes"])
                 .expect(0);
         }
-        world
-            .run(&[
-                "init",
-                "--new-identity",
-                world.at("operator.key").to_str().unwrap(),
-            ])
-            .expect(0);
-        world
     }
 
     /// Makes a world with the same jobs, keys, plugins and objects, which backs up the same tree.

@@ -3,6 +3,7 @@
 use crate::args::Global;
 use directories::ProjectDirs;
 use holdfast_base::cancel::{Cancel, Reason};
+use holdfast_base::error::{Describe, Kind};
 use holdfast_jobs::config::Config;
 use holdfast_jobs::open::Context;
 use holdfast_jobs::plugins::Plugins;
@@ -11,6 +12,7 @@ use holdfast_jobs::{JobError, Places};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The environment variable that names the configuration.
 const CONFIG_VARIABLE: &str = "HOLDFAST_CONFIG";
@@ -115,6 +117,18 @@ pub(crate) fn context(global: &Global) -> Result<Context, JobError> {
     })
 }
 
+/// Whether a signal has come.
+static SIGNALLED: AtomicBool = AtomicBool::new(false);
+
+/// Says of an error that came after a signal that the signal was its cause: a plugin that is stopped, a
+/// pipe that closes and a thread that gives up each call it something else.
+pub(crate) fn blame_signals(error: JobError) -> JobError {
+    if SIGNALLED.load(Ordering::SeqCst) && error.kind() != Kind::Usage {
+        return JobError::Interrupted(Box::new(error));
+    }
+    error
+}
+
 /// Ends the work on the first SIGINT, SIGTERM or SIGHUP, and the process on the second.
 fn listen(cancel: &Cancel) -> Result<(), JobError> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -126,6 +140,7 @@ fn listen(cancel: &Cancel) -> Result<(), JobError> {
             if cancel.is_raised() {
                 let _ = signal_hook::low_level::emulate_default_handler(signal);
             }
+            SIGNALLED.store(true, Ordering::SeqCst);
             cancel.raise(Reason::Interrupted);
         }
     });

@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     environment::prepare(&arguments.global);
     let code = match command::run(arguments, &view) {
         Ok(outcome) => outcome.code(),
-        Err(error) => fail::tell(&error, &view),
+        Err(error) => fail::tell(&environment::blame_signals(error), &view),
     };
     match view.close() {
         None => code,

@@ -142,6 +142,9 @@ pub enum JobError {
         /// What cannot be read.
         source: RepositoryError,
     },
+    /// Something failed because the command was interrupted.
+    #[error(transparent)]
+    Interrupted(Box<JobError>),
     /// The command line asks for something that cannot be.
     #[error("{message}")]
     Usage {
@@ -212,7 +215,7 @@ impl Describe for JobError {
             | Self::Secret { .. } => Kind::Key,
             Self::TooLong { .. } => Kind::Temporary,
             Self::Io { source, .. } => kind_of_io(source),
-            Self::Cancelled(Reason::Interrupted) => Kind::Interrupted,
+            Self::Interrupted(_) | Self::Cancelled(Reason::Interrupted) => Kind::Interrupted,
             Self::Cancelled(Reason::Deadline) => Kind::Temporary,
             Self::Cancelled(Reason::Failed) => Kind::Failed,
         }

@@ -116,6 +116,10 @@ pub fn check(
     }
     let sound = loss::sound_chunks(repository, &packs, &damaged, cancel)?;
     check_snapshots(repository, &sound, &mut report)?;
+    // What an interrupted encryptor did not open is not damaged.
+    if cancel.is_raised() {
+        return Err(RepositoryError::Cancelled);
+    }
     Ok(report)
 }
 

@@ -232,15 +232,23 @@ impl LocalUpload {
             store: store.clone(),
         })
     }
+
+    /// Says where it was that writing failed: whoever hears of a full disk must know which.
+    fn placed(&self, error: io::Error) -> io::Error {
+        let kind = error.kind();
+        io::Error::new(kind, self.store.failed("write an object", error))
+    }
 }
 
 impl Write for LocalUpload {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
+        let written = self.file.write(bytes);
+        written.map_err(|error| self.placed(error))
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+        let flushed = self.file.flush();
+        flushed.map_err(|error| self.placed(error))
     }
 }
 
