@@ -1,6 +1,7 @@
 //! What a configuration that is wrong is answered with: the place, what is wrong there, and the way out.
 
-use holdfast_tests::{Ended, World, plugin};
+use holdfast_tests::{Ended, World, plugin, program};
+use std::process::Command;
 
 /// Two jobs, of two plugins.
 const JOBS: &str = "\
@@ -208,4 +209,66 @@ fn a_job_that_takes_too_long_is_ended_alone() {
         .says("the run took longer than its job allows")
         .says("holdfast.toml:9:19");
     assert_eq!(world.snapshots(), 1);
+}
+
+#[test]
+fn the_configuration_is_found_where_the_guide_says() {
+    let world = World::new();
+    let age = plugin("age");
+    let found = |flag: Option<&str>, variable: Option<&str>| -> Ended {
+        let mut command = Command::new(program());
+        command.env_clear().env("HOME", world.path());
+        for (name, directory) in [("XDG_CONFIG_HOME", "user"), ("XDG_DATA_HOME", "data")] {
+            command.env(name, world.at(directory));
+        }
+        let flag = flag.map(|name| world.at(name));
+        command.args(
+            flag.iter()
+                .flat_map(|path| ["--config".as_ref(), path.as_os_str()]),
+        );
+        if let Some(name) = variable {
+            let path = if name.is_empty() {
+                name.into()
+            } else {
+                world.at(name)
+            };
+            command.env("HOLDFAST_CONFIG", path);
+        }
+        command.args(["config", "check"]).output().unwrap().into()
+    };
+    let text = "[store.local]\nurl = \"file:///nowhere\"\n";
+    for name in ["flag.toml", "variable.toml", "user/holdfast/holdfast.toml"] {
+        world.write(name, text);
+        // Plugins are granted beside each configuration.
+        let config = world.at(name).display().to_string();
+        let mut install = Command::new(program());
+        install.env_clear().env("HOME", world.path());
+        install.env("XDG_DATA_HOME", world.at("data"));
+        install.args(["--config", &config, "plugin", "install", "--yes"]);
+        let installed: Ended = install.arg(&age).output().unwrap().into();
+        installed.expect(0);
+    }
+    for (flag, variable, expected) in [
+        (
+            Some("flag.toml"),
+            Some("variable.toml"),
+            "/flag.toml is sound",
+        ),
+        (None, Some("variable.toml"), "/variable.toml is sound"),
+        (None, Some(""), "/user/holdfast/holdfast.toml is sound"),
+        (None, None, "/user/holdfast/holdfast.toml is sound"),
+    ] {
+        let told = found(flag, variable).expect(0).stdout;
+        assert!(told.trim_end().ends_with(expected), "{told}");
+    }
+    // One that was named and is not there is not passed over.
+    for (flag, variable) in [
+        (Some("none.toml"), Some("variable.toml")),
+        (None, Some("none.toml")),
+    ] {
+        found(flag, variable)
+            .expect(2)
+            .says("none.toml")
+            .says("or name another with --config FILE");
+    }
 }

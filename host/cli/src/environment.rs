@@ -59,7 +59,7 @@ fn config_path(global: &Global, user: Option<&ProjectDirs>) -> PathBuf {
     if let Some(path) = &global.config {
         return path.clone();
     }
-    if let Some(path) = std::env::var_os(CONFIG_VARIABLE) {
+    if let Some(path) = std::env::var_os(CONFIG_VARIABLE).filter(|path| !path.is_empty()) {
         return path.into();
     }
     match user.map(|user| user.config_dir().join("holdfast.toml")) {
