@@ -8,3 +8,4 @@ mod p5_no_permission_to_delete;
 mod p6_restore_needs_only_store_and_identity;
 mod p7_no_plaintext_on_disk;
 mod p8_stock_tools_recover;
+mod p9_old_formats_stay_readable;
