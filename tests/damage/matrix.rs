@@ -269,6 +269,13 @@ fn a_harmed_snapshot_is_named_and_nobody_takes_an_older_one_for_it() {
             assert_eq!(ended.code, Some(4), "{told}: {ended:?}");
         }
         world.run(&["run", "mine"]).expect(0);
+        if harm != Harm::Removed {
+            // There is a newer one now, and nobody can know that it is.
+            world
+                .as_operator(&["ls", "mine"])
+                .expect(4)
+                .says("it is not known which snapshot `mine` is");
+        }
         let listed = world.run(&["list", "--json"]);
         let listed: serde_json::Value = serde_json::from_str(&listed.stdout).unwrap();
         let newest = listed
