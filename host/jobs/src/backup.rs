@@ -263,6 +263,7 @@ impl Context {
             source: ready.note.clone(),
             tags: tags(config, options)?,
             level: *config.compression_level.get_ref(),
+            prove: self.config.store(store)?.prove,
         };
         let _timer = config
             .timeout_minutes

@@ -9,27 +9,24 @@
 
 mod frames;
 mod loss;
+mod pack;
 
 pub use loss::Loss;
+pub(crate) use pack::PackCheck;
 
 use crate::error::{RepositoryError, chain};
-use crate::format::segment::{IndexedPack, PackKind};
+use crate::format::segment::IndexedPack;
 use crate::index::Index;
 use crate::keys::epoch;
 use crate::pipeline::put::pack_name;
 use crate::read::Reader;
 use crate::repository::Repository;
-use frames::{CheckedPlain, FrameCheck};
 use holdfast_base::cancel::Cancel;
 use holdfast_base::id::{ChunkId, PackId};
-use holdfast_store::{Name, Store};
+use holdfast_store::Name;
 use std::collections::{HashMap, HashSet};
-use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-
-/// Sealed bytes that are read at once.
-const READ_BYTES: usize = 1 << 20;
 
 /// How far a check goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -229,12 +226,12 @@ fn check_data(
     std::thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| {
-                let frames = Arc::new(Mutex::new(FrameCheck::default()));
+                let check = PackCheck::new(repository);
                 while let Some(pack) = packs.get(next.fetch_add(1, Ordering::Relaxed)) {
                     if cancel.is_raised() {
                         return;
                     }
-                    let result = check_pack(repository, pack, &frames);
+                    let result = check.check(pack);
                     done.fetch_add(pack.sealed_bytes, Ordering::Relaxed);
                     let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
                     match result {
@@ -258,90 +255,4 @@ fn check_data(
     report.unseen.extend(unseen);
     report.bytes = done.load(Ordering::Relaxed);
     Ok(damaged)
-}
-
-/// Checks one pack; says what the key did not allow to look at.
-fn check_pack(
-    repository: &Repository,
-    pack: &Arc<IndexedPack>,
-    frames: &Arc<Mutex<FrameCheck>>,
-) -> Result<Option<String>, RepositoryError> {
-    let hash = Arc::new(Mutex::new(blake3::Hasher::new()));
-    let mut sealed = HashedObject {
-        store: Arc::clone(&repository.setup.store),
-        name: pack_name(&pack.id)?,
-        at: 0,
-        size: pack.sealed_bytes,
-        hash: Arc::clone(&hash),
-        buffer: Vec::new(),
-        used: 0,
-    };
-    let identity = match pack.kind {
-        PackKind::Catalog => Ok(repository.catalog_identity()),
-        PackKind::Content | PackKind::Items => repository.epoch_identity(pack.epoch),
-    };
-    let Ok(identity) = identity else {
-        io::copy(&mut sealed, &mut io::sink()).map_err(|e| RepositoryError::io("read it", e))?;
-        named_right(&hash, pack)?;
-        return Ok(Some(
-            "content: the key cannot open it, only its hash was checked".into(),
-        ));
-    };
-    let check = || frames.lock().unwrap_or_else(PoisonError::into_inner);
-    check().start(pack, repository.id_key.as_ref())?;
-    let plain = Box::new(CheckedPlain(Arc::clone(frames)));
-    let opened = repository
-        .setup
-        .sealer
-        .open(&identity, Box::new(sealed), plain);
-    named_right(&hash, pack).or_else(|error| opened.as_ref().map_or(Ok(()), |()| Err(error)))?;
-    opened?;
-    check().finish()?;
-    Ok(None)
-}
-
-fn named_right(hash: &Mutex<blake3::Hasher>, pack: &IndexedPack) -> Result<(), RepositoryError> {
-    let hash = hash
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .finalize();
-    if hash == pack.id.0 {
-        Ok(())
-    } else {
-        Err(RepositoryError::Renamed)
-    }
-}
-
-/// An object that is hashed while it is read, and read to its end whatever the reader does.
-struct HashedObject {
-    store: Arc<dyn Store>,
-    name: Name,
-    at: u64,
-    size: u64,
-    hash: Arc<Mutex<blake3::Hasher>>,
-    buffer: Vec<u8>,
-    used: usize,
-}
-
-impl Read for HashedObject {
-    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        if self.used == self.buffer.len() && self.at < self.size {
-            let length = (self.size - self.at).min(READ_BYTES as u64) as usize;
-            self.buffer = self
-                .store
-                .get_range(&self.name, self.at, length)
-                .map_err(io::Error::other)?;
-            self.used = 0;
-            self.at += length as u64;
-            self.hash
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .update(&self.buffer);
-        }
-        let rest = &self.buffer[self.used..];
-        let count = rest.len().min(to.len());
-        to[..count].copy_from_slice(&rest[..count]);
-        self.used += count;
-        Ok(count)
-    }
 }

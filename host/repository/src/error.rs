@@ -5,8 +5,8 @@ use crate::keys::KeyError;
 use crate::pipeline::compress::CompressError;
 use crate::pipeline::seal::SealError;
 use holdfast_base::error::{Describe, Hint, Kind, kind_of_io};
-use holdfast_store::StoreError;
 use holdfast_store::name::NameError;
+use holdfast_store::{Name, StoreError};
 use std::io;
 
 /// What can go wrong in a repository.
@@ -96,6 +96,14 @@ pub enum RepositoryError {
         /// What the store answered when it was asked again.
         source: StoreError,
     },
+    /// What was stored does not come back.
+    #[error("object `{object}` was stored, and does not come back as it was")]
+    Unproven {
+        /// The object.
+        object: String,
+        /// What is wrong with it.
+        source: Box<RepositoryError>,
+    },
     /// No epoch is there, so that no operator can open anything.
     #[error("the repository in {place} has lost its epochs")]
     NoEpoch {
@@ -144,6 +152,15 @@ impl RepositoryError {
         }
     }
 
+    /// Says which object was stored and could not be opened again.
+    #[must_use]
+    pub fn unproven(self, object: &Name) -> Self {
+        Self::Unproven {
+            object: object.to_string(),
+            source: Box::new(self),
+        }
+    }
+
     fn damaged(self, object: impl Into<String>) -> Self {
         Self::Damaged {
             object: object.into(),
@@ -188,6 +205,10 @@ impl Describe for RepositoryError {
             | Self::Twice { .. }
             | Self::TooMuch { .. }
             | Self::Failed(_) => Kind::Failed,
+            Self::Unproven { source, .. } => match source.kind() {
+                Kind::Damaged | Kind::Key => Kind::Failed,
+                other => other,
+            },
             Self::Cancelled => Kind::Interrupted,
         }
     }
@@ -210,6 +231,10 @@ impl Describe for RepositoryError {
             )],
             Self::Unanswered { .. } => vec![Hint(
                 "See whether it exists, when the store works again: holdfast list".into(),
+            )],
+            Self::Unproven { .. } => vec![Hint(
+                "Look at the memory and the disks of this machine and of the store before you run it again"
+                    .into(),
             )],
             Self::Store(error) => error.hints(),
             Self::Key(error) => error.hints(),

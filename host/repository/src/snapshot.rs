@@ -5,11 +5,12 @@
 //! - Where the store loses its answer it is asked again: a run never says that nothing was committed
 //!   when something may have been.
 
-use crate::error::RepositoryError;
+use crate::error::{RepositoryError, chain};
 use crate::format::root::Root;
 use crate::pipeline::put::create_surely;
 use crate::pipeline::seal::{Recipient, open_bytes, seal_bytes};
 use crate::repository::{Repository, expand_small};
+use holdfast_base::error::{Describe, Kind};
 use holdfast_base::id::SnapshotId;
 use holdfast_store::{Created, Name};
 
@@ -28,7 +29,7 @@ impl Repository {
     /// Commits a snapshot and returns the length of its object.
     ///
     /// # Errors
-    /// Nothing was committed, or the store does not say whether it was.
+    /// Nothing was committed, the store does not say whether it was, or the snapshot does not come back.
     pub(crate) fn commit(&self, root: &Root) -> Result<u64, RepositoryError> {
         let bytes = root.encode(&self.key.writing()?.signing_key()?)?;
         let plain = zstd::bulk::compress(&bytes, 3)
@@ -36,14 +37,34 @@ impl Repository {
         let recipients = [Recipient::PublicKey(self.key.catalog.public_key.clone())];
         let sealed = seal_bytes(self.setup.sealer.as_ref(), &recipients, plain)?;
         let store = self.setup.store.as_ref();
-        match create_surely(store, &name(&root.snapshot)?, &sealed)? {
+        let object = name(&root.snapshot)?;
+        match create_surely(store, &object, &sealed)? {
             Created::New => {
-                self.remember(&root.snapshot, &bytes);
+                self.prove(&root.snapshot)?;
                 Ok(sealed.len() as u64)
             }
             Created::Existed => Err(RepositoryError::Exists {
                 place: self.place(),
             }),
+        }
+    }
+
+    /// Reads a snapshot again that was just committed, which also brings it into the cache.
+    fn prove(&self, id: &SnapshotId) -> Result<(), RepositoryError> {
+        match self.stored_snapshot(id) {
+            Ok(_) => Ok(()),
+            Err(error) if matches!(error.kind(), Kind::Damaged | Kind::Key) => {
+                Err(error.unproven(&name(id)?))
+            }
+            // The store has said that it is durable; that it answers no more does not change that.
+            Err(error) => {
+                let error = chain(&error);
+                tracing::warn!(
+                    error,
+                    "the snapshot is committed, and could not be read again"
+                );
+                Ok(())
+            }
         }
     }
 

@@ -12,6 +12,7 @@
 
 mod found;
 mod note;
+mod proof;
 mod setup;
 mod stream;
 mod worker;
@@ -37,6 +38,7 @@ use holdfast_base::entry::{Entry, EntryKind, FileContent, Warning};
 use holdfast_base::id::SnapshotId;
 use holdfast_base::limits::{FACTS_BYTES_MAX, WARNINGS_KEPT_MAX};
 use holdfast_base::time::Instant;
+use proof::Proof;
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -152,7 +154,8 @@ impl Session {
         let started = repository.setup.clock.now();
         let dedup = Arc::new(Dedup::new(Arc::new(repository.index_for_writing()?)));
         let snapshot = SnapshotId(random()?);
-        let catalogue = Arc::new(setup::open_catalogue(repository, &dedup, &snapshot)?);
+        let proof = Proof::new(repository, note.prove);
+        let catalogue = setup::open_catalogue(repository, &dedup, &snapshot, &proof)?;
         let shared = Arc::new(Shared {
             dedup,
             id_key,
@@ -184,7 +187,7 @@ impl Session {
             state: Mutex::new(state),
             sequencer: None,
             threads: Vec::new(),
-            catalogue,
+            catalogue: Arc::new(catalogue),
         };
         session
             .start_threads(known_path.and_then(|path| KnownWriter::start(&path, started).ok()))?;
@@ -205,7 +208,8 @@ impl Session {
         drop(put);
         for _ in 0..2 {
             let (catalogue, from) = (Arc::clone(&self.catalogue), put_from.clone());
-            self.spawn("put", move |_| catalogue.run(&from));
+            let proof = Proof::new(&self.repository, self.note.prove);
+            self.spawn("put", move |_| catalogue.run(&from, &|pack| proof.of(pack)));
         }
         let sequencer = Sequencer {
             id_key: self.shared.id_key.clone(),
@@ -214,6 +218,7 @@ impl Session {
             references,
             known,
             turn: Arc::clone(&self.shared.turn),
+            prove: self.note.prove,
         };
         let shared = Arc::clone(&self.shared);
         self.sequencer = Some(std::thread::spawn(move || {
@@ -227,7 +232,7 @@ impl Session {
                 Arc::clone(&self.shared),
                 contents.clone(),
                 done.clone(),
-                self.note.level,
+                &self.note,
             )?;
             let from = jobs_from.clone();
             self.spawn("worker", move |_| worker.run(&from));
@@ -258,12 +263,15 @@ impl Session {
             put: put.clone(),
         };
         let (to, from): (Sender<FrameBytes>, Receiver<FrameBytes>) = crossbeam_channel::bounded(2);
+        let prove = self.note.prove;
         self.spawn("packer", move |_| {
             // Proving costs a little, so it waits until there is something to seal.
             let Ok(first) = from.recv() else {
                 return Ok(());
             };
-            setup::prove(packer.sealer.as_ref())?;
+            if prove {
+                proof::prove_encryptor(packer.sealer.as_ref())?;
+            }
             packer.run(first, &from)
         });
         Ok(to)

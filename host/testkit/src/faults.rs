@@ -18,6 +18,8 @@ pub enum Fault {
     /// Half is done: half of the object has its name, half of the bytes come back, half is listed.
     /// What was to be written ends in an error; what was to be read looks like a success.
     Tear,
+    /// All is done, with one byte of it changed, and success is the answer: a store that lies.
+    Flip,
 }
 
 /// What comes after the fault.
@@ -117,12 +119,14 @@ impl FaultStore {
         action: &str,
         whole: impl FnOnce() -> Result<T, StoreError>,
         half: impl FnOnce() -> Result<T, StoreError>,
+        flipped: impl FnOnce() -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         match self.counter.next(|| action.to_owned()) {
             Verdict::Pass => return whole(),
             Verdict::Break(Fault::Fail) => {}
             Verdict::Break(Fault::LoseAnswer) => drop(whole()?),
             Verdict::Break(Fault::Tear) => drop(half()?),
+            Verdict::Break(Fault::Flip) => return flipped(),
         }
         Err(self.error(action))
     }
@@ -135,7 +139,7 @@ impl FaultStore {
         halved: impl FnOnce(T) -> T,
     ) -> Result<T, StoreError> {
         match self.counter.next(|| action.to_owned()) {
-            Verdict::Pass => whole(),
+            Verdict::Pass | Verdict::Break(Fault::Flip) => whole(),
             Verdict::Break(Fault::Tear) => whole().map(halved),
             Verdict::Break(_) => Err(self.error(action)),
         }
@@ -145,6 +149,14 @@ impl FaultStore {
 /// Returns the error of an operation that went wrong.
 fn broken() -> io::Error {
     io::Error::new(io::ErrorKind::ConnectionReset, "the store went away")
+}
+
+fn flip(bytes: &[u8]) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    if let Some(byte) = bytes.last_mut() {
+        *byte ^= 1;
+    }
+    bytes
 }
 
 fn half(mut bytes: Vec<u8>) -> Vec<u8> {
@@ -181,12 +193,13 @@ impl Store for FaultStore {
             &format!("create {name}"),
             || self.inner.create(name, bytes),
             || self.inner.create(name, &bytes[..bytes.len() / 2]),
+            || self.inner.create(name, &flip(bytes)),
         )
     }
 
     fn upload(&self) -> Result<Box<dyn Upload>, StoreError> {
         let start = || self.inner.upload();
-        let inner = self.change("start an upload", start, start)?;
+        let inner = self.change("start an upload", start, start, start)?;
         Ok(Box::new(FaultUpload {
             inner,
             store: Arc::clone(&self.inner),
@@ -205,7 +218,7 @@ impl Store for FaultStore {
 
     fn delete(&self, name: &Name) -> Result<(), StoreError> {
         let delete = || self.inner.delete(name);
-        self.change(&format!("delete {name}"), delete, || Ok(()))
+        self.change(&format!("delete {name}"), delete, || Ok(()), delete)
     }
 }
 
@@ -229,6 +242,10 @@ impl Write for FaultUpload {
             Verdict::Break(Fault::Fail) => {}
             Verdict::Break(Fault::LoseAnswer) => self.inner.write_all(bytes)?,
             Verdict::Break(Fault::Tear) => self.inner.write_all(&bytes[..bytes.len() / 2])?,
+            Verdict::Break(Fault::Flip) => {
+                self.inner.write_all(&flip(bytes))?;
+                return Ok(bytes.len());
+            }
         }
         Err(broken())
     }
@@ -243,7 +260,7 @@ impl Upload for FaultUpload {
         let place = self.store.place();
         let action = format!("commit {name}");
         match self.counter.next(|| action.clone()) {
-            Verdict::Pass => return self.inner.commit(name),
+            Verdict::Pass | Verdict::Break(Fault::Flip) => return self.inner.commit(name),
             Verdict::Break(Fault::Fail) => {}
             Verdict::Break(Fault::LoseAnswer) => {
                 self.inner.commit(name)?;
@@ -304,6 +321,15 @@ mod tests {
             assert!(upload.commit(&name).is_err());
             assert_eq!(inner.get(&name).ok().as_deref(), left);
         }
+    }
+
+    #[test]
+    fn a_store_that_lies_says_nothing_of_it() {
+        let name = Name::new("a/b").unwrap();
+        let (_directory, inner) = local();
+        let store = broken_at(&inner, 1, Fault::Flip, After::Works);
+        store.create(&name, b"1234").unwrap();
+        assert_eq!(inner.get(&name).unwrap(), b"1235");
     }
 
     #[test]

@@ -47,6 +47,13 @@ pub struct StoreConfig {
     /// Who can open it, beside whom `init` names.
     #[serde(default)]
     pub recipients: Vec<String>,
+    /// Whether what a run writes is looked at again before it relies on it.
+    #[serde(default = "yes")]
+    pub prove: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn age() -> Spanned<String> {

@@ -7,6 +7,7 @@
 
 use crate::format::segment::{self, IndexedPack};
 use rustix::fs::{FlockOperation, flock};
+use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -46,6 +47,18 @@ impl Journal {
         line.extend_from_slice(&body);
         self.file.write_all(&line)?;
         self.file.sync_data()
+    }
+
+    /// Takes back the note of a pack that turned out to be damaged.
+    ///
+    /// # Errors
+    /// The cache directory cannot be written to.
+    pub fn strike(&mut self, pack: IndexedPack) -> io::Result<()> {
+        self.note(&IndexedPack {
+            sealed_bytes: 0,
+            frames: Vec::new(),
+            ..pack
+        })
     }
 
     /// Removes the journal: an index segment names everything in it.
@@ -88,7 +101,7 @@ fn take_over(path: &Path) -> Option<Orphan> {
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).ok()?;
     Some(Orphan {
-        packs: decode(&bytes),
+        packs: standing(decode(&bytes)),
         path: path.to_owned(),
         _lock: file,
     })
@@ -111,6 +124,17 @@ fn decode(mut bytes: &[u8]) -> Vec<IndexedPack> {
         }
         bytes = rest;
     }
+    packs
+}
+
+/// Leaves out what was taken back.
+fn standing(mut packs: Vec<IndexedPack>) -> Vec<IndexedPack> {
+    let struck: HashSet<_> = packs
+        .iter()
+        .filter(|pack| pack.sealed_bytes == 0)
+        .map(|pack| pack.id)
+        .collect();
+    packs.retain(|pack| !struck.contains(&pack.id));
     packs
 }
 
@@ -143,6 +167,17 @@ mod tests {
         assert_eq!(found[0].packs, [pack(1), pack(2)]);
         found.remove(0).remove();
         assert!(orphans(cache.path()).is_empty());
+    }
+
+    #[test]
+    fn a_note_that_was_taken_back_is_left_out() {
+        let cache = tempfile::tempdir().unwrap();
+        let mut journal = Journal::start(cache.path(), "a").unwrap();
+        journal.note(&pack(1)).unwrap();
+        journal.note(&pack(2)).unwrap();
+        journal.strike(pack(1)).unwrap();
+        drop(journal);
+        assert_eq!(orphans(cache.path())[0].packs, [pack(2)]);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! only packs that are listed; a snapshot is committed only after its segments. This order is the whole of crash safety.
 
 use super::dedup::Dedup;
-use super::seal::{Recipient, Sealer, seal_bytes};
+use super::seal::{Identity, KeyPair, Recipient, Sealer, open_bytes, seal_bytes};
 use crate::error::RepositoryError;
 use crate::format::pack::Frame;
 use crate::format::segment::{self, IndexedPack, PackKind};
@@ -63,7 +63,7 @@ impl Put {
 pub struct Catalogue {
     store: Arc<dyn Store>,
     sealer: Arc<dyn Sealer>,
-    recipient: String,
+    catalog: KeyPair,
     dedup: Arc<Dedup>,
     cache: Option<PathBuf>,
     pending: Mutex<Pending>,
@@ -83,7 +83,7 @@ impl Catalogue {
     pub fn new(
         store: Arc<dyn Store>,
         sealer: Arc<dyn Sealer>,
-        recipient: String,
+        catalog: KeyPair,
         dedup: Arc<Dedup>,
         cache: Option<PathBuf>,
         journal: Option<Journal>,
@@ -95,7 +95,7 @@ impl Catalogue {
         Self {
             store,
             sealer,
-            recipient,
+            catalog,
             dedup,
             cache,
             pending,
@@ -109,23 +109,31 @@ impl Catalogue {
         self.stored.load(Ordering::Relaxed)
     }
 
-    /// Makes packs durable until no more come.
+    /// Makes packs durable until no more come, and lists those that `proof` finds to be what they should.
     ///
     /// # Errors
-    /// The store failed.
-    pub fn run(&self, packs: &Receiver<Finished>) -> Result<(), RepositoryError> {
+    /// The store failed, or a pack did not come back as it was.
+    pub fn run(
+        &self,
+        packs: &Receiver<Finished>,
+        proof: &dyn Fn(&Arc<IndexedPack>) -> Result<(), RepositoryError>,
+    ) -> Result<(), RepositoryError> {
         while let Ok(finished) = packs.recv() {
-            let pack = IndexedPack {
+            let pack = Arc::new(IndexedPack {
                 id: PackId(*finished.hash.as_bytes()),
                 kind: finished.kind,
                 epoch: finished.epoch,
                 sealed_bytes: finished.bytes,
                 frames: finished.frames,
-            };
+            });
             self.note(&pack);
             finished.upload.commit(&pack_name(&pack.id)?)?;
             self.stored.fetch_add(pack.sealed_bytes, Ordering::Relaxed);
-            self.list(pack)?;
+            if let Err(error) = proof(&pack) {
+                self.strike(Arc::unwrap_or_clone(pack));
+                return Err(error);
+            }
+            self.list(Arc::unwrap_or_clone(pack))?;
         }
         Ok(())
     }
@@ -140,6 +148,17 @@ impl Catalogue {
             // Without the journal a kill costs work, never data.
             tracing::warn!(%error, "the run cannot note its progress in the cache");
             pending.journal = None;
+        }
+    }
+
+    /// Takes a pack out of the journal, so that no later run takes it over.
+    fn strike(&self, pack: IndexedPack) {
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(journal) = &mut pending.journal
+            && journal.strike(pack).is_err()
+            && let Some(journal) = pending.journal.take()
+        {
+            journal.remove();
         }
     }
 
@@ -192,10 +211,13 @@ impl Catalogue {
         pending.chunks = 0;
         let plain = zstd::bulk::compress(&segment::encode(&packs), 3)
             .map_err(|e| RepositoryError::io("compress an index segment", e))?;
-        let recipients = [Recipient::PublicKey(self.recipient.clone())];
-        let sealed = seal_bytes(self.sealer.as_ref(), &recipients, plain)?;
+        let recipients = [Recipient::PublicKey(self.catalog.public_key.clone())];
+        let sealed = seal_bytes(self.sealer.as_ref(), &recipients, plain.clone())?;
         let id = SegmentId(*blake3::hash(&sealed).as_bytes());
-        self.store.create(&segment_name(&id)?, &sealed)?;
+        let name = segment_name(&id)?;
+        self.store.create(&name, &sealed)?;
+        self.prove_segment(&name, &plain)
+            .map_err(|error| error.unproven(&name))?;
         self.stored
             .fetch_add(sealed.len() as u64, Ordering::Relaxed);
         let table = Table::of_packs(&packs, vec![id]).on_disk(self.cache.as_deref());
@@ -206,6 +228,16 @@ impl Catalogue {
         self.dedup
             .indexed(Arc::new(table), parts.map(|part| part.id));
         Ok(())
+    }
+
+    /// Opens a segment again as the store has it: a chunk that it forgot would be lost.
+    fn prove_segment(&self, name: &Name, plain: &[u8]) -> Result<(), RepositoryError> {
+        let identity = [Identity::Key(self.catalog.identity.clone())];
+        let stored = self.store.get(name)?;
+        if open_bytes(self.sealer.as_ref(), &identity, stored)? == plain {
+            return Ok(());
+        }
+        Err(RepositoryError::Renamed)
     }
 }
 

@@ -28,6 +28,9 @@ pub struct RunNote {
     pub tags: Vec<String>,
     /// The compression level.
     pub level: i32,
+    /// Whether what is written is looked at again: frames before they are sealed, the encryptor before
+    /// it is believed, and objects that the key opens after they are stored.
+    pub prove: bool,
 }
 
 /// What is going on, for a progress bar.

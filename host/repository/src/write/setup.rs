@@ -1,11 +1,11 @@
-//! What a run needs before its first entry: what others left, and an encryptor that has proved itself.
+//! What a run needs before its first entry, and what others left.
 
 use super::RunNote;
-use crate::error::RepositoryError;
+use super::proof::Proof;
+use crate::error::{RepositoryError, chain};
 use crate::index::journal::{Journal, orphans};
 use crate::pipeline::dedup::Dedup;
 use crate::pipeline::put::{Catalogue, pack_name};
-use crate::pipeline::seal::{Identity, Recipient, SealError, Sealer, open_bytes, seal_bytes};
 use crate::repository::Repository;
 use holdfast_base::id::SnapshotId;
 use std::sync::Arc;
@@ -22,6 +22,7 @@ pub(super) fn open_catalogue(
     repository: &Repository,
     dedup: &Arc<Dedup>,
     snapshot: &SnapshotId,
+    proof: &Proof,
 ) -> Result<Catalogue, RepositoryError> {
     let setup = &repository.setup;
     let journal = setup.cache.as_ref().and_then(|cache| {
@@ -33,7 +34,7 @@ pub(super) fn open_catalogue(
     let catalogue = Catalogue::new(
         Arc::clone(&setup.store),
         Arc::clone(&setup.sealer),
-        repository.key.catalog.public_key.clone(),
+        repository.key.catalog.clone(),
         Arc::clone(dedup),
         setup.cache.clone(),
         journal,
@@ -48,32 +49,22 @@ pub(super) fn open_catalogue(
                 None => true,
             };
             let is_stored = setup.store.size(&pack_name(&pack.id)?).ok() == Some(pack.sealed_bytes);
-            if !is_listed && is_stored {
-                catalogue.note(pack);
-                catalogue.list(pack.clone())?;
+            if is_listed || !is_stored {
+                continue;
+            }
+            let pack = Arc::new(pack.clone());
+            match proof.of(&pack) {
+                Ok(()) => {
+                    catalogue.note(&pack);
+                    catalogue.list(Arc::unwrap_or_clone(pack))?;
+                }
+                Err(error) => {
+                    tracing::warn!(error = chain(&error), "what a dead run stored is not used")
+                }
             }
         }
         catalogue.flush()?;
         orphan.remove();
     }
     Ok(catalogue)
-}
-
-/// Lets the encryptor show on a throwaway key that what it seals can be opened again.
-pub(super) fn prove(sealer: &dyn Sealer) -> Result<(), RepositoryError> {
-    const SAMPLE: &[u8] = b"what is sealed can be opened";
-    let pair = sealer.generate()?;
-    let sealed = seal_bytes(
-        sealer,
-        &[Recipient::PublicKey(pair.public_key)],
-        SAMPLE.to_vec(),
-    )?;
-    let opened = open_bytes(sealer, &[Identity::Key(pair.identity)], sealed.clone())?;
-    if opened == SAMPLE && !sealed.windows(SAMPLE.len()).any(|window| window == SAMPLE) {
-        return Ok(());
-    }
-    Err(SealError::Encryptor {
-        detail: "what it sealed does not open again".into(),
-    }
-    .into())
 }

@@ -2,7 +2,7 @@
 
 use super::found::{changed_under_reader, opened, unreadable};
 use super::stream::CutChunks;
-use super::{Job, Pending, Shared, without_content};
+use super::{Job, Pending, RunNote, Shared, without_content};
 use crate::error::RepositoryError;
 use crate::format::item::Item;
 use crate::keys::Domain;
@@ -33,10 +33,10 @@ impl Worker {
         shared: Arc<Shared>,
         packers: [Sender<FrameBytes>; 2],
         done: Sender<Finished>,
-        level: i32,
+        note: &RunNote,
     ) -> Result<Self, RepositoryError> {
-        let check = Some((shared.id_key.clone(), Domain::Content));
-        let compressor = Compressor::new(level, FRAME_TARGET, check)?;
+        let check = note.prove.then(|| (shared.id_key.clone(), Domain::Content));
+        let compressor = Compressor::new(note.level, FRAME_TARGET, check)?;
         let dice = u64::from_le_bytes(crate::repository::random()?) | 1;
         Ok(Self {
             shared,

@@ -118,12 +118,21 @@ pub(crate) fn scratch() -> tempfile::TempDir {
 
 /// Begins a run.
 pub(crate) fn begin(repository: &Arc<Repository>) -> Result<Session, RepositoryError> {
+    begin_with(repository, true)
+}
+
+/// Begins a run that proves what it writes, or does not.
+pub(crate) fn begin_with(
+    repository: &Arc<Repository>,
+    prove: bool,
+) -> Result<Session, RepositoryError> {
     let note = RunNote {
         job: "test".into(),
         host: "here".into(),
         source: SourceNote::default(),
         tags: vec![],
         level: 3,
+        prove,
     };
     Session::begin(repository, note, &Cancel::new(), Arc::new(Gauge::default()))
 }

@@ -1,0 +1,57 @@
+//! Proof that what a run writes can be read: nothing is listed before.
+//!
+//! - The encryptor shows on a throwaway key that what it seals can be opened again, before it is
+//!   believed with anything.
+//! - A pack that the run's key opens is opened again as the store has it: a catalog's always, content
+//!   where the run holds a reading key.
+
+use crate::check::PackCheck;
+use crate::error::RepositoryError;
+use crate::format::segment::IndexedPack;
+use crate::pipeline::put::pack_name;
+use crate::pipeline::seal::{Identity, Recipient, SealError, Sealer, open_bytes, seal_bytes};
+use crate::repository::Repository;
+use std::sync::Arc;
+
+/// Opens stored packs again, unless that is switched off.
+pub(super) struct Proof(Option<PackCheck>);
+
+impl Proof {
+    pub(super) fn new(repository: &Arc<Repository>, is_wanted: bool) -> Self {
+        Self(is_wanted.then(|| PackCheck::new(repository)))
+    }
+
+    /// Opens a stored pack again, where the key does.
+    ///
+    /// # Errors
+    /// It does not come back as it was.
+    pub(super) fn of(&self, pack: &Arc<IndexedPack>) -> Result<(), RepositoryError> {
+        match &self.0 {
+            Some(check) if check.can_open(pack) => {
+                let name = pack_name(&pack.id)?;
+                check.check(pack).map_err(|error| error.unproven(&name))?;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Lets the encryptor show on a throwaway key that what it seals can be opened again.
+pub(super) fn prove_encryptor(sealer: &dyn Sealer) -> Result<(), RepositoryError> {
+    const SAMPLE: &[u8] = b"what is sealed can be opened";
+    let pair = sealer.generate()?;
+    let sealed = seal_bytes(
+        sealer,
+        &[Recipient::PublicKey(pair.public_key)],
+        SAMPLE.to_vec(),
+    )?;
+    let opened = open_bytes(sealer, &[Identity::Key(pair.identity)], sealed.clone())?;
+    if opened == SAMPLE && !sealed.windows(SAMPLE.len()).any(|window| window == SAMPLE) {
+        return Ok(());
+    }
+    Err(SealError::Encryptor {
+        detail: "what it sealed does not open again".into(),
+    }
+    .into())
+}
