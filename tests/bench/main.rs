@@ -42,7 +42,7 @@ fn the_benchmark_runs_from_data_to_report() {
     let mut own = program.to_vec();
     let (own_work, own_table) = (at("own"), at("own.tsv"));
     own.extend([
-        "--work", &own_work, "--out", &own_table, "--scale", "0.0001",
+        "--data", &data, "--work", &own_work, "--out", &own_table, "--scale", "0.0001",
     ]);
     python("own.py", &own);
     let report = python("report.py", &[&table, &own_table]);

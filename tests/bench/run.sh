@@ -25,7 +25,7 @@ holdfast=(--holdfast "$CARGO_TARGET_DIR/release/holdfast" --plugins "$HOLDFAST_P
 python3 tests/bench/compare.py "${holdfast[@]}" --data "$bench/data" --work "$bench/work" \
     --out "$bench/results.tsv" --rounds "$rounds"
 rm -rf "$bench/work"
-python3 tests/bench/own.py "${holdfast[@]}" --work "$bench/work" --out "$bench/own.tsv" --scale "$scale"
+python3 tests/bench/own.py "${holdfast[@]}" --data "$bench/data" --work "$bench/work" --out "$bench/own.tsv" --scale "$scale"
 rm -rf "$bench/work"
 cargo test --quiet --release --package holdfast-sandbox --test speed -- \
     --ignored --nocapture --test-threads 1 |
