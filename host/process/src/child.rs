@@ -7,19 +7,15 @@
 //!   its pipes, and ends when it next uses them. Since the kernel may close the pipes a moment
 //!   before it kills, a command that takes the end of its input for its completeness can be fooled
 //!   by that, and by that only.
-//! - A signal is only sent while the process is ours: once reaped, its number may be another's.
 
+use crate::group::{Group, Wake, lock};
 use crate::keeper::Keeper;
-use crate::pipe::{ChildStdin, ChildStdout, HELD_OPEN_MAX, Wake};
+use crate::pipe::{ChildStdin, ChildStdout, HELD_OPEN_MAX};
 use crate::stderr::{OnLine, Tail};
-use holdfast_base::cancel::Reason;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group};
 use std::io;
-use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ChildStderr, ChildStdin as RawStdin, ChildStdout as RawStdout};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 
 /// How a command ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,78 +61,6 @@ impl std::fmt::Display for ExitStatus {
     }
 }
 
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A command and everything in its process group.
-pub(crate) struct Group {
-    pub(crate) program: String,
-    pub(crate) wake: Wake,
-    /// Tells the end of the command; none where the kernel has no such descriptors.
-    pub(crate) pidfd: Option<OwnedFd>,
-    id: Pid,
-    /// None once it was reaped.
-    process: Mutex<Option<std::process::Child>>,
-}
-
-impl Group {
-    fn signal(&self, signal: Signal) {
-        if lock(&self.process).is_some() {
-            let _ = kill_process_group(self.id, signal);
-        }
-    }
-
-    pub(crate) fn kill(&self) {
-        self.signal(Signal::KILL);
-    }
-
-    /// Does what the job's end demands. Called while others wait for the flag: does not block.
-    fn stop(&self) {
-        match self.wake.cancel.reason() {
-            Some(Reason::Interrupted | Reason::Deadline) => self.signal(Signal::TERM),
-            Some(Reason::Failed) => self.kill(),
-            None => {}
-        }
-    }
-
-    /// Returns whether the command has ended, without waiting.
-    pub(crate) fn has_ended(&self) -> bool {
-        let Some(pidfd) = &self.pidfd else {
-            return false;
-        };
-        let mut fds = [PollFd::new(pidfd, PollFlags::IN)];
-        let at_once = Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
-        poll(&mut fds, Some(&at_once)).is_ok_and(|ready| ready > 0)
-    }
-
-    /// Waits without reaping and without holding the lock, so that a cancel can still kill.
-    fn wait_for_end(&self) -> io::Result<()> {
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-        loop {
-            match rustix::process::waitid(WaitId::Pid(self.id), options) {
-                Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
-                Ok(_) => return Ok(()),
-            }
-        }
-    }
-
-    /// Kills what is left of the group, and takes the command's status.
-    fn reap(&self) -> io::Result<std::process::ExitStatus> {
-        let mut process = lock(&self.process);
-        // As long as the command is not reaped, the number of its group is its own.
-        let _ = kill_process_group(self.id, Signal::KILL);
-        let taken = || io::Error::other("the command was already taken away");
-        let status = process.as_mut().ok_or_else(taken)?.wait()?;
-        *process = None;
-        Ok(status)
-    }
-}
-
 /// A command that runs.
 pub struct Child {
     group: Arc<Group>,
@@ -152,28 +76,12 @@ pub(crate) type Streams = (Option<RawStdin>, Option<RawStdout>, Option<ChildStde
 impl Child {
     pub(crate) fn new(
         program: String,
-        mut process: std::process::Child,
+        process: std::process::Child,
         streams: Streams,
         wake: Wake,
         on_line: Option<OnLine>,
     ) -> io::Result<Self> {
-        let Some(id) = i32::try_from(process.id()).ok().and_then(Pid::from_raw) else {
-            let _ = process.kill();
-            return Err(io::Error::other("the command has no process id"));
-        };
-        let group = Arc::new(Group {
-            program,
-            pidfd: rustix::process::pidfd_open(id, rustix::process::PidfdFlags::empty()).ok(),
-            wake,
-            id,
-            process: Mutex::new(Some(process)),
-        });
-        let living = Arc::downgrade(&group);
-        group.wake.cancel.clone().on_raise(move || {
-            if let Some(group) = living.upgrade() {
-                group.stop();
-            }
-        });
+        let group = Group::new(program, process, wake)?;
         let (stdin, stdout, stderr) = streams;
         let tail = Arc::new(Mutex::new(Tail::default()));
         let (to, drained) = mpsc::channel();
@@ -205,7 +113,7 @@ impl Child {
     /// Returns the process id, which is also that of its group and session.
     #[must_use]
     pub fn id(&self) -> i32 {
-        self.group.id.as_raw_nonzero().get()
+        self.group.number()
     }
 
     /// Returns the writer to its standard input, once.

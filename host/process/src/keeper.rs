@@ -3,7 +3,7 @@
 //! - It drains standard error, so that the command never waits for that.
 //! - After a cancel that asks the command to end, it kills what has not ended in time.
 
-use crate::child::{Group, lock};
+use crate::group::{Group, lock};
 use crate::pipe::{HELD_OPEN_MAX, timespec, unblock};
 use crate::stderr::{Lines, OnLine, Tail};
 use rustix::event::{PollFd, PollFlags, poll};

@@ -4,6 +4,8 @@
 pub mod child;
 /// What is run, and with what.
 pub mod command;
+/// A command and all that it started: what its streams and its keeper share.
+mod group;
 /// The thread that stays with a command until it has ended.
 mod keeper;
 /// What a command may reach of the file system.
@@ -21,8 +23,9 @@ pub use child::{Child, ExitStatus};
 pub use command::{
     Command, LandlockRules, ResolveError, ResourceLimits, SecretFile, resolve, resolve_in,
 };
+pub use group::Cancelled;
 pub use landlock::has_landlock;
-pub use pipe::{Cancelled, ChildStdin, ChildStdout, HELD_OPEN_MAX, HeldOpen};
+pub use pipe::{ChildStdin, ChildStdout, HELD_OPEN_MAX, HeldOpen};
 pub use spawn::SpawnError;
 pub use stderr::OnLine;
 pub use user::find_user;

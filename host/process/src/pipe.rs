@@ -6,13 +6,12 @@
 //!   error after a while, and not an end: what is there may be a piece.
 //! - A cancelled command is killed before its input closes: to it, that would look like the end.
 
-use crate::child::Group;
-use holdfast_base::cancel::{Cancel, Reason};
-use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use crate::group::Group;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::process::{ChildStdin as RawStdin, ChildStdout as RawStdout};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,15 +25,6 @@ pub const HELD_OPEN_MAX: Duration = Duration::from_secs(5);
 /// While data flows, the end of the command is looked for after each of these.
 const LOOK_EVERY_BYTES: u64 = 4 << 20;
 
-/// The work was cancelled while a command ran.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the command was stopped, since the job {}", match .0 {
-    Reason::Interrupted => "was interrupted",
-    Reason::Deadline => "ran out of time",
-    Reason::Failed => "failed elsewhere",
-})]
-pub struct Cancelled(pub Reason);
-
 /// The command has ended, and something that it started keeps one of its streams open.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -46,36 +36,6 @@ pub struct HeldOpen {
     pub program: String,
     /// Which stream.
     pub stream: &'static str,
-}
-
-/// Wakes who waits when the job ends.
-pub(crate) struct Wake {
-    pub(crate) event: Arc<OwnedFd>,
-    pub(crate) cancel: Cancel,
-}
-
-impl Wake {
-    pub(crate) fn new(cancel: &Cancel) -> io::Result<Self> {
-        let event = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
-        // The flag may outlive many commands: it must not keep their descriptors.
-        let hook = Arc::downgrade(&event);
-        cancel.on_raise(move || {
-            if let Some(event) = hook.upgrade() {
-                let _ = rustix::io::write(&*event, &1_u64.to_ne_bytes());
-            }
-        });
-        Ok(Self {
-            event,
-            cancel: cancel.clone(),
-        })
-    }
-
-    pub(crate) fn check(&self) -> io::Result<()> {
-        match self.cancel.reason() {
-            Some(reason) => Err(io::Error::other(Cancelled(reason))),
-            None => Ok(()),
-        }
-    }
 }
 
 /// Waits for a stream of a command.

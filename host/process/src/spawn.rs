@@ -7,8 +7,9 @@ mod child_side;
 
 use crate::child::Child;
 use crate::command::{Command, ResourceLimits, SEARCH_PATH};
+use crate::group::Wake;
 use crate::landlock;
-use crate::pipe::{Wake, enlarge, unblock};
+use crate::pipe::{enlarge, unblock};
 use child_side::Confinement;
 use holdfast_base::cancel::Cancel;
 use rustix::fs::{Gid, MemfdFlags, Mode, SealFlags, Uid};
