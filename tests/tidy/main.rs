@@ -173,8 +173,13 @@ fn every_exit_code_is_in_the_operator_guide() {
 }
 
 #[test]
-fn tests_that_the_threat_model_names_exist() {
-    let model = std::fs::read_to_string(root().join("docs/threat-model.md")).unwrap();
+fn tests_that_documents_name_exist() {
+    all_named_tests_exist("docs/threat-model.md");
+    all_named_tests_exist("tests/hostile/README.md");
+}
+
+fn all_named_tests_exist(document: &str) {
+    let model = std::fs::read_to_string(root().join(document)).unwrap();
     let named: Vec<&str> = model
         .split('`')
         .skip(1)

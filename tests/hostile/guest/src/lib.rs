@@ -1,6 +1,7 @@
 //! A source that misbehaves on purpose, in whichever way its setting says.
 
 use holdfast_sdk::host::process::{self, Command};
+use holdfast_sdk::host::streams::Writer;
 use holdfast_sdk::host::{log, net, random, secrets, state, trees};
 use holdfast_sdk::prelude::*;
 
@@ -25,6 +26,23 @@ fn entry(draft: &Draft, name: &[u8]) -> Result<(), Failure> {
 }
 
 impl Hostile {
+    /// Uses an entry's writer after its end, which the types forbid and a handle's number does not.
+    fn forge(&self, draft: &Draft) -> Result<(), Failure> {
+        let writer = draft.create(b"entry", &[])?;
+        let twin = unsafe { Writer::from_handle(writer.handle()) };
+        writer.write(b"content")?;
+        match self.how.as_str() {
+            "close-twice" => drop(writer),
+            _ => drop(writer.commit()?),
+        }
+        match self.how.as_str() {
+            "close-twice" => drop(twin),
+            "write-after-end" => twin.write(b"more")?,
+            _ => drop(twin.commit()?),
+        }
+        Ok(())
+    }
+
     /// Tries to reach what was not granted; success is what must not happen.
     fn reach(&self) -> Result<(), Failure> {
         let command = |program: &str| Command {
@@ -70,6 +88,23 @@ impl Source for Hostile {
             "panic" => {
                 draft.create(b"half", &[])?.write(b"some of it")?;
                 panic!("on purpose");
+            }
+            "trap" => {
+                draft.create(b"half", &[])?.write(b"some of it")?;
+                core::arch::wasm32::unreachable();
+            }
+            "close-twice" | "write-after-end" | "finish-twice" => self.forge(draft)?,
+            "list-lies" => {
+                let writer = draft.create(b"lie", &[])?;
+                // A list that begins in the guest's memory and ends far outside of it.
+                let lie = unsafe { std::slice::from_raw_parts(8 as *const u8, i32::MAX as usize) };
+                writer.write(lie)?;
+            }
+            "size-lies" => {
+                let claims = [("size".into(), "1099511627776".into())];
+                let writer = draft.create(b"lie", &claims)?;
+                writer.write(b"four")?;
+                writer.commit()?;
             }
             "unfinished" => {
                 let writer = draft.create(b"half", &[])?;
