@@ -2,12 +2,13 @@
 //!
 //! - Nothing outside of the directory is ever touched: every step goes through descriptors, and
 //!   symbolic links below it are not followed, whoever planted them.
-//! - What stands there is not replaced, unless overwriting was asked for; then it is removed first,
-//!   never written through.
+//! - What stands there is not replaced, unless overwriting was asked for; then it stays until what
+//!   replaces it is whole, and is never written through.
 //! - A restore that was killed goes on when it is run again: see `standing`.
 //! - A link is made only to a file that this restore, or an earlier run of it, completed.
 
 mod opened;
+mod replaced;
 mod standing;
 mod written;
 
@@ -15,6 +16,7 @@ use holdfast_base::entry::{Entry, EntryKind, EntryPath, Ownership, RestoreTarget
 use holdfast_base::time::Instant;
 use holdfast_direct::PositionedFile;
 use opened::{Directories, Opened, lock};
+use replaced::{Place, beside, replace};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use standing::{BEGUN, BEGUN_DIRECTORY, is_adopted, is_begun, is_complete, kind, look, taken};
@@ -30,7 +32,7 @@ use written::{Common, Handed, Notes, WrittenFile};
 /// How entries are written.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ExtractOptions {
-    /// Whether what stands in the way is removed.
+    /// Whether what stands in the way is replaced.
     pub overwrite: bool,
 }
 
@@ -50,9 +52,9 @@ pub struct Extractor {
     pending: Mutex<Vec<Pending>>,
     /// Directories that were made only because something lies in them.
     made_for_others: Mutex<HashSet<Vec<u8>>>,
-    /// Files that could not be started, by the hash of their paths: no link may be made to what
-    /// stands in their places.
-    refused: Mutex<HashSet<u64>>,
+    /// Files that are not restored, or not yet, by the hash of their paths: no link may be made to
+    /// what stands in their places.
+    absent: Arc<Mutex<HashSet<u64>>>,
     hasher: RandomState,
 }
 
@@ -76,7 +78,7 @@ impl Extractor {
             common: Arc::new(common),
             pending: Mutex::default(),
             made_for_others: Mutex::default(),
-            refused: Mutex::default(),
+            absent: Arc::default(),
             hasher: RandomState::new(),
         })
     }
@@ -122,13 +124,22 @@ impl Extractor {
         })
     }
 
-    /// Removes what stands there, if that was asked for.
-    fn clear(&self, parent: &OwnedFd, name: &[u8]) -> io::Result<()> {
-        if self.options.overwrite {
-            standing::remove(parent, name)
-        } else {
-            Err(taken())
+    /// Replaces what stands there, if that was asked for.
+    fn replace(
+        &self,
+        parent: &OwnedFd,
+        name: &[u8],
+        make: impl Fn(&OwnedFd, &[u8]) -> Result<(), Errno>,
+    ) -> io::Result<()> {
+        if !self.options.overwrite {
+            return Err(taken());
         }
+        let make = |parent: &OwnedFd, name: &[u8]| Ok(make(parent, name)?);
+        if is_directory(parent, name)? {
+            standing::remove(parent, name)?;
+            return make(parent, name);
+        }
+        replace(parent, name, make)
     }
 
     fn make_directory(&self, entry: &Entry) -> io::Result<()> {
@@ -165,7 +176,11 @@ impl Extractor {
         let name = entry.path.name();
         let there = look(parent, name)?;
         let Some(stat) = there.filter(|stat| kind(stat).is_dir()) else {
-            self.clear(parent, name)?;
+            // A directory cannot take the place of something else in one step.
+            if !self.options.overwrite {
+                return Err(taken());
+            }
+            standing::remove(parent, name)?;
             rustix::fs::mkdirat(parent, name, mode)?;
             return Ok(true);
         };
@@ -180,26 +195,23 @@ impl Extractor {
         &self,
         entry: &Entry,
         is_same: impl Fn(&OwnedFd, &Stat) -> bool,
-        make: impl Fn(&OwnedFd) -> Result<(), Errno>,
+        make: impl Fn(&OwnedFd, &[u8]) -> Result<(), Errno>,
     ) -> io::Result<()> {
         let parent = self.parent(&entry.path)?;
         let name = entry.path.name();
-        match make(&parent.fd) {
+        match make(&parent.fd, name) {
             Ok(()) => {}
             Err(Errno::EXIST) => match look(&parent.fd, name)? {
                 // The same link: its own owner and time give nobody anything.
                 Some(stat) if is_same(&parent.fd, &stat) && kind(&stat).is_symlink() => {}
                 Some(stat) if is_begun(&stat, entry, None, self.common.own.0) => {
                     standing::remove(&parent.fd, name)?;
-                    make(&parent.fd)?;
+                    make(&parent.fd, name)?;
                 }
                 Some(stat) if is_same(&parent.fd, &stat) && !self.options.overwrite => {
                     return Ok(());
                 }
-                _ => {
-                    self.clear(&parent.fd, name)?;
-                    make(&parent.fd)?;
-                }
+                _ => self.replace(&parent.fd, name, make)?,
             },
             Err(error) => return Err(error.into()),
         }
@@ -213,8 +225,8 @@ impl Extractor {
             Some(_) => BEGUN,
             None => Mode::RUSR | Mode::WUSR,
         };
-        let made = self.make_special(entry, is_same, |parent| {
-            rustix::fs::mknodat(parent, entry.path.name(), node, mode, device)
+        let made = self.make_special(entry, is_same, |parent, name| {
+            rustix::fs::mknodat(parent, name, node, mode, device)
         });
         let is_device = node != FileType::Fifo;
         made.map_err(|error| match error.kind() {
@@ -232,7 +244,7 @@ impl Extractor {
             rustix::fs::readlinkat(parent, name, Vec::new())
                 .is_ok_and(|there| there.as_bytes() == target)
         };
-        self.make_special(entry, is_same, |parent| {
+        self.make_special(entry, is_same, |parent, name| {
             rustix::fs::symlinkat(target, parent, name)
         })
     }
@@ -241,36 +253,43 @@ impl Extractor {
         let from = self.parent(target)?;
         let parent = self.parent(&entry.path)?;
         let (first, name) = (target.name(), entry.path.name());
-        let is_refused = lock(&self.refused).contains(&self.hasher.hash_one(target.as_bytes()));
+        let is_absent = lock(&self.absent).contains(&self.hasher.hash_one(target.as_bytes()));
         let there = look(&from.fd, first)?;
         let is_whole = |stat: &Stat| stat.st_mode & 0o7777 != BEGUN.as_raw_mode();
-        let Some(stat) = there.filter(|stat| is_whole(stat) && !is_refused) else {
+        let Some(stat) = there.filter(|stat| is_whole(stat) && !is_absent) else {
             let message = format!("`{target}`, of which it is another name, was not restored");
             return Err(io::Error::new(io::ErrorKind::NotFound, message));
         };
-        let link = || rustix::fs::linkat(&from.fd, first, &parent.fd, name, AtFlags::empty());
-        match link() {
+        let link = |parent: &OwnedFd, name: &[u8]| {
+            rustix::fs::linkat(&from.fd, first, parent, name, AtFlags::empty())
+        };
+        match link(&parent.fd, name) {
             Ok(()) => Ok(()),
             Err(Errno::EXIST) => {
                 let is_it = |it: &Stat| (it.st_dev, it.st_ino) == (stat.st_dev, stat.st_ino);
                 if look(&parent.fd, name)?.is_some_and(|it| is_it(&it)) {
                     return Ok(());
                 }
-                self.clear(&parent.fd, name)?;
-                Ok(link()?)
+                self.replace(&parent.fd, name, link)
             }
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Creates the file of an entry; none if it is complete.
-    fn create(&self, parent: &OwnedFd, entry: &Entry, size: u64) -> io::Result<Option<OwnedFd>> {
+    /// Creates the file of an entry, and says whose place it takes later; none if it is complete.
+    fn create(
+        &self,
+        parent: &Arc<Opened>,
+        entry: &Entry,
+        size: u64,
+    ) -> io::Result<Option<(OwnedFd, Option<Place>)>> {
+        let (opened, parent) = (parent, &parent.fd);
         let name = entry.path.name();
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let create = || rustix::fs::openat(parent, name, flags, BEGUN);
-        match create() {
-            Ok(fd) => return Ok(Some(fd)),
+        let create = |name: &[u8]| rustix::fs::openat(parent, name, flags, BEGUN);
+        match create(name) {
+            Ok(fd) => return Ok(Some((fd, None))),
             Err(Errno::EXIST) => {}
             Err(error) => return Err(error.into()),
         }
@@ -280,9 +299,27 @@ impl Extractor {
                 standing::remove(parent, name)?;
             }
             Some(stat) if is_complete(&stat, entry, size, strictly) => return Ok(None),
-            _ => self.clear(parent, name)?,
+            _ if !self.options.overwrite => return Err(taken()),
+            _ if is_directory(parent, name)? => standing::remove(parent, name)?,
+            _ => {
+                standing::remove(parent, &beside(name))?;
+                let fd = create(&beside(name))?;
+                return Ok(Some((fd, Some(self.place(opened, entry)))));
+            }
         }
-        Ok(Some(create()?))
+        Ok(Some((create(name)?, None)))
+    }
+
+    /// Notes that a file takes its place only when it is whole.
+    fn place(&self, parent: &Arc<Opened>, entry: &Entry) -> Place {
+        let hash = self.hasher.hash_one(entry.path.as_bytes());
+        lock(&self.absent).insert(hash);
+        Place {
+            parent: Arc::clone(parent),
+            name: entry.path.name().to_vec(),
+            absent: (Arc::clone(&self.absent), hash),
+            is_taken: false,
+        }
     }
 
     fn set_directory(&self, pending: &Pending) -> io::Result<()> {
@@ -300,6 +337,11 @@ impl Extractor {
         };
         set().map_err(|e| io::Error::new(e.kind(), format!("`{path}`: {e}")))
     }
+}
+
+/// Returns whether a directory stands there.
+fn is_directory(parent: &OwnedFd, name: &[u8]) -> io::Result<bool> {
+    Ok(look(parent, name)?.is_some_and(|stat| kind(&stat).is_dir()))
 }
 
 impl RestoreTarget for Extractor {
@@ -322,7 +364,7 @@ impl RestoreTarget for Extractor {
     fn start(&self, entry: &Entry, size: u64) -> io::Result<Option<Box<dyn TargetFile>>> {
         let start = || -> io::Result<Option<Box<dyn TargetFile>>> {
             let parent = self.parent(&entry.path)?;
-            let Some(fd) = self.create(&parent.fd, entry, size)? else {
+            let Some((fd, place)) = self.create(&parent, entry, size)? else {
                 return Ok(None);
             };
             let has_holes =
@@ -338,11 +380,12 @@ impl RestoreTarget for Extractor {
                 file: PositionedFile::new(File::from(fd), size),
                 handed,
                 common: Arc::clone(&self.common),
+                place: place.map(Mutex::new),
             })))
         };
         start().inspect_err(|_| {
             let hash = self.hasher.hash_one(entry.path.as_bytes());
-            lock(&self.refused).insert(hash);
+            lock(&self.absent).insert(hash);
         })
     }
 

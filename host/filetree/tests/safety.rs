@@ -199,6 +199,34 @@ fn overwriting_unlinks_first_and_never_removes_a_directory_with_something_in_it(
 }
 
 #[test]
+fn what_is_replaced_stays_until_what_comes_is_whole() {
+    let (_place, [from, to, _]) = places();
+    std::fs::write(from.join("a"), b"new").unwrap();
+    std::fs::hard_link(from.join("a"), from.join("b")).unwrap();
+    std::fs::create_dir(&to).unwrap();
+    std::fs::write(to.join("a"), b"old and longer").unwrap();
+    let (first, link) = {
+        let mut entries = walk(&from, WalkOptions::default()).0.into_iter();
+        (entries.next().unwrap().0, entries.next().unwrap().0)
+    };
+    let overwrite = ExtractOptions { overwrite: true };
+    let target = Extractor::new(&to, overwrite).unwrap();
+    let begun = target.start(&first, 3).unwrap().unwrap();
+    begun.write_at(0, b"ne").unwrap();
+    // Its content turned out to be damaged.
+    drop(begun);
+    assert!(target.make(&link).is_err());
+    target.finish().unwrap();
+    assert_eq!(std::fs::read(to.join("a")).unwrap(), b"old and longer");
+    assert_eq!(std::fs::read_dir(&to).unwrap().count(), 1);
+    // A killed restore leaves what it had begun; the next one takes it away.
+    std::mem::forget(target.start(&first, 3).unwrap());
+    assert_eq!(std::fs::read_dir(&to).unwrap().count(), 2);
+    copy(&from, &to, overwrite).unwrap();
+    assert_equal(&from, &to);
+}
+
+#[test]
 fn overwriting_sets_mode_and_owner_of_a_file_whose_content_is_right() {
     let (_place, [from, to, _]) = places();
     std::fs::write(from.join("file"), b"x").unwrap();

@@ -12,7 +12,7 @@
 //! | the mark, and the owner is us or the entry's | begun: made again |
 //! | the sticky bit that the entry lacks, and its size and time | begun, but for the last step: made again |
 //! | a file with the entry's size and time | complete: left |
-//! | anything else | foreign: refused, or with `overwrite` removed |
+//! | anything else | foreign: refused, or with `overwrite` replaced once what comes is whole |
 
 use holdfast_base::entry::Entry;
 use holdfast_base::time::Instant;

@@ -5,6 +5,7 @@
 //! the directory handed on and the entry did not have is taken away.
 
 use super::opened::{Opened, lock};
+use super::replaced::Place;
 use crate::xattr;
 use holdfast_base::entry::{Entry, EntryPath, Ownership, TargetFile};
 use holdfast_base::limits::WARNINGS_KEPT_MAX;
@@ -169,6 +170,8 @@ pub(super) struct WrittenFile {
     pub(super) file: PositionedFile,
     pub(super) handed: Handed,
     pub(super) common: Arc<Common>,
+    /// The place that it takes when it is whole, where something stands there.
+    pub(super) place: Option<Mutex<Place>>,
 }
 
 impl TargetFile for WrittenFile {
@@ -190,6 +193,9 @@ impl TargetFile for WrittenFile {
             ownership,
             entry.modified,
             self.handed,
-        )
+        )?;
+        self.place
+            .as_ref()
+            .map_or(Ok(()), |place| lock(place).take())
     }
 }
