@@ -513,7 +513,7 @@ mod tests {
         assert!(
             error
                 .to_string()
-                .starts_with("holdfast.toml:4:1: unknown field `sorce`"),
+                .starts_with("holdfast.toml:4:1: unknown key `sorce`"),
             "{error}"
         );
         assert_eq!(error.hints()[0].0, "Did you mean `source`?");
