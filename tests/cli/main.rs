@@ -89,6 +89,21 @@ fn installing_asks_first_and_without_a_yes_installs_nothing() {
 }
 
 #[test]
+fn plugins_that_are_installed_at_once_are_all_there() {
+    let world = World::new();
+    let names = ["age", "archive-check", "command", "files"];
+    let started = names.map(|name| {
+        let file = holdfast_tests::plugin(name);
+        world.start(&["plugin", "install", file.to_str().unwrap(), "--yes"])
+    });
+    for child in started {
+        assert!(child.wait_with_output().unwrap().status.success());
+    }
+    let listed = world.run(&["plugin", "list"]).expect(0).stdout;
+    assert!(names.iter().all(|name| listed.contains(name)), "{listed}");
+}
+
+#[test]
 fn snapshots_can_be_listed_shown_searched_and_compared() {
     let world = World::ready(TREE, &["files"]);
     world.write("tree/a.txt", "one");

@@ -10,6 +10,7 @@ use holdfast_sandbox::component::{self, Inspection};
 use holdfast_sandbox::grant::Grant;
 use holdfast_sandbox::manifest::{PluginKind, closest};
 use holdfast_sandbox::{ComponentError, Plugin, Sandbox, SandboxConfig};
+use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -91,6 +92,20 @@ impl Plugins {
         })
     }
 
+    /// Reads the lock file to change it; nobody else changes it while the file that comes with it is open.
+    fn read_to_change(&self) -> Result<(LockFile, std::fs::File), JobError> {
+        let directory = &self.places.plugins;
+        let open = || {
+            std::fs::create_dir_all(directory)?;
+            let held = std::fs::File::open(directory)?;
+            flock(&held, FlockOperation::LockExclusive)?;
+            Ok(held)
+        };
+        let action = format!("lock `{}`", directory.display());
+        let held = open().map_err(JobError::io(action))?;
+        Ok((self.read()?, held))
+    }
+
     fn write(&self, lock: &LockFile) -> Result<(), JobError> {
         let path = self.places.lock_file();
         let shown = path.display().to_string();
@@ -141,7 +156,7 @@ impl Plugins {
             kinds: inspection.kinds.clone(),
             grant,
         };
-        let mut lock = self.read()?;
+        let (mut lock, _held) = self.read_to_change()?;
         lock.plugin.retain(|held| held.name != installed.name);
         lock.plugin.push(installed.clone());
         lock.plugin.sort_by(|a, b| a.name.cmp(&b.name));
@@ -164,7 +179,7 @@ impl Plugins {
     /// # Errors
     /// It is not installed, or the lock file cannot be written.
     pub fn grant(&self, name: &str, grant: Grant) -> Result<Installed, JobError> {
-        let mut lock = self.read()?;
+        let (mut lock, _held) = self.read_to_change()?;
         let at = lock.plugin.iter().position(|plugin| plugin.name == name);
         let at = at.ok_or_else(|| not_installed(name, &lock))?;
         lock.plugin[at].grant = grant;
@@ -177,7 +192,7 @@ impl Plugins {
     /// # Errors
     /// It is not installed.
     pub fn remove(&self, name: &str) -> Result<(), JobError> {
-        let mut lock = self.read()?;
+        let (mut lock, _held) = self.read_to_change()?;
         let held = lock.plugin.len();
         let digests: Vec<String> = lock
             .plugin
