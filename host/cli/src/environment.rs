@@ -42,8 +42,9 @@ pub(crate) fn prepare(global: &Global) {
         (false, 1) => "info",
         (false, _) => "debug",
     };
+    // `plugin` is what plugins say themselves.
     let filter = tracing_subscriber::EnvFilter::new(format!(
-        "off,holdfast={level},holdfast_jobs={level},holdfast_repository={level},holdfast_sandbox={level},holdfast_process={level},holdfast_filetree={level}"
+        "off,plugin={level},holdfast={level},holdfast_jobs={level},holdfast_repository={level},holdfast_sandbox={level},holdfast_process={level},holdfast_filetree={level}"
     ));
     tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -91,10 +91,10 @@ impl LogGate {
         drop(told);
         let (plugin, job) = (self.plugin.as_str(), self.job.as_str());
         match level {
-            Level::Debug => tracing::debug!(target: "plugin", plugin, job, "{line}"),
-            Level::Info => tracing::info!(target: "plugin", plugin, job, "{line}"),
-            Level::Warn => tracing::warn!(target: "plugin", plugin, job, "{line}"),
-            Level::Error => tracing::error!(target: "plugin", plugin, job, "{line}"),
+            Level::Debug => tracing::debug!(target: "plugin", "{job}: plugin `{plugin}`: {line}"),
+            Level::Info => tracing::info!(target: "plugin", "{job}: plugin `{plugin}`: {line}"),
+            Level::Warn => tracing::warn!(target: "plugin", "{job}: plugin `{plugin}`: {line}"),
+            Level::Error => tracing::error!(target: "plugin", "{job}: plugin `{plugin}`: {line}"),
         }
     }
 
@@ -107,8 +107,8 @@ impl LogGate {
     pub(crate) fn close(&self) {
         let dropped = std::mem::take(&mut self.told().dropped);
         if dropped > 0 {
-            let plugin = self.plugin.as_str();
-            tracing::warn!(target: "plugin", plugin, "it said too much: {dropped} lines were left out");
+            let (plugin, job) = (self.plugin.as_str(), self.job.as_str());
+            tracing::warn!(target: "plugin", "{job}: plugin `{plugin}` said too much: {dropped} lines were left out");
         }
     }
 
