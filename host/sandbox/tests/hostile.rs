@@ -195,6 +195,16 @@ fn handles_cannot_be_hoarded() {
     broke(backup(&source(CREATE, create)).0);
 }
 
+#[test]
+fn entries_cannot_be_created_for_ever() {
+    let imports = [CREATE, FINISH].join("\n");
+    let create = format!("(loop $more {START} {FINISH_IT} (br $more))");
+    assert_eq!(
+        limit(backup(&source(&imports, &create)).0),
+        "more than 1000000 entries were created one by one"
+    );
+}
+
 /// Expects a failure of this kind (its number in `failure-kind`) at 1024.
 fn expect_failure(kind: FailureKind) -> String {
     format!(

@@ -72,9 +72,12 @@ impl Source for Hostile {
 
     fn backup(&self, draft: &Draft, _: Option<Previous>) -> Result<(), Failure> {
         match self.how.as_str() {
-            "loop" => loop {
-                std::hint::black_box(&self.how);
-            },
+            "loop" => {
+                log::write(log::Level::Warn, "it begins", &[]);
+                loop {
+                    std::hint::black_box(&self.how);
+                }
+            }
             "memory" => {
                 let mut hoard = Vec::new();
                 loop {
