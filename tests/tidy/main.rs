@@ -175,6 +175,7 @@ fn every_exit_code_is_in_the_operator_guide() {
 #[test]
 fn tests_that_documents_name_exist() {
     all_named_tests_exist("docs/threat-model.md");
+    all_named_tests_exist("tests/README.md");
     all_named_tests_exist("tests/hostile/README.md");
 }
 

