@@ -26,7 +26,8 @@ impl Guide {
     fn read() -> Self {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operator-guide.md");
         let text = std::fs::read_to_string(path).unwrap();
-        let rows = text.lines().skip_while(|line| *line != "## JSON");
+        let (_, section) = text.split_once("\n## JSON\n").unwrap();
+        let rows = section.lines().take_while(|line| !line.starts_with("## "));
         let mut keys: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for row in rows.filter(|row| row.starts_with('|')) {
             let [_, answer, _, held, _] = row.split('|').collect::<Vec<_>>()[..] else {
