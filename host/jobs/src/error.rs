@@ -110,7 +110,7 @@ pub enum JobError {
         detail: String,
     },
     /// What should refer to a secret does not.
-    #[error("this refers to no secret: {}", crate::secrets::FORMS)]
+    #[error("this refers to no secret: {}", crate::config::reference::FORMS)]
     NoReference,
     /// An operator's identity cannot be read.
     #[error("cannot read identity `{path}`")]

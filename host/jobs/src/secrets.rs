@@ -2,6 +2,7 @@
 //!
 //! The configuration never holds a secret itself. References are resolved when they are needed.
 
+use crate::config::reference::is_reference;
 use crate::config::{Config, Settings};
 use crate::error::JobError;
 use holdfast_sandbox::ports::SecretPort;
@@ -14,22 +15,6 @@ use std::sync::Arc;
 pub trait Environment: Send + Sync {
     /// Returns a variable.
     fn variable(&self, name: &str) -> Option<String>;
-}
-
-/// How a secret can be referred to.
-pub const FORMS: &str = "write env:NAME, file:PATH, credential:NAME or command:LINE";
-
-/// Returns whether these words refer to a secret.
-#[must_use]
-pub fn is_reference(words: &str) -> bool {
-    let name = |kind| {
-        words
-            .strip_prefix(kind)
-            .is_some_and(|name| !name.is_empty())
-    };
-    ["env:", "file:", "credential:", "command:"]
-        .into_iter()
-        .any(name)
 }
 
 /// Resolves a reference.
@@ -134,6 +119,7 @@ impl SecretPort for JobSecrets {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::reference::FORMS;
 
     struct Fixed;
 

@@ -1,11 +1,11 @@
 //! `holdfast.toml`: read and checked. Every error names file, line and column.
 
 mod allow;
+pub mod reference;
 mod words;
 
 pub use allow::{AllowConfig, CommandConfig, CommandConfigs, Tables};
 
-use crate::secrets;
 use holdfast_base::error::{Describe, Hint, Kind};
 use holdfast_sandbox::manifest::{Manifest, SettingError, closest};
 use serde::Deserialize;
@@ -465,13 +465,13 @@ impl Config {
     /// Refuses references that nothing can be found by, without showing them: they may be secrets.
     fn check_references(&self, given: &Settings) -> Result<(), ConfigError> {
         let mut references = self.references(given);
-        match references.find(|(_, reference, _)| !secrets::is_reference(reference)) {
+        match references.find(|(_, reference, _)| !reference::is_reference(reference)) {
             Some((setting, _, place)) => Err(ConfigError::Wrong {
                 place,
                 message: format!("setting `{setting}` refers to no secret"),
                 suggestion: Some(format!(
                     "A secret is named, never written down: {}",
-                    secrets::FORMS
+                    reference::FORMS
                 )),
             }),
             None => Ok(()),

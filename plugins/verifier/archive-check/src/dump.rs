@@ -1,7 +1,7 @@
 //! Dumps of databases: how they begin, that they hold something, and how they end.
 
 use crate::damaged;
-use crate::form::Judged;
+use crate::judged::Judged;
 use std::io::{self, BufRead, BufReader, Read};
 
 /// What is kept of the beginning of a dump.

@@ -1,6 +1,7 @@
 //! The forms that are known, told by name or by the first bytes: what something is compressed with,
 //! and what it holds.
 
+use crate::judged::Judged;
 use crate::packing::{self, Packing};
 use crate::{damaged, dump, tar};
 use std::io::{self, Read};
@@ -12,15 +13,6 @@ enum Form {
     Tar,
     SqlDump,
     SqliteFile,
-}
-
-/// What an entry that is not damaged came to.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Judged {
-    /// It is as it should be.
-    Sound,
-    /// It may be right, but somebody should look.
-    Odd(String),
 }
 
 /// Judges one entry.

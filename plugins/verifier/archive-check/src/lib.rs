@@ -6,13 +6,15 @@
 
 mod dump;
 mod form;
+mod judged;
 mod packing;
 mod pattern;
 mod tar;
 
-use form::{Judge, Judged};
+use form::Judge;
 use holdfast_sdk::prelude::*;
 use holdfast_sdk::{Entry, EntryKind, Verifier};
+use judged::Judged;
 use std::collections::BTreeMap;
 use std::io;
 

@@ -1,7 +1,7 @@
 //! tar archives: every header's checksum, every member's length, and the end mark.
 
 use crate::damaged;
-use crate::form::Judged;
+use crate::judged::Judged;
 use std::io::{self, Read};
 
 const BLOCK: usize = 512;
