@@ -24,6 +24,7 @@ use crate::repository::Repository;
 use holdfast_base::cancel::Cancel;
 use holdfast_base::id::{ChunkId, PackId};
 use holdfast_store::Name;
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -219,7 +220,8 @@ fn check_data(
     done: &AtomicU64,
 ) -> Result<HashSet<PackId>, RepositoryError> {
     let mut packs: Vec<&Arc<IndexedPack>> = packs.values().collect();
-    packs.sort_unstable_by_key(|pack| pack.id);
+    // The largest first, so that all workers end at about the same time.
+    packs.sort_unstable_by_key(|pack| (Reverse(pack.sealed_bytes), pack.id));
     let next = AtomicUsize::new(0);
     let found = Mutex::new((Vec::new(), HashSet::new()));
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
