@@ -8,6 +8,8 @@
 pub mod journal;
 /// A sorted table of chunks with a filter in front.
 pub mod table;
+/// All rows, one after the other.
+pub mod walk;
 
 use crate::error::{RepositoryError, chain};
 use crate::format::segment::{self, IndexedPack, PackKind};
@@ -61,6 +63,28 @@ impl Index {
             }
         }
         Ok(None)
+    }
+
+    /// Returns the number of the first row of a chunk, which is below [`Index::rows`] and stays the
+    /// same as long as this index is held: a place in a bitmap.
+    ///
+    /// # Errors
+    /// The local copy cannot be read.
+    pub fn row(&self, id: &ChunkId) -> io::Result<Option<u64>> {
+        let mut before = 0;
+        for table in &self.tables {
+            if let Some(number) = table.row(id)? {
+                return Ok(Some(before + number));
+            }
+            before += table.len();
+        }
+        Ok(None)
+    }
+
+    /// Returns how many numbers rows have. [`Index::walk`] goes through the rows.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.chunks()
     }
 
     /// Returns how many chunks are listed; one that lies in two places counts twice.

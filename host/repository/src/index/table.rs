@@ -13,7 +13,8 @@ mod merge;
 use super::{Location, records};
 use crate::format::segment::{IndexedPack, PackKind};
 use holdfast_base::id::{ChunkId, PackId, SegmentId};
-use merge::{Cursor, Merged};
+use merge::Cursor;
+pub(super) use merge::Merged;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -112,7 +113,7 @@ impl Table {
     #[must_use]
     pub fn of_packs(packs: &[IndexedPack], segments: Vec<SegmentId>) -> Self {
         let mut rows = records(packs);
-        rows.sort_unstable_by_key(|row| row.id);
+        rows.sort_by_key(|row| row.id);
         let packs = packs
             .iter()
             .map(|p| PackNote {
@@ -171,18 +172,32 @@ impl Table {
         self.len() == 0
     }
 
-    /// Finds a chunk.
+    /// Finds a chunk: the first of its rows, where it lies in several places.
     ///
     /// # Errors
     /// The file cannot be read.
     pub fn find(&self, id: &ChunkId) -> io::Result<Option<Location>> {
+        let found = self.search(id)?;
+        found
+            .map(|(_, row)| location(&self.packs, &row))
+            .transpose()
+    }
+
+    /// Returns the number of the first row of a chunk.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn row(&self, id: &ChunkId) -> io::Result<Option<u64>> {
+        Ok(self.search(id)?.map(|(number, _)| number))
+    }
+
+    fn search(&self, id: &ChunkId) -> io::Result<Option<(u64, Record)>> {
         let key = prefix(id);
-        let fence = self.fences.partition_point(|fence| *fence <= key);
-        // Ids with equal prefixes may begin before the fence that names them.
-        let Some(first) = fence.checked_sub(1) else {
+        let fences = self.fences.partition_point(|fence| *fence <= key);
+        let Some(last) = fences.checked_sub(1) else {
             return Ok(None);
         };
-        let start = (first * FENCE_EVERY) as u64;
+        let start = (last * FENCE_EVERY) as u64;
         let share = self.filters.partition_point(|(row, _)| *row <= start);
         let Some((_, filter)) = share.checked_sub(1).and_then(|at| self.filters.get(at)) else {
             return Ok(None);
@@ -190,58 +205,52 @@ impl Table {
         if !filter.contains(&key) {
             return Ok(None);
         }
-        let count = (FENCE_EVERY as u64).min(self.len() - start);
-        self.search(start, count as usize, id)
+        // Rows of one chunk, and ids with equal prefixes, may begin before the fence that names them.
+        let first = self.fences.partition_point(|fence| *fence < key);
+        for block in first.saturating_sub(1)..=last {
+            let start = (block * FENCE_EVERY) as u64;
+            let count = (FENCE_EVERY as u64).min(self.len() - start);
+            if let Some(found) = self.search_block(start, count as usize, id)? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
     }
 
-    fn search(&self, start: u64, count: usize, id: &ChunkId) -> io::Result<Option<Location>> {
-        match &self.rows {
+    fn search_block(
+        &self,
+        start: u64,
+        count: usize,
+        id: &ChunkId,
+    ) -> io::Result<Option<(u64, Record)>> {
+        let (at, row) = match &self.rows {
             Rows::Memory(rows) => {
                 let rows = &rows[start as usize..start as usize + count];
-                let found = rows.binary_search_by(|row| row.id.cmp(id)).ok();
-                found.map(|at| self.location(&rows[at])).transpose()
+                let at = rows.partition_point(|row| row.id < *id);
+                (at, rows.get(at).copied())
             }
             Rows::File { file, offset, .. } => {
                 let mut bytes = [0; RECORD_BYTES * FENCE_EVERY];
                 let bytes = &mut bytes[..count * RECORD_BYTES];
                 file.read_exact_at(bytes, offset + start * RECORD_BYTES as u64)?;
                 let rows = bytes.as_chunks::<RECORD_BYTES>().0;
-                let found = rows
-                    .binary_search_by(|row| row[..32].cmp(id.as_bytes()))
-                    .ok();
-                found
-                    .map(|at| self.location(&Record::decode(&rows[at])))
-                    .transpose()
+                let at = rows.partition_point(|row| row[..32] < id.as_bytes()[..]);
+                (at, rows.get(at).map(Record::decode))
             }
-        }
+        };
+        let found = row.filter(|row| row.id == *id);
+        Ok(found.map(|row| (start + at as u64, row)))
     }
 
-    fn location(&self, row: &Record) -> io::Result<Location> {
-        let pack = self
-            .packs
-            .get(row.pack as usize)
-            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "a row names no pack"))?;
-        Ok(Location {
-            pack: pack.id,
-            kind: pack.kind,
-            epoch: pack.epoch,
-            frame_offset: row.frame_offset,
-            frame_length: row.frame_length,
-            frame_expanded: row.frame_expanded,
-            offset: row.offset,
-            length: row.length,
-        })
-    }
-
-    /// Merges tables; of a chunk that lies in several places the first is kept.
+    /// Merges tables; of a chunk that lies in several places the rows stay, those of the first table first.
     ///
     /// # Errors
     /// A table cannot be read.
     pub fn merge(tables: &[Arc<Table>]) -> io::Result<Self> {
         let mut merged = Merged::new(tables)?;
         let mut rows = Vec::new();
-        while let Some(row) = merged.next()? {
-            rows.push(row);
+        while let Some(next) = merged.next()? {
+            rows.push(next.row);
         }
         let Merged {
             packs, segments, ..
@@ -256,7 +265,9 @@ impl Table {
     pub fn merge_into(tables: &[Arc<Table>], path: &Path) -> io::Result<Self> {
         let mut merged = Merged::new(tables)?;
         let (packs, segments) = (merged.packs.clone(), merged.segments.clone());
-        file::write(path, &packs, &segments, || merged.next())?;
+        file::write(path, &packs, &segments, || {
+            Ok(merged.next()?.map(|next| next.row))
+        })?;
         Self::open(path)
     }
 
@@ -293,6 +304,21 @@ impl Table {
     pub fn open(path: &Path) -> io::Result<Self> {
         file::open(path)
     }
+}
+
+fn location(packs: &[PackNote], row: &Record) -> io::Result<Location> {
+    let no_pack = || io::Error::new(io::ErrorKind::InvalidData, "a row names no pack");
+    let pack = packs.get(row.pack as usize).ok_or_else(no_pack)?;
+    Ok(Location {
+        pack: pack.id,
+        kind: pack.kind,
+        epoch: pack.epoch,
+        frame_offset: row.frame_offset,
+        frame_length: row.frame_length,
+        frame_expanded: row.frame_expanded,
+        offset: row.offset,
+        length: row.length,
+    })
 }
 
 fn prefix(id: &ChunkId) -> u64 {
@@ -410,7 +436,7 @@ mod tests {
             Table::merge(&tables).unwrap(),
             Table::merge_into(&tables, &path).unwrap(),
         ] {
-            assert_eq!(merged.len(), 3_000);
+            assert_eq!(merged.len(), 3_010);
             assert_eq!(merged.segments().len(), 2);
             finds_all(&merged, 3_000);
             for n in [0_u32, 9, 10, 2_999] {

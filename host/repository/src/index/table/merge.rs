@@ -1,6 +1,7 @@
 //! Tables read row by row, one or several of them in one order.
 
-use super::{PackNote, RECORD_BYTES, Record, Rows, Table};
+use super::{PackNote, RECORD_BYTES, Record, Rows, Table, location};
+use crate::index::Location;
 use holdfast_base::id::{ChunkId, SegmentId};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -62,29 +63,42 @@ impl<'a> Cursor<'a> {
     }
 }
 
+/// A row of several tables that are read as one.
+pub(in crate::index) struct Next {
+    /// Which of the tables it is in.
+    pub(in crate::index) table: usize,
+    /// Its number there.
+    pub(in crate::index) number: u64,
+    /// Whether the row before it is of the same chunk.
+    pub(in crate::index) is_copy: bool,
+    /// The row; it names its pack by the list of all packs.
+    pub(in crate::index) row: Record,
+}
+
 /// Several tables as one.
-pub(super) struct Merged<'a> {
+pub(in crate::index) struct Merged<'a> {
     /// The packs of all of them, each once.
-    pub(super) packs: Vec<PackNote>,
+    pub(in crate::index::table) packs: Vec<PackNote>,
     /// The segments of all of them.
-    pub(super) segments: Vec<SegmentId>,
+    pub(in crate::index::table) segments: Vec<SegmentId>,
     cursors: Vec<Cursor<'a>>,
     /// For each table, where its packs are in the list of all.
     places: Vec<Vec<u32>>,
     /// What each cursor is at; of equal chunks that of the first table comes first.
     heads: BinaryHeap<Reverse<(ChunkId, usize)>>,
-    last: Option<ChunkId>,
+    /// The rows of the chunk that the last one was of.
+    chunk: Vec<Record>,
 }
 
 impl<'a> Merged<'a> {
-    pub(super) fn new(tables: &'a [Arc<Table>]) -> io::Result<Self> {
+    pub(in crate::index) fn new(tables: &'a [Arc<Table>]) -> io::Result<Self> {
         let mut merged = Self {
             packs: Vec::new(),
             segments: Vec::new(),
             cursors: Vec::new(),
             places: Vec::new(),
             heads: BinaryHeap::new(),
-            last: None,
+            chunk: Vec::new(),
         };
         let mut ordinals: HashMap<PackNote, u32> = HashMap::new();
         for (at, table) in tables.iter().enumerate() {
@@ -106,23 +120,38 @@ impl<'a> Merged<'a> {
         Ok(merged)
     }
 
-    /// Returns the next row, which names its pack by the list of all packs.
-    pub(super) fn next(&mut self) -> io::Result<Option<Record>> {
+    /// Returns the next row. The rows of one chunk come together, those of the first table first;
+    /// one that two tables have alike comes once.
+    pub(in crate::index) fn next(&mut self) -> io::Result<Option<Next>> {
         while let Some(Reverse((id, at))) = self.heads.pop() {
             let cursor = &mut self.cursors[at];
-            let row = cursor.row;
+            let (number, row) = (cursor.next - 1, cursor.row);
             cursor.advance()?;
             self.heads
                 .extend(cursor.row.map(|row| Reverse((row.id, at))));
-            if self.last == Some(id) {
-                continue;
-            }
-            self.last = Some(id);
             let Some(row) = row else { continue };
             let no_pack = || io::Error::new(io::ErrorKind::InvalidData, "a row names no pack");
-            let pack = self.places[at].get(row.pack as usize).ok_or_else(no_pack)?;
-            return Ok(Some(Record { pack: *pack, ..row }));
+            let pack = *self.places[at].get(row.pack as usize).ok_or_else(no_pack)?;
+            let row = Record { pack, ..row };
+            let is_copy = self.chunk.first().is_some_and(|first| first.id == id);
+            if !is_copy {
+                self.chunk.clear();
+            } else if self.chunk.contains(&row) {
+                continue;
+            }
+            self.chunk.push(row);
+            return Ok(Some(Next {
+                table: at,
+                number,
+                is_copy,
+                row,
+            }));
         }
         Ok(None)
+    }
+
+    /// Says where the chunk of a row lies.
+    pub(in crate::index) fn location(&self, row: &Record) -> io::Result<Location> {
+        location(&self.packs, row)
     }
 }
