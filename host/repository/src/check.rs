@@ -21,6 +21,7 @@ use crate::keys::epoch;
 use crate::pipeline::put::pack_name;
 use crate::read::Reader;
 use crate::repository::Repository;
+use crate::write::lease::names_packs;
 use holdfast_base::cancel::Cancel;
 use holdfast_base::id::{ChunkId, PackId};
 use holdfast_store::Name;
@@ -114,6 +115,7 @@ pub fn check(
     }
     let sound = loss::sound_chunks(repository, &packs, &damaged, cancel)?;
     check_snapshots(repository, &sound, &mut report)?;
+    check_sessions(repository, &mut report)?;
     // What an interrupted encryptor did not open is not damaged.
     if cancel.is_raised() {
         return Err(RepositoryError::Cancelled);
@@ -208,6 +210,29 @@ fn check_snapshots(
     for root in roots {
         report.snapshots += 1;
         loss::check_snapshot(&reader, &root, sound, report);
+    }
+    Ok(())
+}
+
+/// Checks that what collection goes by can be read.
+fn check_sessions(repository: &Repository, report: &mut Report) -> Result<(), RepositoryError> {
+    let store = &repository.setup.store;
+    let mut read = |name: &Name, result: Result<(), RepositoryError>| match result {
+        // Collection has done with it, just now.
+        Err(_) if store.size(name).is_err_and(|error| error.is_absent()) => {}
+        Err(error) => report.damage(name.as_str(), &error),
+        Ok(()) => {}
+    };
+    for listed in store.list("sessions")? {
+        read(&listed.name, repository.session(&listed.name).map(drop));
+    }
+    for listed in store.list("tombstones")? {
+        if names_packs(&listed.name) {
+            read(
+                &listed.name,
+                repository.pack_tombstone(&listed.name).map(drop),
+            );
+        }
     }
     Ok(())
 }

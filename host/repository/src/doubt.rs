@@ -29,18 +29,24 @@ impl Repository {
         Ok(first)
     }
 
-    /// Loads the index of what a run need not store again.
-    pub(crate) fn index_for_writing(&self) -> Result<Index, RepositoryError> {
+    /// Loads the index of what a run need not store again: not what lies only in packs to be avoided.
+    pub(crate) fn index_for_writing(
+        &self,
+        avoided: &HashSet<PackId>,
+    ) -> Result<Index, RepositoryError> {
         let segments = self.sorted_segments()?;
-        let (index, doubtful) = self.load(&segments)?;
+        let (index, mut doubtful) = self.load(&segments)?;
+        if !doubtful.is_empty() {
+            let packs = doubtful.len();
+            tracing::warn!(
+                packs,
+                "what lies in packs that are gone or damaged is stored anew"
+            );
+        }
+        doubtful.extend(index.pack_ids().filter(|id| avoided.contains(id)));
         if doubtful.is_empty() {
             return Ok(index);
         }
-        let packs = doubtful.len();
-        tracing::warn!(
-            packs,
-            "what lies in packs that are gone or damaged is stored anew"
-        );
         self.part(&segments, &|pack| !doubtful.contains(&pack.id))
     }
 

@@ -116,12 +116,25 @@ pub enum RepositoryError {
         /// The store.
         place: String,
     },
+    /// Collection, or somebody by hand, has removed what a run relied on.
+    #[error("{}", overtaken(pack.as_ref()))]
+    Overtaken {
+        /// A pack that is gone, or about to be; none where the run's sessions were ended again and again.
+        pack: Option<holdfast_base::id::PackId>,
+    },
     /// The run was cancelled.
     #[error("the run was cancelled")]
     Cancelled,
     /// An earlier failure ended the run.
     #[error("the run has already failed: {0}")]
     Failed(String),
+}
+
+fn overtaken(pack: Option<&holdfast_base::id::PackId>) -> String {
+    match pack {
+        Some(pack) => format!("pack {pack}, which this run relied on, was removed while it ran"),
+        None => "collection ended the run again and again".to_owned(),
+    }
 }
 
 impl From<NameError> for RepositoryError {
@@ -209,6 +222,7 @@ impl Describe for RepositoryError {
                 Kind::Damaged | Kind::Key => Kind::Failed,
                 other => other,
             },
+            Self::Overtaken { .. } => Kind::Temporary,
             Self::Cancelled => Kind::Interrupted,
         }
     }
@@ -231,6 +245,9 @@ impl Describe for RepositoryError {
             )],
             Self::Unanswered { .. } => vec![Hint(
                 "See whether it exists, when the store works again: holdfast list".into(),
+            )],
+            Self::Overtaken { .. } => vec![Hint(
+                "Run it again: it stores anew what is gone".into(),
             )],
             Self::Unproven { .. } => vec![Hint(
                 "Look at the memory and the disks of this machine and of the store before you run it again"

@@ -3,6 +3,8 @@
 //! The way of the data is the order of the modules: format, keys, index, the steps of the pipeline,
 //! what drives them forwards and backwards, snapshots, and what looks after them.
 
+/// Small objects that are sealed to the catalog key.
+mod catalog;
 /// Structure and data: the first two rungs of verification.
 pub mod check;
 /// Packs that are not relied on.
@@ -19,12 +21,17 @@ pub mod keys;
 pub mod known;
 /// The steps that content takes, each with its way back.
 pub mod pipeline;
+/// Processes, and whether they still live.
+mod process;
 /// Drives the steps backwards: entries and their content.
 pub mod read;
 /// A repository that was opened with a key.
 pub mod repository;
 /// Writes entries into a target, in parallel.
 pub mod restore;
+/// Writes chunks that the repository holds into new packs.
+#[expect(dead_code, reason = "collection is the first to use it")]
+mod rewrite;
 /// Puts finished entries in order and writes what a snapshot refers to.
 pub mod sequence;
 /// Snapshots: commit and listing.

@@ -4,18 +4,35 @@
 //! - The commit is one create-if-absent. A crash before it leaves garbage, never a snapshot.
 //! - Where the store loses its answer it is asked again: a run never says that nothing was committed
 //!   when something may have been.
+//! - Collection takes the place of a snapshot to end its session: one of the two is first, and the other sees it.
 
 use crate::error::{RepositoryError, chain};
 use crate::format::root::Root;
-use crate::pipeline::put::create_surely;
-use crate::pipeline::seal::{Recipient, open_bytes, seal_bytes};
-use crate::repository::{Repository, expand_small};
+use crate::format::session::{Expired, encode};
+use crate::repository::Repository;
 use holdfast_base::error::{Describe, Kind};
 use holdfast_base::id::SnapshotId;
 use holdfast_store::{Created, Name};
 
 /// Largest plaintext of a snapshot root; one that expands to more is a bomb.
 const ROOT_EXPANDED_MAX: usize = 64 << 20;
+
+/// How a commit went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Commit {
+    /// The snapshot exists.
+    Done,
+    /// Collection had ended the session before: nothing was committed.
+    Expired,
+}
+
+/// What is in the place of a snapshot.
+pub(crate) enum Slot {
+    /// A snapshot.
+    Root(Box<Root>),
+    /// The mark of a session that can no longer commit one.
+    Expired,
+}
 
 /// Returns the name of a snapshot's object.
 ///
@@ -26,32 +43,29 @@ pub fn name(id: &SnapshotId) -> Result<Name, RepositoryError> {
 }
 
 impl Repository {
-    /// Commits a snapshot and returns the length of its object.
+    /// Commits a snapshot, unless collection has ended its session.
     ///
     /// # Errors
     /// Nothing was committed, the store does not say whether it was, or the snapshot does not come back.
-    pub(crate) fn commit(&self, root: &Root) -> Result<u64, RepositoryError> {
+    pub(crate) fn commit(&self, root: &Root) -> Result<Commit, RepositoryError> {
         let bytes = root.encode(&self.key.writing()?.signing_key()?)?;
-        let plain = zstd::bulk::compress(&bytes, 3)
-            .map_err(|e| RepositoryError::io("compress a snapshot", e))?;
-        let recipients = [Recipient::PublicKey(self.key.catalog.public_key.clone())];
-        let sealed = seal_bytes(self.setup.sealer.as_ref(), &recipients, plain)?;
-        let store = self.setup.store.as_ref();
-        let object = name(&root.snapshot)?;
-        match create_surely(store, &object, &sealed)? {
-            Created::New => {
+        match self.put_catalog(&name(&root.snapshot)?, &bytes)? {
+            (Created::New, _) => {
                 self.prove(&root.snapshot)?;
-                Ok(sealed.len() as u64)
+                Ok(Commit::Done)
             }
-            Created::Existed => Err(RepositoryError::Exists {
-                place: self.place(),
-            }),
+            (Created::Existed, _) => match self.stored_slot(&root.snapshot)? {
+                Slot::Expired => Ok(Commit::Expired),
+                Slot::Root(_) => Err(RepositoryError::Exists {
+                    place: self.place(),
+                }),
+            },
         }
     }
 
     /// Reads a snapshot again that was just committed, which also brings it into the cache.
     fn prove(&self, id: &SnapshotId) -> Result<(), RepositoryError> {
-        match self.stored_snapshot(id) {
+        match self.stored_slot(id) {
             Ok(_) => Ok(()),
             Err(error) if matches!(error.kind(), Kind::Damaged | Kind::Key) => {
                 Err(error.unproven(&name(id)?))
@@ -88,35 +102,58 @@ impl Repository {
     /// # Errors
     /// There is none of that id, or it is damaged.
     pub fn snapshot(&self, id: &SnapshotId) -> Result<Root, RepositoryError> {
-        match self
-            .remembered(id)
-            .and_then(|bytes| self.decode_root(id, &bytes).ok())
-        {
-            Some(root) => Ok(root),
-            None => self.stored_snapshot(id),
+        match self.slot(id)? {
+            Slot::Root(root) => Ok(*root),
+            Slot::Expired => Err(RepositoryError::NoSnapshot {
+                wanted: id.to_string(),
+            }),
         }
     }
 
-    fn decode_root(&self, id: &SnapshotId, bytes: &[u8]) -> Result<Root, RepositoryError> {
-        Ok(Root::decode(
-            bytes,
-            &self.verifying_key,
-            self.header.repository,
-            *id,
-        )?)
+    fn slot(&self, id: &SnapshotId) -> Result<Slot, RepositoryError> {
+        match self
+            .remembered(id)
+            .and_then(|bytes| self.decode_slot(id, &bytes).ok())
+        {
+            Some(slot) => Ok(slot),
+            None => self.stored_slot(id),
+        }
     }
 
-    fn stored_snapshot(&self, id: &SnapshotId) -> Result<Root, RepositoryError> {
+    fn decode_slot(&self, id: &SnapshotId, bytes: &[u8]) -> Result<Slot, RepositoryError> {
+        if Expired::in_place_of(bytes, *id, self.header.repository) {
+            return Ok(Slot::Expired);
+        }
+        let root = Root::decode(bytes, &self.verifying_key, self.header.repository, *id)?;
+        Ok(Slot::Root(Box::new(root)))
+    }
+
+    /// Reads what the store has in the place of a snapshot.
+    pub(crate) fn stored_slot(&self, id: &SnapshotId) -> Result<Slot, RepositoryError> {
         let object = name(id)?;
-        let read = || -> Result<Root, RepositoryError> {
-            let sealed = self.setup.store.get(&object)?;
-            let plain = open_bytes(self.setup.sealer.as_ref(), &self.catalog_identity(), sealed)?;
-            let bytes = expand_small(&plain, ROOT_EXPANDED_MAX)?;
-            let root = self.decode_root(id, &bytes)?;
+        let read = || -> Result<Slot, RepositoryError> {
+            let bytes = self.get_catalog(&object, ROOT_EXPANDED_MAX)?;
+            let slot = self.decode_slot(id, &bytes)?;
             self.remember(id, &bytes);
-            Ok(root)
+            Ok(slot)
         };
         read().map_err(|e| e.in_sealed(object.as_str()))
+    }
+
+    /// Puts a mark in the place of a snapshot, so that its session can no longer commit it. Returns
+    /// whether that came before the commit.
+    ///
+    /// # Errors
+    /// The store failed, or does not say which of the two was first.
+    #[expect(dead_code, reason = "collection is the first to use it")]
+    pub(crate) fn expire(&self, session: &SnapshotId) -> Result<bool, RepositoryError> {
+        let mark = Expired {
+            expired: *session,
+            repository: self.header.repository,
+            at: self.setup.clock.now(),
+        };
+        let (created, _) = self.put_catalog(&name(session)?, &encode("mark", &mark)?)?;
+        Ok(created == Created::New)
     }
 
     /// Returns all snapshots, oldest first, and what could not be read.
@@ -124,7 +161,7 @@ impl Repository {
     /// # Errors
     /// The store cannot be listed.
     pub fn snapshots(&self) -> Result<(Vec<Root>, Vec<RepositoryError>), RepositoryError> {
-        self.all_snapshots(|id| self.snapshot(id))
+        self.all_snapshots(|id| self.slot(id))
     }
 
     /// Returns all snapshots as the store has them, whatever the cache says: for checking.
@@ -134,18 +171,19 @@ impl Repository {
     pub fn snapshots_from_store(
         &self,
     ) -> Result<(Vec<Root>, Vec<RepositoryError>), RepositoryError> {
-        self.all_snapshots(|id| self.stored_snapshot(id))
+        self.all_snapshots(|id| self.stored_slot(id))
     }
 
     fn all_snapshots(
         &self,
-        read: impl Fn(&SnapshotId) -> Result<Root, RepositoryError>,
+        read: impl Fn(&SnapshotId) -> Result<Slot, RepositoryError>,
     ) -> Result<(Vec<Root>, Vec<RepositoryError>), RepositoryError> {
         let mut roots = Vec::new();
         let mut failures = Vec::new();
         for id in self.snapshot_ids()? {
             match read(&id) {
-                Ok(root) => roots.push(root),
+                Ok(Slot::Root(root)) => roots.push(*root),
+                Ok(Slot::Expired) => {}
                 Err(error) => failures.push(error),
             }
         }

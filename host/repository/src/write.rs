@@ -10,10 +10,12 @@
 //! - The first failure ends the run: everybody else finds its queue closed. Nothing is committed.
 //! - Only [`Session::commit`] commits, and only with the proof that the source ended well.
 
+mod commit;
 mod found;
+pub(crate) mod lease;
 mod note;
-mod proof;
-mod setup;
+pub(crate) mod proof;
+pub(crate) mod setup;
 mod stream;
 mod worker;
 
@@ -22,22 +24,20 @@ pub use stream::StreamWriter;
 
 use crate::error::RepositoryError;
 use crate::format::item::Item;
-use crate::format::root::{Counts, Root};
 use crate::format::segment::PackKind;
 use crate::known::{Known, KnownReader, KnownWriter};
 use crate::pipeline::compress::FrameBytes;
 use crate::pipeline::dedup::Dedup;
-use crate::pipeline::pack::{METADATA_PACK_BYTES, Packer, content_pack_bytes};
 use crate::pipeline::put::{Catalogue, Put};
 use crate::pipeline::split::Cutter;
-use crate::repository::{Repository, random};
+use crate::repository::Repository;
 use crate::sequence::{Done, Finished, Sequenced, Sequencer, Turn};
 use crossbeam_channel::{Receiver, Sender};
-use holdfast_base::cancel::{Cancel, Reason};
+use holdfast_base::cancel::Cancel;
 use holdfast_base::entry::{Entry, EntryKind, FileContent, Warning};
-use holdfast_base::id::SnapshotId;
 use holdfast_base::limits::{FACTS_BYTES_MAX, WARNINGS_KEPT_MAX};
 use holdfast_base::time::Instant;
+use lease::Lease;
 use proof::Proof;
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
@@ -109,7 +109,7 @@ pub(crate) struct Pending {
 pub struct Session {
     repository: Arc<Repository>,
     note: RunNote,
-    snapshot: SnapshotId,
+    lease: Lease,
     started: Instant,
     shared: Arc<Shared>,
     jobs: Option<Sender<Job>>,
@@ -152,10 +152,17 @@ impl Session {
         let id_key = repository.id_key()?.clone();
         let splitter = repository.header.splitter("content")?;
         let started = repository.setup.clock.now();
-        let dedup = Arc::new(Dedup::new(Arc::new(repository.index_for_writing()?)));
-        let snapshot = SnapshotId(random()?);
+        let lease = Lease::take(
+            repository,
+            &format!("run of job `{}`", note.job),
+            &note.host,
+        )?;
+        let index = repository.index_for_writing(&lease.avoided);
+        let dedup = index.inspect_err(|_| lease.give_up(repository))?;
+        let dedup = Arc::new(Dedup::new(Arc::new(dedup)));
         let proof = Proof::new(repository, note.prove);
-        let catalogue = setup::open_catalogue(repository, &dedup, &snapshot, &proof)?;
+        let catalogue = setup::open_catalogue(repository, &dedup, &lease, &proof)
+            .inspect_err(|_| lease.give_up(repository))?;
         let shared = Arc::new(Shared {
             dedup,
             id_key,
@@ -179,7 +186,7 @@ impl Session {
         let mut session = Self {
             repository: Arc::clone(repository),
             note,
-            snapshot,
+            lease,
             started,
             shared,
             jobs: None,
@@ -244,24 +251,8 @@ impl Session {
 
     /// Starts a packer and returns the way to it.
     fn packer(&mut self, kind: PackKind, put: &Put) -> Result<Sender<FrameBytes>, RepositoryError> {
-        let keys = self.repository.key.writing()?;
-        let (recipient, epoch) = match kind {
-            PackKind::Catalog => (self.repository.key.catalog.public_key.clone(), 0),
-            PackKind::Content | PackKind::Items => (keys.epoch_recipient.clone(), keys.epoch),
-        };
-        let packer = Packer {
-            store: Arc::clone(&self.repository.setup.store),
-            sealer: Arc::clone(&self.repository.setup.sealer),
-            recipient,
-            kind,
-            epoch,
-            target: if kind == PackKind::Content {
-                content_pack_bytes(self.shared.dedup.packs())
-            } else {
-                METADATA_PACK_BYTES
-            },
-            put: put.clone(),
-        };
+        let packs = self.shared.dedup.packs();
+        let packer = setup::packer(&self.repository, kind, packs, put)?;
         let (to, from): (Sender<FrameBytes>, Receiver<FrameBytes>) = crossbeam_channel::bounded(2);
         let prove = self.note.prove;
         self.spawn("packer", move |_| {
@@ -460,64 +451,6 @@ impl Session {
         ))
     }
 
-    /// Commits the snapshot.
-    ///
-    /// # Errors
-    /// Nothing was committed.
-    pub fn commit(mut self, _proof: SourceEnd) -> Result<Root, RepositoryError> {
-        let handed_over = self.hand_over_batch(&mut lock(&self.state));
-        let sequenced = self.join();
-        handed_over?;
-        let sequenced = match (self.take_failure(), sequenced) {
-            (Some(error), _) => return Err(error),
-            (None, Some(sequenced)) => sequenced,
-            (None, None) => return Err(RepositoryError::Failed("the sequencer has ended".into())),
-        };
-        self.catalogue.flush()?;
-        if self.shared.cancel.is_raised() {
-            return Err(RepositoryError::Cancelled);
-        }
-        let root = self.root(&sequenced);
-        self.repository.commit(&root)?;
-        self.catalogue.close_journal();
-        if let Some(known) = sequenced.known
-            && let Err(error) = known.commit()
-        {
-            tracing::warn!(%error, "files are not listed for the next run, which will read them again");
-        }
-        Ok(root)
-    }
-
-    fn root(&self, sequenced: &Sequenced) -> Root {
-        let mut state = lock(&self.state);
-        let warnings = std::mem::take(&mut *lock(&self.shared.warnings));
-        let gauge = &self.shared.gauge;
-        Root {
-            snapshot: self.snapshot,
-            repository: self.repository.header.repository,
-            job: self.note.job.clone(),
-            host: self.note.host.clone(),
-            started: self.started,
-            finished: self.repository.setup.clock.now(),
-            source: self.note.source.clone(),
-            counts: Counts {
-                entries: sequenced.entries,
-                files: sequenced.files,
-                bytes: sequenced.bytes,
-                new_chunks: gauge.new_chunks.load(Ordering::Relaxed),
-                new_bytes: gauge.new_bytes.load(Ordering::Relaxed),
-                stored_bytes: self.catalogue.stored_bytes(),
-                unchanged_files: gauge.unchanged.load(Ordering::Relaxed),
-                warnings: warnings.0,
-            },
-            facts: std::mem::take(&mut state.facts),
-            warnings: warnings.1,
-            tags: self.note.tags.clone(),
-            references: sequenced.trunk.clone(),
-            program: env!("CARGO_PKG_VERSION").to_owned(),
-        }
-    }
-
     /// Closes every queue in the order of the data and waits for all threads.
     fn join(&mut self) -> Option<Sequenced> {
         self.jobs = None;
@@ -535,26 +468,6 @@ impl Session {
             }
         }
         sequenced
-    }
-
-    fn take_failure(&self) -> Option<RepositoryError> {
-        if self.shared.cancel.reason() == Some(Reason::Interrupted) {
-            return Some(RepositoryError::Cancelled);
-        }
-        lock(&self.shared.failure).take()
-    }
-
-    /// Ends the run without a commit, and returns what made it fail, if the pipeline did.
-    pub fn abandon(mut self) -> Option<RepositoryError> {
-        self.shared.turn.abandon();
-        self.join();
-        // What is durable is listed, so that the next run need not store it again.
-        if let Err(error) = self.catalogue.flush() {
-            tracing::debug!(%error, "what was stored is left to the journal");
-        } else {
-            self.catalogue.close_journal();
-        }
-        self.take_failure()
     }
 }
 

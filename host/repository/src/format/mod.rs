@@ -15,6 +15,8 @@ pub mod refs;
 pub mod root;
 /// Index segments: which chunk lies where.
 pub mod segment;
+/// Sessions and what ends them: how runs and collection meet without a lock.
+pub mod session;
 /// Signed JSON: one line of body, one line of signature.
 pub mod signed;
 /// Numbers of variable length, and a reader that never runs past its end.

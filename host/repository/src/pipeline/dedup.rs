@@ -37,6 +37,12 @@ impl Dedup {
         self.index.packs()
     }
 
+    /// Returns what the repository held when the run began.
+    #[must_use]
+    pub fn index(&self) -> &Index {
+        &self.index
+    }
+
     /// Returns whether the caller is the first to meet the chunk, and so must store it.
     ///
     /// # Errors

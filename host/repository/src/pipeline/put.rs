@@ -75,6 +75,8 @@ struct Pending {
     packs: Vec<IndexedPack>,
     chunks: usize,
     journal: Option<Journal>,
+    /// Everything that was ever listed here, with its length.
+    listed: Vec<(PackId, u64)>,
 }
 
 impl Catalogue {
@@ -107,6 +109,13 @@ impl Catalogue {
     #[must_use]
     pub fn stored_bytes(&self) -> u64 {
         self.stored.load(Ordering::Relaxed)
+    }
+
+    /// Returns the packs that were listed, with their lengths.
+    #[must_use]
+    pub fn packs(&self) -> Vec<(PackId, u64)> {
+        let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        pending.listed.clone()
     }
 
     /// Makes packs durable until no more come, and lists those that `proof` finds to be what they should.
@@ -173,6 +182,7 @@ impl Catalogue {
             .iter()
             .map(|frame| frame.parts.len())
             .sum::<usize>();
+        pending.listed.push((pack.id, pack.sealed_bytes));
         pending.packs.push(pack);
         if pending.chunks >= SEGMENT_CHUNKS {
             self.write_segment(&mut pending)

@@ -14,10 +14,10 @@ use crate::repository::Repository;
 use std::sync::Arc;
 
 /// Opens stored packs again, unless that is switched off.
-pub(super) struct Proof(Option<PackCheck>);
+pub(crate) struct Proof(Option<PackCheck>);
 
 impl Proof {
-    pub(super) fn new(repository: &Arc<Repository>, is_wanted: bool) -> Self {
+    pub(crate) fn new(repository: &Arc<Repository>, is_wanted: bool) -> Self {
         Self(is_wanted.then(|| PackCheck::new(repository)))
     }
 
@@ -25,7 +25,7 @@ impl Proof {
     ///
     /// # Errors
     /// It does not come back as it was.
-    pub(super) fn of(&self, pack: &Arc<IndexedPack>) -> Result<(), RepositoryError> {
+    pub(crate) fn of(&self, pack: &Arc<IndexedPack>) -> Result<(), RepositoryError> {
         match &self.0 {
             Some(check) if check.can_open(pack) => {
                 let name = pack_name(&pack.id)?;
@@ -38,7 +38,7 @@ impl Proof {
 }
 
 /// Lets the encryptor show on a throwaway key that what it seals can be opened again.
-pub(super) fn prove_encryptor(sealer: &dyn Sealer) -> Result<(), RepositoryError> {
+pub(crate) fn prove_encryptor(sealer: &dyn Sealer) -> Result<(), RepositoryError> {
     const SAMPLE: &[u8] = b"what is sealed can be opened";
     let pair = sealer.generate()?;
     let sealed = seal_bytes(

@@ -1,13 +1,15 @@
 //! What a run needs before its first entry, and what others left.
 
 use super::RunNote;
+use super::lease::Lease;
 use super::proof::Proof;
 use crate::error::{RepositoryError, chain};
+use crate::format::segment::PackKind;
 use crate::index::journal::{Journal, orphans};
 use crate::pipeline::dedup::Dedup;
-use crate::pipeline::put::{Catalogue, pack_name};
+use crate::pipeline::pack::{METADATA_PACK_BYTES, Packer, content_pack_bytes};
+use crate::pipeline::put::{Catalogue, Put, pack_name};
 use crate::repository::Repository;
-use holdfast_base::id::SnapshotId;
 use std::sync::Arc;
 
 /// Returns where the files that the last run of a job knew are listed.
@@ -21,12 +23,12 @@ pub(super) fn known_path(repository: &Repository, note: &RunNote) -> Option<std:
 pub(super) fn open_catalogue(
     repository: &Repository,
     dedup: &Arc<Dedup>,
-    snapshot: &SnapshotId,
+    lease: &Lease,
     proof: &Proof,
 ) -> Result<Catalogue, RepositoryError> {
     let setup = &repository.setup;
     let journal = setup.cache.as_ref().and_then(|cache| {
-        let started = Journal::start(cache, &snapshot.to_string());
+        let started = Journal::start(cache, &lease.id.to_string());
         started
             .inspect_err(|error| tracing::debug!(%error, "working without a journal"))
             .ok()
@@ -49,7 +51,7 @@ pub(super) fn open_catalogue(
                 None => true,
             };
             let is_stored = setup.store.size(&pack_name(&pack.id)?).ok() == Some(pack.sealed_bytes);
-            if is_listed || !is_stored {
+            if is_listed || !is_stored || lease.avoided.contains(&pack.id) {
                 continue;
             }
             let pack = Arc::new(pack.clone());
@@ -67,4 +69,37 @@ pub(super) fn open_catalogue(
         orphan.remove();
     }
     Ok(catalogue)
+}
+
+/// Makes a packer that seals to whom a repository's packs of a kind are sealed now; `packs` is how
+/// many it holds, which decides how large new ones are.
+///
+/// # Errors
+/// The key cannot write packs of this kind.
+pub(crate) fn packer(
+    repository: &Repository,
+    kind: PackKind,
+    packs: usize,
+    put: &Put,
+) -> Result<Packer, RepositoryError> {
+    let (recipient, epoch) = match kind {
+        PackKind::Catalog => (repository.key.catalog.public_key.clone(), 0),
+        PackKind::Content | PackKind::Items => {
+            let keys = repository.key.writing()?;
+            (keys.epoch_recipient.clone(), keys.epoch)
+        }
+    };
+    let target = match kind {
+        PackKind::Content => content_pack_bytes(packs),
+        PackKind::Items | PackKind::Catalog => METADATA_PACK_BYTES,
+    };
+    Ok(Packer {
+        store: Arc::clone(&repository.setup.store),
+        sealer: Arc::clone(&repository.setup.sealer),
+        recipient,
+        kind,
+        epoch,
+        target,
+        put: put.clone(),
+    })
 }
