@@ -207,6 +207,9 @@ fn check_snapshots(
     for error in &failures {
         report.damage("snapshots", error);
     }
+    for error in repository.marks()?.unreadable() {
+        report.damage("marks", error);
+    }
     for root in roots {
         report.snapshots += 1;
         loss::check_snapshot(&reader, &root, sound, report);

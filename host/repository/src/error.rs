@@ -5,6 +5,7 @@ use crate::keys::KeyError;
 use crate::pipeline::compress::CompressError;
 use crate::pipeline::seal::SealError;
 use holdfast_base::error::{Describe, Hint, Kind, kind_of_io};
+use holdfast_base::id::SnapshotId;
 use holdfast_store::name::NameError;
 use holdfast_store::{Name, StoreError};
 use std::io;
@@ -61,6 +62,32 @@ pub enum RepositoryError {
     NoSnapshot {
         /// What was asked for.
         wanted: String,
+    },
+    /// A snapshot is held.
+    #[error("snapshot `{snapshot}` is held: {reason}")]
+    Held {
+        /// The snapshot.
+        snapshot: SnapshotId,
+        /// Why it is held.
+        reason: String,
+    },
+    /// A snapshot that is to be released is not held.
+    #[error("snapshot `{snapshot}` is not held")]
+    NotHeld {
+        /// The snapshot.
+        snapshot: SnapshotId,
+    },
+    /// A snapshot that is to be brought back is not forgotten.
+    #[error("snapshot `{snapshot}` is not forgotten")]
+    NotForgotten {
+        /// The snapshot.
+        snapshot: SnapshotId,
+    },
+    /// Two listings of the same objects differ.
+    #[error("two listings of `{area}`, one right after the other, differ")]
+    Disagree {
+        /// What was listed.
+        area: &'static str,
     },
     /// There is no such entry.
     #[error("there is no entry `{path}` in the snapshot")]
@@ -201,7 +228,13 @@ impl Describe for RepositoryError {
     fn kind(&self) -> Kind {
         match self {
             Self::Absent { .. } => Kind::NoRepository,
-            Self::Exists { .. } | Self::NoSnapshot { .. } | Self::NoEntry { .. } => Kind::Usage,
+            Self::Exists { .. }
+            | Self::NoSnapshot { .. }
+            | Self::NotHeld { .. }
+            | Self::NotForgotten { .. }
+            | Self::NoEntry { .. } => Kind::Usage,
+            Self::Held { .. } => Kind::Denied,
+            Self::Disagree { .. } => Kind::Temporary,
             Self::Headless { .. } | Self::NoEpoch { .. } => Kind::Damaged,
             Self::Store(error) | Self::Unanswered { source: error, .. } => error.kind(),
             Self::Key(error) => error.kind(),
@@ -231,6 +264,14 @@ impl Describe for RepositoryError {
         match self {
             Self::Absent { .. } => vec![Hint("Create one: holdfast init STORE".into())],
             Self::NoSnapshot { .. } => vec![Hint("See what there is: holdfast list".into())],
+            Self::Held { snapshot, .. } => vec![Hint(format!(
+                "Nothing but its end overrides a hold: holdfast release {}", snapshot.short()
+            ))],
+            Self::NotHeld { .. } => vec![Hint("See what is held: holdfast list".into())],
+            Self::NotForgotten { .. } => vec![Hint("See what can be brought back: holdfast list --forgotten".into())],
+            Self::Disagree { .. } => vec![Hint(
+                "Nothing was decided on it; run it again. Where it stays so, the store's listings cannot be relied on".into(),
+            )],
             Self::NoEntry { .. } => vec![Hint("See what there is: holdfast ls SNAPSHOT; or find it at any depth: holdfast find NAME".into())],
             Self::Exists { .. } => vec![Hint(
                 "Make its write key again, if that is what is missing: holdfast key recover STORE --identity FILE"

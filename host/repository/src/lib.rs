@@ -11,6 +11,8 @@ pub mod check;
 mod doubt;
 /// What can go wrong.
 pub mod error;
+/// Snapshots that are forgotten, and such that are held.
+pub mod forget;
 /// The bytes of every object, and nothing else.
 pub mod format;
 /// Which chunk lies where.

@@ -82,11 +82,27 @@ impl Repository {
         }
     }
 
-    /// Returns the ids of all snapshots, in no particular order.
+    /// Returns the ids of all snapshots that are not forgotten, in no particular order.
     ///
     /// # Errors
     /// The store cannot be listed.
     pub fn snapshot_ids(&self) -> Result<Vec<SnapshotId>, RepositoryError> {
+        let mut ids = self.stored_ids()?;
+        let marks = self.marks()?;
+        for failure in &marks.failures {
+            let error = chain(failure);
+            tracing::warn!(error, "what cannot be read forgets nothing");
+        }
+        let hidden = marks.hidden();
+        ids.retain(|id| !hidden.contains(id));
+        Ok(ids)
+    }
+
+    /// Returns the ids of all snapshots, the forgotten ones too.
+    ///
+    /// # Errors
+    /// The store cannot be listed.
+    pub fn stored_ids(&self) -> Result<Vec<SnapshotId>, RepositoryError> {
         let listed = self.setup.store.list("snapshots")?;
         Ok(listed
             .iter()
@@ -156,31 +172,36 @@ impl Repository {
         Ok(created == Created::New)
     }
 
-    /// Returns all snapshots, oldest first, and what could not be read.
+    /// Returns all snapshots that are not forgotten, oldest first, and what could not be read.
     ///
     /// # Errors
     /// The store cannot be listed.
     pub fn snapshots(&self) -> Result<(Vec<Root>, Vec<RepositoryError>), RepositoryError> {
-        self.all_snapshots(|id| self.slot(id))
+        Ok(Self::all_snapshots(self.snapshot_ids()?, |id| {
+            self.slot(id)
+        }))
     }
 
-    /// Returns all snapshots as the store has them, whatever the cache says: for checking.
+    /// Returns all snapshots as the store has them, whatever the cache says, the forgotten ones too: for
+    /// checking.
     ///
     /// # Errors
     /// The store cannot be listed.
     pub fn snapshots_from_store(
         &self,
     ) -> Result<(Vec<Root>, Vec<RepositoryError>), RepositoryError> {
-        self.all_snapshots(|id| self.stored_slot(id))
+        Ok(Self::all_snapshots(self.stored_ids()?, |id| {
+            self.stored_slot(id)
+        }))
     }
 
     fn all_snapshots(
-        &self,
+        ids: Vec<SnapshotId>,
         read: impl Fn(&SnapshotId) -> Result<Slot, RepositoryError>,
-    ) -> Result<(Vec<Root>, Vec<RepositoryError>), RepositoryError> {
+    ) -> (Vec<Root>, Vec<RepositoryError>) {
         let mut roots = Vec::new();
         let mut failures = Vec::new();
-        for id in self.snapshot_ids()? {
+        for id in ids {
             match read(&id) {
                 Ok(Slot::Root(root)) => roots.push(*root),
                 Ok(Slot::Expired) => {}
@@ -188,7 +209,7 @@ impl Repository {
             }
         }
         roots.sort_by_key(|root| (root.started, root.snapshot));
-        Ok((roots, failures))
+        (roots, failures)
     }
 
     fn cached_root(&self, id: &SnapshotId) -> Option<std::path::PathBuf> {

@@ -41,7 +41,8 @@ fn identities(with: &[Identity]) -> Result<Vec<age::x25519::Identity>, SealError
 fn decrypt_failed(error: age::DecryptError) -> SealError {
     match error {
         age::DecryptError::NoMatchingKeys => SealError::WrongKey,
-        age::DecryptError::Io(error) => SealError::Io(error),
+        // A header that is cut short ends too early.
+        age::DecryptError::Io(error) => copy_failed(error),
         other => SealError::Damaged {
             detail: other.to_string(),
         },

@@ -7,6 +7,8 @@
 pub mod header;
 /// Entries as the item stream holds them.
 pub mod item;
+/// Tombstones of snapshots, and holds.
+pub mod mark;
 /// Packs: frames, padding and the table.
 pub mod pack;
 /// The reference stream: which chunks a snapshot needs.

@@ -1,0 +1,334 @@
+//! Forgetting: which snapshots are no longer shown, and which nothing may remove.
+//!
+//! - To forget is to create one object beside the snapshot. The snapshot stays as it is until collection
+//!   removes it after the grace time; until then, removing that object brings it back.
+//! - A hold wins over a tombstone, whichever was first.
+//! - What cannot be read never hides a snapshot, and always holds one: a torn object costs room, not data.
+//! - Decisions are made on marks that two listings agree on: one that lies would show what is forgotten.
+
+use crate::error::RepositoryError;
+use crate::format::mark::{Hold, Mark, Tombstone};
+use crate::repository::Repository;
+use crate::snapshot;
+use holdfast_base::id::SnapshotId;
+use holdfast_base::time::Instant;
+use holdfast_store::{Created, Listed, Name};
+use std::collections::{HashMap, HashSet};
+
+/// How long a snapshot can be brought back after it was forgotten, at the least.
+pub const GRACE_SECONDS: i64 = 7 * 24 * 3600;
+/// Largest plaintext of a mark; one that expands to more is a bomb.
+const MARK_EXPANDED_MAX: usize = 64 << 10;
+/// What the names of these tombstones begin with: others belong to collection.
+const TOMBSTONE_PREFIX: &str = "s-";
+
+/// A snapshot that is forgotten.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forgotten {
+    /// The tombstone.
+    pub tombstone: Tombstone,
+    /// Since when, by the store's clock: the grace time counts from here. Where a hold that has ended kept the
+    /// snapshot longer, since that end.
+    pub since: Instant,
+}
+
+impl Forgotten {
+    /// Returns until when it can be brought back.
+    #[must_use]
+    pub fn until(&self) -> Instant {
+        Instant(
+            self.since
+                .0
+                .saturating_add(GRACE_SECONDS.saturating_mul(1_000_000_000)),
+        )
+    }
+}
+
+/// A hold as it stands in the store.
+#[derive(Debug)]
+pub struct Held {
+    /// The snapshot.
+    pub snapshot: SnapshotId,
+    /// Since when, by the store's clock.
+    pub since: Instant,
+    /// What it says; an error where it cannot be read, and then it holds all the same.
+    pub hold: Result<Hold, RepositoryError>,
+}
+
+impl Held {
+    /// Returns whether it holds at that moment.
+    #[must_use]
+    pub fn holds_at(&self, now: Instant) -> bool {
+        match &self.hold {
+            Ok(hold) => hold.until.is_none_or(|until| until > now),
+            Err(_) => true,
+        }
+    }
+}
+
+/// All marks of a repository.
+#[derive(Debug, Default)]
+pub struct Marks {
+    /// The snapshots that are forgotten and not held, in no particular order. The snapshot itself may be gone.
+    pub forgotten: Vec<Forgotten>,
+    /// All holds, those that have ended too.
+    pub holds: Vec<Held>,
+    /// Tombstones that cannot be read: their snapshots are not forgotten.
+    pub failures: Vec<RepositoryError>,
+}
+
+impl Marks {
+    /// Returns the hold on a snapshot, if there is one at that moment.
+    #[must_use]
+    pub fn hold(&self, id: &SnapshotId, now: Instant) -> Option<&Held> {
+        self.holds
+            .iter()
+            .find(|held| held.snapshot == *id && held.holds_at(now))
+    }
+
+    /// Returns why marks cannot be read: tombstones, which forget nothing, and holds, which hold.
+    pub fn unreadable(&self) -> impl Iterator<Item = &RepositoryError> {
+        let holds = self
+            .holds
+            .iter()
+            .filter_map(|held| held.hold.as_ref().err());
+        self.failures.iter().chain(holds)
+    }
+
+    /// Returns what is forgotten.
+    #[must_use]
+    pub fn hidden(&self) -> HashSet<SnapshotId> {
+        let forgotten = self.forgotten.iter();
+        forgotten.map(|mark| mark.tombstone.snapshot).collect()
+    }
+}
+
+fn tombstone_name(id: &SnapshotId) -> Result<Name, RepositoryError> {
+    Ok(Name::new(format!("tombstones/{TOMBSTONE_PREFIX}{id}"))?)
+}
+
+fn hold_name(id: &SnapshotId) -> Result<Name, RepositoryError> {
+    Ok(Name::new(format!("holds/{id}"))?)
+}
+
+/// Returns the snapshots that the marks of a listing speak of; others have no such names.
+fn marked<'a>(
+    listed: &'a [Listed],
+    prefix: &'a str,
+) -> impl Iterator<Item = (SnapshotId, &'a Listed)> {
+    listed.iter().filter_map(move |object| {
+        let id = object.name.last().strip_prefix(prefix)?;
+        Some((id.parse().ok()?, object))
+    })
+}
+
+impl Repository {
+    /// Forgets snapshots: each with why. One that is forgotten already stays so.
+    ///
+    /// # Errors
+    /// One is held, and then none is forgotten; or the store failed, and then each is forgotten or not.
+    pub fn forget(
+        &self,
+        which: &[(SnapshotId, String)],
+        host: &str,
+    ) -> Result<(), RepositoryError> {
+        self.header.allow(crate::format::header::Purpose::Write)?;
+        let now = self.setup.clock.now();
+        let marks = self.marks_surely()?;
+        for (id, _) in which {
+            if let Some(held) = marks.hold(id, now) {
+                return Err(held_error(held));
+            }
+            self.exists(id)?;
+        }
+        for (id, why) in which {
+            let tombstone = Tombstone {
+                snapshot: *id,
+                repository: self.header.repository,
+                why: why.clone(),
+                host: host.to_owned(),
+                written: now,
+                program: env!("CARGO_PKG_VERSION").to_owned(),
+            };
+            let name = tombstone_name(id)?;
+            if self.put_mark(&name, &tombstone)? == Created::Existed {
+                // One that nobody can read would be believed here and nowhere else.
+                self.mark::<Tombstone>(&name, id)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings a forgotten snapshot back.
+    ///
+    /// # Errors
+    /// It is not forgotten, collection has removed it, or the store refuses to remove the tombstone.
+    pub fn undelete(&self, id: &SnapshotId) -> Result<(), RepositoryError> {
+        let name = tombstone_name(id)?;
+        let gone = || RepositoryError::NotForgotten { snapshot: *id };
+        match self.setup.store.size(&name) {
+            Ok(_) => {}
+            Err(error) if error.is_absent() => return Err(gone()),
+            Err(error) => return Err(error.into()),
+        }
+        self.exists(id)?;
+        self.setup.store.delete(&name)?;
+        // Collection may have been on its way.
+        self.exists(id)
+    }
+
+    /// Holds a snapshot; it is no longer forgotten, if it was.
+    ///
+    /// # Errors
+    /// There is no such snapshot, it is held already, or the store failed.
+    pub fn hold(
+        &self,
+        id: &SnapshotId,
+        reason: &str,
+        until: Option<Instant>,
+        host: &str,
+    ) -> Result<Hold, RepositoryError> {
+        self.header.allow(crate::format::header::Purpose::Write)?;
+        self.exists(id)?;
+        let hold = Hold {
+            snapshot: *id,
+            repository: self.header.repository,
+            reason: reason.to_owned(),
+            until,
+            host: host.to_owned(),
+            written: self.setup.clock.now(),
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        let name = hold_name(id)?;
+        match self.put_mark(&name, &hold)? {
+            Created::New => Ok(hold),
+            Created::Existed => {
+                let held = self.mark::<Hold>(&name, id)?;
+                Err(RepositoryError::Held {
+                    snapshot: *id,
+                    reason: held.map_or_else(String::new, |held| held.reason),
+                })
+            }
+        }
+    }
+
+    /// Ends the hold on a snapshot, which is not forgotten then.
+    ///
+    /// # Errors
+    /// It is not held, or the store refuses to remove the hold.
+    pub fn release(&self, id: &SnapshotId) -> Result<(), RepositoryError> {
+        let name = hold_name(id)?;
+        match self.setup.store.size(&name) {
+            Ok(_) => {}
+            Err(error) if error.is_absent() => {
+                return Err(RepositoryError::NotHeld { snapshot: *id });
+            }
+            Err(error) => return Err(error.into()),
+        }
+        // An old tombstone would let collection take the snapshot at once: the hold outlives it.
+        self.setup.store.delete(&tombstone_name(id)?)?;
+        Ok(self.setup.store.delete(&name)?)
+    }
+
+    /// Returns all marks.
+    ///
+    /// # Errors
+    /// The store cannot be listed.
+    pub fn marks(&self) -> Result<Marks, RepositoryError> {
+        let holds = self.setup.store.list("holds")?;
+        let tombstones = self.setup.store.list("tombstones")?;
+        Ok(self.read_marks(&tombstones, &holds))
+    }
+
+    /// Returns all marks, for whoever decides what is lost.
+    ///
+    /// # Errors
+    /// The store cannot be listed, or two listings do not agree.
+    pub fn marks_surely(&self) -> Result<Marks, RepositoryError> {
+        let list = |area: &'static str| -> Result<Vec<Listed>, RepositoryError> {
+            let sorted = || -> Result<Vec<Listed>, RepositoryError> {
+                let mut listed = self.setup.store.list(area)?;
+                listed.sort_by(|a, b| a.name.cmp(&b.name));
+                Ok(listed)
+            };
+            let listed = sorted()?;
+            if sorted()? == listed {
+                return Ok(listed);
+            }
+            Err(RepositoryError::Disagree { area })
+        };
+        let holds = list("holds")?;
+        Ok(self.read_marks(&list("tombstones")?, &holds))
+    }
+
+    fn read_marks(&self, tombstones: &[Listed], holds: &[Listed]) -> Marks {
+        let now = self.setup.clock.now();
+        let mut marks = Marks::default();
+        let mut ended = HashMap::new();
+        for (id, object) in marked(holds, "") {
+            let hold = match self.mark::<Hold>(&object.name, &id) {
+                Ok(None) => continue,
+                Ok(Some(hold)) => Ok(hold),
+                Err(error) => Err(error),
+            };
+            ended.extend(hold.iter().filter_map(|hold| Some((id, hold.until?))));
+            marks.holds.push(Held {
+                snapshot: id,
+                since: object.received,
+                hold,
+            });
+        }
+        for (id, object) in marked(tombstones, TOMBSTONE_PREFIX) {
+            match self.mark::<Tombstone>(&object.name, &id) {
+                Ok(None) => {}
+                Ok(_) if marks.hold(&id, now).is_some() => {}
+                Ok(Some(tombstone)) => {
+                    let ended = ended.get(&id).copied().unwrap_or(object.received);
+                    let since = object.received.max(ended);
+                    marks.forgotten.push(Forgotten { tombstone, since });
+                }
+                Err(error) => marks.failures.push(error),
+            }
+        }
+        marks
+    }
+
+    fn exists(&self, id: &SnapshotId) -> Result<(), RepositoryError> {
+        match self.setup.store.size(&snapshot::name(id)?) {
+            Ok(_) => Ok(()),
+            Err(error) if error.is_absent() => Err(RepositoryError::NoSnapshot {
+                wanted: id.to_string(),
+            }),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn put_mark<M: Mark>(&self, name: &Name, mark: &M) -> Result<Created, RepositoryError> {
+        let bytes = mark.encode(&self.key.writing()?.signing_key()?)?;
+        Ok(self.put_catalog(name, &bytes)?.0)
+    }
+
+    /// Reads a mark; none where it was taken away meanwhile.
+    fn mark<M: Mark>(&self, name: &Name, id: &SnapshotId) -> Result<Option<M>, RepositoryError> {
+        let read = || -> Result<Option<M>, RepositoryError> {
+            let bytes = match self.get_catalog(name, MARK_EXPANDED_MAX) {
+                Err(RepositoryError::Store(error)) if error.is_absent() => return Ok(None),
+                other => other?,
+            };
+            let repository = self.header.repository;
+            let mark = M::decode(&bytes, &self.verifying_key, repository, *id)?;
+            Ok(Some(mark))
+        };
+        read().map_err(|error| error.in_sealed(name.as_str()))
+    }
+}
+
+fn held_error(held: &Held) -> RepositoryError {
+    RepositoryError::Held {
+        snapshot: held.snapshot,
+        reason: match &held.hold {
+            Ok(hold) => hold.reason.clone(),
+            Err(error) => crate::error::chain(error),
+        },
+    }
+}
