@@ -19,6 +19,7 @@ use holdfast_sandbox::limits::CallLimits;
 use holdfast_sandbox::manifest::PluginKind;
 use holdfast_sandbox::plugin::encryptor::Encryptor;
 use holdfast_sandbox::ports::SecretPort;
+use holdfast_store::{S3Options, Store};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -116,9 +117,17 @@ impl Context {
         Ok(Arc::new(PluginSealer(Encryptor::new(plugin, context)?)))
     }
 
+    /// Opens the place where a store's objects are.
+    fn objects(&self, store: &str) -> Result<Arc<dyn Store>, JobError> {
+        let mut options = S3Options::new(self.places.cache.join("uploads"));
+        options.cancel = self.cancel.clone();
+        let url = self.config.store(store)?.url.get_ref();
+        Ok(holdfast_store::open(url, options)?)
+    }
+
     fn setup(&self, store: &str) -> Result<Setup, JobError> {
         Ok(Setup {
-            store: holdfast_store::open(self.config.store(store)?.url.get_ref())?,
+            store: self.objects(store)?,
             sealer: self.sealer(store)?,
             cache: Some(self.places.cache.join("repositories")),
             clock: Arc::new(SystemClock),

@@ -1,5 +1,6 @@
 //! What can go wrong in a store.
 
+use crate::cause::{Answer, Cause};
 use crate::name::Name;
 use holdfast_base::error::{Describe, Hint, Kind, kind_of_io};
 use std::io;
@@ -37,6 +38,22 @@ pub enum StoreError {
         /// What the system answered.
         source: io::Error,
     },
+    /// A service refused or failed.
+    #[error("cannot {action} in {place}: {}", source.cause)]
+    Service {
+        /// What was tried.
+        action: String,
+        /// The store.
+        place: String,
+        /// Why not, and what the service answered.
+        source: Box<Answer>,
+    },
+    /// The run was cancelled while a service was waited for.
+    #[error("the wait for {place} was ended")]
+    Cancelled {
+        /// The store.
+        place: String,
+    },
     /// The URL is of no kind that is known.
     #[error("`{url}` is no store that this version knows")]
     Url {
@@ -57,6 +74,15 @@ impl StoreError {
     pub fn is_absent(&self) -> bool {
         matches!(self, Self::Absent { .. })
     }
+
+    /// Returns why a service did not do what it was asked.
+    #[must_use]
+    pub fn cause(&self) -> Option<&Cause> {
+        match self {
+            Self::Service { source, .. } => Some(&source.cause),
+            _ => None,
+        }
+    }
 }
 
 impl Describe for StoreError {
@@ -64,6 +90,8 @@ impl Describe for StoreError {
         match self {
             Self::Absent { .. } | Self::Short { .. } => Kind::Damaged,
             Self::Io { source, .. } => kind_of_io(source),
+            Self::Service { source, .. } => source.cause.kind(),
+            Self::Cancelled { .. } => Kind::Interrupted,
             Self::Url { .. } | Self::RelativePath { .. } => Kind::Usage,
         }
     }
@@ -72,7 +100,9 @@ impl Describe for StoreError {
         match self {
             Self::Url { .. } | Self::RelativePath { .. } => {
                 vec![Hint(
-                    "Write the URL of a directory, such as `file:///var/backups/holdfast`".into(),
+                    "Write the URL of a directory, such as `file:///var/backups/holdfast`, or of a bucket, such as \
+                     `s3://bucket/holdfast`"
+                        .into(),
                 )]
             }
             Self::Io { source, place, .. } if source.kind() == io::ErrorKind::StorageFull => {
@@ -80,6 +110,7 @@ impl Describe for StoreError {
                     "Make room in {place} and run again: what was stored is kept"
                 ))]
             }
+            Self::Service { source, .. } => vec![Hint(source.cause.hint())],
             _ => Vec::new(),
         }
     }

@@ -9,19 +9,30 @@ pub mod name;
 /// What can go wrong, with the object and the place in it.
 pub mod error;
 
+/// Why a service on the network did not do what it was asked.
+pub mod cause;
+
+/// Where a store is, from its URL.
+pub mod location;
+
 /// A directory on this machine.
 pub mod local;
+
+/// A part of a bucket on a service that speaks S3.
+pub mod s3;
 
 /// One suite of tests for every store.
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 
+pub use cause::Cause;
 pub use error::StoreError;
+pub use location::Location;
 pub use name::Name;
+pub use s3::S3Options;
 
 use holdfast_base::time::Instant;
 use std::io::Write;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What a create came to.
@@ -101,24 +112,13 @@ pub trait Upload: Write + Send {
     fn commit(self: Box<Self>, name: &Name) -> Result<Created, StoreError>;
 }
 
-/// Opens the store at a URL.
+/// Opens the store at a URL; `options` are for one in a bucket.
 ///
 /// # Errors
-/// The URL is of no kind that is known.
-pub fn open(url: &str) -> Result<Arc<dyn Store>, StoreError> {
-    let path = match url.strip_prefix("file://") {
-        Some(path) => path,
-        None if url.contains("://") => {
-            return Err(StoreError::Url {
-                url: url.to_owned(),
-            });
-        }
-        None => url,
-    };
-    if !path.starts_with('/') {
-        return Err(StoreError::RelativePath {
-            url: url.to_owned(),
-        });
-    }
-    Ok(Arc::new(local::LocalStore::new(PathBuf::from(path))))
+/// The URL is of no kind that is known, or no threads can be started.
+pub fn open(url: &str, options: S3Options) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(match Location::parse(url)? {
+        Location::Local(path) => Arc::new(local::LocalStore::new(path)),
+        Location::S3 { bucket, prefix } => Arc::new(s3::S3Store::new(&bucket, &prefix, options)?),
+    })
 }

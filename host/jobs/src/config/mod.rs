@@ -288,7 +288,7 @@ impl Config {
         }
         for (name, store) in &self.body.store {
             self.check_name(name)?;
-            if let Err(error) = holdfast_store::open(store.url.get_ref()) {
+            if let Err(error) = holdfast_store::Location::parse(store.url.get_ref()) {
                 let hint = error.hints().into_iter().next().map(|hint| hint.0);
                 return Err(self.wrong(store.url.span(), error.to_string(), hint));
             }

@@ -1,0 +1,219 @@
+//! One object: reading it, creating it, looking at it, removing it.
+
+use super::Bucket;
+use super::failure::{Failure, Why};
+use super::options::Encryption;
+use crate::cause::Cause;
+use crate::{Created, Name};
+use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{ChecksumAlgorithm, ServerSideEncryption, StorageClass};
+use bytes::Bytes;
+
+/// The checksum that the service compares, and keeps.
+pub(super) const CHECKSUM: ChecksumAlgorithm = ChecksumAlgorithm::Crc32C;
+
+impl Bucket {
+    /// Reads an object, or a range of it; never less than that.
+    pub(super) async fn read(
+        &self,
+        name: &Name,
+        range: Option<(u64, usize)>,
+    ) -> Result<Vec<u8>, Failure> {
+        let expected = range.map_or(0, |(_, length)| length as u64);
+        self.shared
+            .retrying(expected, |client, _| {
+                let mut request = client.get_object().bucket(&self.name).key(self.key(name));
+                if let Some((offset, length)) = range {
+                    request =
+                        request.range(format!("bytes={offset}-{}", offset + length as u64 - 1));
+                }
+                async move {
+                    let answer = request.send().await.map_err(Failure::of)?;
+                    body(answer, range).await
+                }
+            })
+            .await
+    }
+
+    /// Returns an object's length.
+    pub(super) async fn size(&self, name: &Name) -> Result<u64, Failure> {
+        let asked = self.shared.retrying(0, |client, _| {
+            let request = client.head_object().bucket(&self.name).key(self.key(name));
+            async move {
+                let answer = request.send().await.map_err(Failure::of)?;
+                let length = answer.content_length().and_then(|n| u64::try_from(n).ok());
+                length.ok_or_else(|| Failure::new(Cause::Broken, "it gave no length"))
+            }
+        });
+        match asked.await {
+            // The answer to this question has no body that would say whether it is the bucket that is absent.
+            Err(failure) if failure.why == Why::Absent => match self.read(name, Some((0, 1))).await
+            {
+                Err(told) if told.why != Why::Short => Err(told),
+                _ => Err(failure),
+            },
+            other => other,
+        }
+    }
+
+    /// Creates an object unless one of that name exists.
+    pub(super) async fn create(
+        &self,
+        name: &Name,
+        bytes: Bytes,
+        class: Option<StorageClass>,
+    ) -> Result<Created, Failure> {
+        let put = self
+            .shared
+            .retrying(bytes.len() as u64, |client, was_open| {
+                let request = self
+                    .described(client.put_object())
+                    .bucket(&self.name)
+                    .key(self.key(name))
+                    .if_none_match("*")
+                    .set_storage_class(class.clone())
+                    .checksum_algorithm(CHECKSUM)
+                    .body(ByteStream::from(bytes.clone()));
+                async move {
+                    match request.send().await.map_err(Failure::of) {
+                        Ok(_) => Ok(()),
+                        // Perhaps it was our own attempt that created it.
+                        Err(failure) if failure.why == Why::Exists && was_open => {
+                            Err(failure.open())
+                        }
+                        Err(failure) => Err(failure),
+                    }
+                }
+            });
+        match put.await {
+            Ok(()) => Ok(Created::New),
+            Err(failure) if failure.why == Why::Exists => {
+                if failure.is_open && self.read(name, None).await? == bytes {
+                    Ok(Created::New)
+                } else {
+                    Ok(Created::Existed)
+                }
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Removes an object.
+    pub(super) async fn delete(&self, name: &Name) -> Result<(), Failure> {
+        let removed = self.shared.retrying(0, |client, _| {
+            let request = client
+                .delete_object()
+                .bucket(&self.name)
+                .key(self.key(name));
+            async move { request.send().await.map(|_| ()).map_err(Failure::of) }
+        });
+        match removed.await {
+            Err(failure) if failure.why == Why::Absent => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Adds what the store's table says of every object.
+    fn described(&self, mut request: PutObjectFluentBuilder) -> PutObjectFluentBuilder {
+        let (encryption, key) = self.encryption();
+        request = request
+            .set_server_side_encryption(encryption)
+            .set_ssekms_key_id(key)
+            .set_tagging(self.tagging());
+        request
+    }
+
+    /// Returns how the service is to encrypt.
+    pub(super) fn encryption(&self) -> (Option<ServerSideEncryption>, Option<String>) {
+        match &self.shared.options.encryption {
+            None => (None, None),
+            Some(Encryption::Service) => (Some(ServerSideEncryption::Aes256), None),
+            Some(Encryption::KeyManagement(key)) => {
+                (Some(ServerSideEncryption::AwsKms), key.clone())
+            }
+        }
+    }
+
+    /// Returns the tags of every object, as a query.
+    pub(super) fn tagging(&self) -> Option<String> {
+        let tags = &self.shared.options.tags;
+        let pairs = tags
+            .iter()
+            .map(|(key, value)| format!("{}={}", escaped(key), escaped(value)));
+        (!tags.is_empty()).then(|| pairs.collect::<Vec<_>>().join("&"))
+    }
+
+    /// Returns the class of packs: everything else is small, and read often.
+    pub(super) fn pack_class(&self) -> Option<StorageClass> {
+        self.shared
+            .options
+            .storage_class
+            .as_deref()
+            .map(StorageClass::from)
+    }
+}
+
+/// Writes a text as it may stand in a query.
+fn escaped(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                char::from(byte).to_string()
+            }
+            _ => format!("%{byte:02X}"),
+        })
+        .collect()
+}
+
+/// Takes the bytes of an answer: all that were asked for, and no others.
+async fn body(answer: GetObjectOutput, range: Option<(u64, usize)>) -> Result<Vec<u8>, Failure> {
+    let broken = |words: String| Failure::new(Cause::Broken, words);
+    let promised = answer
+        .content_length()
+        .and_then(|n| usize::try_from(n).ok());
+    if let Some((offset, _)) = range {
+        let starts = format!("bytes {offset}-");
+        match answer.content_range() {
+            Some(given) if !given.starts_with(&starts) => {
+                return Err(broken(format!("it gave another range: {given}")));
+            }
+            None if offset > 0 => return Err(broken("it ignored the range".into())),
+            _ => {}
+        }
+    }
+    let expected = match (range, promised) {
+        (Some((_, length)), Some(promised)) if promised < length => {
+            return Err(Failure::because(Why::Short));
+        }
+        (Some((_, length)), _) => length,
+        (None, promised) => promised.unwrap_or(0),
+    };
+    let mut bytes = Vec::with_capacity(expected);
+    let mut stream = answer.body;
+    while let Some(piece) = stream.next().await {
+        let piece = piece.map_err(|error| broken(error.to_string()))?;
+        bytes.extend_from_slice(&piece);
+        if range.is_some() && bytes.len() > expected {
+            return Err(broken(format!("it gave more than {expected} bytes")));
+        }
+    }
+    let wanted = range.map(|(_, length)| length).or(promised);
+    match wanted {
+        Some(wanted) if wanted != bytes.len() => {
+            Err(broken(format!("it gave {} of {wanted} bytes", bytes.len())))
+        }
+        _ => Ok(bytes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_may_have_any_letters() {
+        assert_eq!(escaped("team=A & B"), "team%3DA%20%26%20B");
+    }
+}
