@@ -16,12 +16,24 @@ impl Repository {
         name: &Name,
         plain: &[u8],
     ) -> Result<(Created, u64), RepositoryError> {
+        let sealed = self.seal_catalog(name, plain)?;
+        let created = create_surely(self.setup.store.as_ref(), name, &sealed)?;
+        Ok((created, sealed.len() as u64))
+    }
+
+    /// Compresses and seals an object of the catalog.
+    ///
+    /// # Errors
+    /// The encryptor failed.
+    pub(crate) fn seal_catalog(
+        &self,
+        name: &Name,
+        plain: &[u8],
+    ) -> Result<Vec<u8>, RepositoryError> {
         let packed = zstd::bulk::compress(plain, 3)
             .map_err(|e| RepositoryError::io(format!("compress `{name}`"), e))?;
         let recipients = [Recipient::PublicKey(self.key.catalog.public_key.clone())];
-        let sealed = seal_bytes(self.setup.sealer.as_ref(), &recipients, packed)?;
-        let created = create_surely(self.setup.store.as_ref(), name, &sealed)?;
-        Ok((created, sealed.len() as u64))
+        Ok(seal_bytes(self.setup.sealer.as_ref(), &recipients, packed)?)
     }
 
     /// Reads an object of the catalog that expands to at most `max` bytes; one that says more is a bomb.

@@ -6,6 +6,7 @@ use crate::pipeline::compress::CompressError;
 use crate::pipeline::seal::SealError;
 use holdfast_base::error::{Describe, Hint, Kind, kind_of_io};
 use holdfast_base::id::SnapshotId;
+use holdfast_base::time::Instant;
 use holdfast_store::name::NameError;
 use holdfast_store::{Name, StoreError};
 use std::io;
@@ -149,6 +150,26 @@ pub enum RepositoryError {
         /// A pack that is gone, or about to be; none where the run's sessions were ended again and again.
         pack: Option<holdfast_base::id::PackId>,
     },
+    /// What snapshots need is not all there, so that nobody can tell what is superfluous.
+    #[error("{chunks} chunks that snapshots need are in no pack that is there")]
+    Incomplete {
+        /// How many.
+        chunks: u64,
+    },
+    /// The store's clock and this machine's are too far apart.
+    #[error("it is {here} on this machine and {there} in the store: one of the clocks is wrong")]
+    Skewed {
+        /// This machine's time.
+        here: Instant,
+        /// The store's.
+        there: Instant,
+    },
+    /// Collection has begun to remove a snapshot that somebody wants to keep.
+    #[error("it is too late for snapshot `{snapshot}`: collection is removing it")]
+    TooLate {
+        /// The snapshot.
+        snapshot: SnapshotId,
+    },
     /// The run was cancelled.
     #[error("the run was cancelled")]
     Cancelled,
@@ -243,19 +264,21 @@ impl Describe for RepositoryError {
             | Self::Damaged { .. }
             | Self::Compress(_)
             | Self::Renamed
-            | Self::MissingChunk { .. } => Kind::Damaged,
+            | Self::MissingChunk { .. }
+            | Self::Incomplete { .. } => Kind::Damaged,
             Self::Format(FormatError::Newer { .. }) => Kind::Usage,
             Self::Format(_) => Kind::Damaged,
             Self::Seal(SealError::Io(source)) | Self::Io { source, .. } => kind_of_io(source),
             Self::Seal(SealError::Encryptor { .. })
             | Self::Twice { .. }
             | Self::TooMuch { .. }
+            | Self::TooLate { .. }
             | Self::Failed(_) => Kind::Failed,
             Self::Unproven { source, .. } => match source.kind() {
                 Kind::Damaged | Kind::Key => Kind::Failed,
                 other => other,
             },
-            Self::Overtaken { .. } => Kind::Temporary,
+            Self::Overtaken { .. } | Self::Skewed { .. } => Kind::Temporary,
             Self::Cancelled => Kind::Interrupted,
         }
     }
@@ -287,6 +310,9 @@ impl Describe for RepositoryError {
             Self::Unanswered { .. } => vec![Hint(
                 "See whether it exists, when the store works again: holdfast list".into(),
             )],
+            Self::Skewed { .. } => vec![Hint(
+                "Set the clocks right and run it again: nothing was removed".into(),
+            )],
             Self::Overtaken { .. } => vec![Hint(
                 "Run it again: it stores anew what is gone".into(),
             )],
@@ -296,7 +322,7 @@ impl Describe for RepositoryError {
             )],
             Self::Store(error) => error.hints(),
             Self::Key(error) => error.hints(),
-            Self::Damaged { .. } | Self::MissingChunk { .. } => {
+            Self::Damaged { .. } | Self::MissingChunk { .. } | Self::Incomplete { .. } => {
                 vec![Hint(
                     "See how far the damage goes: holdfast check --data".into(),
                 )]

@@ -107,6 +107,11 @@ fn tombstone_name(id: &SnapshotId) -> Result<Name, RepositoryError> {
     Ok(Name::new(format!("tombstones/{TOMBSTONE_PREFIX}{id}"))?)
 }
 
+/// Returns the name of the object that says that collection is removing a snapshot.
+fn removal_name(id: &SnapshotId) -> Result<Name, RepositoryError> {
+    Ok(Name::new(format!("tombstones/r-{id}"))?)
+}
+
 fn hold_name(id: &SnapshotId) -> Result<Name, RepositoryError> {
     Ok(Name::new(format!("holds/{id}"))?)
 }
@@ -174,7 +179,47 @@ impl Repository {
         self.exists(id)?;
         self.setup.store.delete(&name)?;
         // Collection may have been on its way.
-        self.exists(id)
+        self.exists(id)?;
+        self.stays(id)
+    }
+
+    /// Makes sure that collection has not begun to remove a snapshot.
+    ///
+    /// It says that it does, and then looks whether it may; who wants to keep one does that, and then
+    /// looks whether it does. So at worst both give way.
+    fn stays(&self, id: &SnapshotId) -> Result<(), RepositoryError> {
+        match self.setup.store.size(&removal_name(id)?) {
+            Ok(_) => Err(RepositoryError::TooLate { snapshot: *id }),
+            Err(error) if error.is_absent() => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Says that a snapshot is being removed; returns whether it may be.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub(crate) fn begin_removal(&self, id: &SnapshotId) -> Result<bool, RepositoryError> {
+        let what = format!("{{\"removing\":\"{id}\"}}");
+        self.put_catalog(&removal_name(id)?, what.as_bytes())?;
+        // One that has ended holds nothing.
+        let may_go = match self.setup.store.get(&hold_name(id)?) {
+            Ok(_) => self.marks_surely()?.hidden().contains(id),
+            Err(error) if error.is_absent() => true,
+            Err(error) => return Err(error.into()),
+        };
+        let forgotten = self.mark::<Tombstone>(&tombstone_name(id)?, id)?;
+        Ok(may_go && forgotten.is_some())
+    }
+
+    /// Removes what is left of a snapshot that was removed.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub(crate) fn end_removal(&self, id: &SnapshotId) -> Result<(), RepositoryError> {
+        self.setup.store.delete(&tombstone_name(id)?)?;
+        self.setup.store.delete(&hold_name(id)?)?;
+        Ok(self.setup.store.delete(&removal_name(id)?)?)
     }
 
     /// Holds a snapshot; it is no longer forgotten, if it was.
@@ -201,7 +246,7 @@ impl Repository {
         };
         let name = hold_name(id)?;
         match self.put_mark(&name, &hold)? {
-            Created::New => Ok(hold),
+            Created::New => self.stays(id).map(|()| hold),
             Created::Existed => {
                 let held = self.mark::<Hold>(&name, id)?;
                 Err(RepositoryError::Held {

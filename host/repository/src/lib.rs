@@ -7,6 +7,8 @@
 mod catalog;
 /// Structure and data: the first two rungs of verification.
 pub mod check;
+/// Collection: removes what nobody needs, without a lock.
+pub mod collect;
 /// Packs that are not relied on.
 mod doubt;
 /// What can go wrong.
@@ -32,7 +34,6 @@ pub mod repository;
 /// Writes entries into a target, in parallel.
 pub mod restore;
 /// Writes chunks that the repository holds into new packs.
-#[expect(dead_code, reason = "collection is the first to use it")]
 mod rewrite;
 /// Puts finished entries in order and writes what a snapshot refers to.
 pub mod sequence;

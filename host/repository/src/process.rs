@@ -17,10 +17,6 @@ pub(crate) fn this() -> ProcessMark {
 }
 
 /// Returns whether a process certainly lives no more. One of another machine may always live.
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "collection is the first to use it")
-)]
 pub(crate) fn is_dead(process: &ProcessMark) -> bool {
     let (boot, namespace) = place();
     let is_ours = !boot.is_empty() && boot == process.boot && namespace == process.namespace;

@@ -2,8 +2,8 @@
 //!
 //! - Before a commit, every pack and index segment that the snapshot needs is durable.
 //! - The commit is one create-if-absent. A crash before it leaves garbage, never a snapshot.
-//! - Where the store loses its answer it is asked again: a run never says that nothing was committed
-//!   when something may have been.
+//! - Where the store loses its answer it is asked what it holds, and never to do the same again: between
+//!   the two the snapshot may have been forgotten and its packs collected.
 //! - Collection takes the place of a snapshot to end its session: one of the two is first, and the other sees it.
 
 use crate::error::{RepositoryError, chain};
@@ -12,18 +12,21 @@ use crate::format::session::{Expired, encode};
 use crate::repository::Repository;
 use holdfast_base::error::{Describe, Kind};
 use holdfast_base::id::SnapshotId;
-use holdfast_store::{Created, Name};
+use holdfast_store::{Created, Name, StoreError};
 
 /// Largest plaintext of a snapshot root; one that expands to more is a bomb.
 const ROOT_EXPANDED_MAX: usize = 64 << 20;
 
 /// How a commit went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Commit {
     /// The snapshot exists.
     Done,
     /// Collection had ended the session before: nothing was committed.
     Expired,
+    /// The store failed, and the snapshot does not exist; but what was asked of the store may come to it
+    /// still, so that this session can no longer be used.
+    Open(StoreError),
 }
 
 /// What is in the place of a snapshot.
@@ -48,18 +51,37 @@ impl Repository {
     /// # Errors
     /// Nothing was committed, the store does not say whether it was, or the snapshot does not come back.
     pub(crate) fn commit(&self, root: &Root) -> Result<Commit, RepositoryError> {
+        let object = name(&root.snapshot)?;
         let bytes = root.encode(&self.key.writing()?.signing_key()?)?;
-        match self.put_catalog(&name(&root.snapshot)?, &bytes)? {
-            (Created::New, _) => {
-                self.prove(&root.snapshot)?;
-                Ok(Commit::Done)
+        let sealed = self.seal_catalog(&object, &bytes)?;
+        let store = self.setup.store.as_ref();
+        let error = match store.create_once(&object, &sealed) {
+            Ok(Created::New) => None,
+            Ok(Created::Existed) => return self.lost(&root.snapshot),
+            Err(error) => Some(error),
+        };
+        if let Some(error) = error {
+            match store.get(&object) {
+                Ok(held) if held == sealed => {}
+                Ok(_) => return self.lost(&root.snapshot).or(Err(error.into())),
+                Err(absent) if absent.is_absent() => return Ok(Commit::Open(error)),
+                Err(source) => {
+                    let object = object.to_string();
+                    return Err(RepositoryError::Unanswered { object, source });
+                }
             }
-            (Created::Existed, _) => match self.stored_slot(&root.snapshot)? {
-                Slot::Expired => Ok(Commit::Expired),
-                Slot::Root(_) => Err(RepositoryError::Exists {
-                    place: self.place(),
-                }),
-            },
+        }
+        self.prove(&root.snapshot)?;
+        Ok(Commit::Done)
+    }
+
+    /// Says what stands where a snapshot was to be committed.
+    fn lost(&self, id: &SnapshotId) -> Result<Commit, RepositoryError> {
+        match self.stored_slot(id)? {
+            Slot::Expired => Ok(Commit::Expired),
+            Slot::Root(_) => Err(RepositoryError::Exists {
+                place: self.place(),
+            }),
         }
     }
 
@@ -126,7 +148,7 @@ impl Repository {
         }
     }
 
-    fn slot(&self, id: &SnapshotId) -> Result<Slot, RepositoryError> {
+    pub(crate) fn slot(&self, id: &SnapshotId) -> Result<Slot, RepositoryError> {
         match self
             .remembered(id)
             .and_then(|bytes| self.decode_slot(id, &bytes).ok())
@@ -161,7 +183,6 @@ impl Repository {
     ///
     /// # Errors
     /// The store failed, or does not say which of the two was first.
-    #[expect(dead_code, reason = "collection is the first to use it")]
     pub(crate) fn expire(&self, session: &SnapshotId) -> Result<bool, RepositoryError> {
         let mark = Expired {
             expired: *session,

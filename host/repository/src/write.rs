@@ -110,6 +110,8 @@ pub struct Session {
     repository: Arc<Repository>,
     note: RunNote,
     lease: Lease,
+    /// Whether the snapshot of the session may exist, or come to exist.
+    is_in_doubt: bool,
     started: Instant,
     shared: Arc<Shared>,
     jobs: Option<Sender<Job>>,
@@ -187,6 +189,7 @@ impl Session {
             repository: Arc::clone(repository),
             note,
             lease,
+            is_in_doubt: false,
             started,
             shared,
             jobs: None,

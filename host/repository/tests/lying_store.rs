@@ -37,7 +37,8 @@ fn back_up(
     (result, store.struck())
 }
 
-/// Returns the damage in the repository, by kind of object.
+/// Returns the damage in the repository, by object. A session that cannot be read is none of it: by one
+/// collection only waits longer.
 fn damage(place: &Place, depth: Depth) -> Vec<String> {
     let repository = place.open(Role::Read);
     let report = check(&repository, depth, &Cancel::new(), &Progress::default()).unwrap();
@@ -45,6 +46,7 @@ fn damage(place: &Place, depth: Depth) -> Vec<String> {
         .damage
         .into_iter()
         .map(|(object, _)| object)
+        .filter(|object| !object.starts_with("sessions/"))
         .collect()
 }
 

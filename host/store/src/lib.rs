@@ -84,6 +84,17 @@ pub trait Store: Send + Sync {
     /// Nothing was created.
     fn create(&self, name: &Name, bytes: &[u8]) -> Result<Created, StoreError>;
 
+    /// Does the same, and asks the place a single time: what it did is not known after an error, and asking
+    /// again is for who knows what may have happened meanwhile.
+    ///
+    /// A store that repeats requests by itself must not do so here.
+    ///
+    /// # Errors
+    /// The object may exist or not.
+    fn create_once(&self, name: &Name, bytes: &[u8]) -> Result<Created, StoreError> {
+        self.create(name, bytes)
+    }
+
     /// Starts an object whose bytes come piece by piece and whose name is known only at the end.
     ///
     /// # Errors

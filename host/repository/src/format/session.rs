@@ -66,10 +66,8 @@ pub struct PackTombstone {
     pub written: Instant,
     /// The packs.
     pub packs: Vec<PackId>,
-    /// All snapshots that were there: the next collection must see them too, or else its listing lies.
+    /// Everything that stood in the place of a snapshot: what the next collection must see too, unless it is gone.
     pub snapshots: Vec<SnapshotId>,
-    /// Those of them that this collection removes, since they were forgotten.
-    pub removing: Vec<SnapshotId>,
 }
 
 /// Writes one of these objects.

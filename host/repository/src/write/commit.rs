@@ -8,7 +8,9 @@ use crate::format::root::{Counts, Root};
 use crate::sequence::Sequenced;
 use crate::snapshot::Commit;
 use holdfast_base::cancel::Reason;
+use holdfast_base::error::{Describe, Kind};
 use holdfast_base::id::PackId;
+use holdfast_store::StoreError;
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
@@ -22,10 +24,8 @@ impl Session {
     /// Nothing was committed.
     pub fn commit(mut self, _proof: SourceEnd) -> Result<Root, RepositoryError> {
         let committed = self.finish();
-        match &committed {
-            // It may have been committed: the session must stay.
-            Ok(_) | Err(RepositoryError::Unanswered { .. }) => {}
-            Err(_) => self.lease.give_up(&self.repository),
+        if committed.is_err() && !self.is_in_doubt {
+            self.lease.give_up(&self.repository);
         }
         committed
     }
@@ -45,14 +45,26 @@ impl Session {
         }
         let mut root = self.root(&sequenced);
         self.still_there()?;
-        let mut sessions = 1;
-        while self.repository.commit(&root)? == Commit::Expired {
-            sessions += 1;
-            if sessions > SESSIONS_MAX {
-                return Err(RepositoryError::Overtaken { pack: None });
+        for session in 1.. {
+            // From here on the snapshot may exist, and so the session must stay, whatever is answered.
+            self.is_in_doubt = true;
+            match self.repository.commit(&root)? {
+                Commit::Done => break,
+                Commit::Open(error) if session == SESSIONS_MAX || !may_pass(&error) => {
+                    return Err(error.into());
+                }
+                Commit::Expired if session == SESSIONS_MAX => {
+                    return Err(RepositoryError::Overtaken { pack: None });
+                }
+                Commit::Open(_) | Commit::Expired => {
+                    tracing::warn!(
+                        "the snapshot could not be committed; the run goes on in a new session"
+                    );
+                }
             }
-            tracing::warn!("collection has ended this run's session; it goes on in a new one");
-            self.lease = Lease::take(&self.repository, "a run goes on", &self.note.host)?;
+            // The old session stays: it is collection that knows when nothing can come of it any more.
+            self.lease = Lease::take(&self.repository, &self.note.purpose(), &self.note.host)?;
+            self.is_in_doubt = false;
             self.still_there()?;
             root.snapshot = self.lease.id;
         }
@@ -139,4 +151,9 @@ impl Session {
         self.lease.give_up(&self.repository);
         self.take_failure()
     }
+}
+
+/// Returns whether it is worth asking a store again.
+fn may_pass(error: &StoreError) -> bool {
+    matches!(error.kind(), Kind::Temporary | Kind::Failed)
 }

@@ -7,6 +7,7 @@ use crate::error::{RepositoryError, chain};
 use crate::format::session::{PackTombstone, SessionNote, decode, encode};
 use crate::repository::{Repository, random};
 use holdfast_base::id::{PackId, SnapshotId};
+use holdfast_base::time::Instant;
 use holdfast_store::{Created, Name};
 use std::collections::{HashMap, HashSet};
 
@@ -65,7 +66,7 @@ impl Lease {
         let after = after.inspect_err(|_| lease.give_up(repository))?;
         let packs = before.into_values().chain(after.into_values());
         Ok(Self {
-            avoided: packs.flat_map(|tombstone| tombstone.packs).collect(),
+            avoided: packs.flat_map(|found| found.tombstone.packs).collect(),
             ..lease
         })
     }
@@ -94,6 +95,14 @@ pub(crate) fn names_packs(tombstone: &Name) -> bool {
     tombstone.last().starts_with(PACKS_PREFIX)
 }
 
+/// A tombstone of packs as the store has it.
+pub(crate) struct Tombstoned {
+    /// What it says.
+    pub(crate) tombstone: PackTombstone,
+    /// When the store received it, by its clock.
+    pub(crate) received: Instant,
+}
+
 impl Repository {
     /// Reads the tombstones of packs that there are.
     ///
@@ -101,14 +110,21 @@ impl Repository {
     ///
     /// # Errors
     /// The store failed.
-    pub(crate) fn pack_tombstones(&self) -> Result<HashMap<Name, PackTombstone>, RepositoryError> {
+    pub(crate) fn pack_tombstones(&self) -> Result<HashMap<Name, Tombstoned>, RepositoryError> {
         let mut tombstones = HashMap::new();
         for listed in self.setup.store.list("tombstones")? {
             if !names_packs(&listed.name) {
                 continue;
             }
             match self.pack_tombstone(&listed.name) {
-                Ok(tombstone) => drop(tombstones.insert(listed.name, tombstone)),
+                Ok(tombstone) => {
+                    let received = listed.received;
+                    let found = Tombstoned {
+                        tombstone,
+                        received,
+                    };
+                    tombstones.insert(listed.name, found);
+                }
                 // What collection has done with is removed, perhaps just now.
                 Err(RepositoryError::Damaged { .. }) => {
                     tracing::debug!(name = %listed.name, "passing over a tombstone");

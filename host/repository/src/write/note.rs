@@ -33,6 +33,13 @@ pub struct RunNote {
     pub prove: bool,
 }
 
+impl RunNote {
+    /// Says what a session is for.
+    pub(crate) fn purpose(&self) -> String {
+        format!("run of job `{}`", self.job)
+    }
+}
+
 /// What is going on, for a progress bar.
 #[derive(Debug, Default)]
 pub struct Gauge {

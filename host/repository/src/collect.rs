@@ -1,0 +1,302 @@
+//! Collection: removes what nobody needs, without a lock.
+//!
+//! ```text
+//! what there is ──> what is needed ──> what each pack is worth ──> a new tombstone ──> removal
+//! ```
+//!
+//! - A pack is named in a tombstone first. It is removed by a later collection, when every run that
+//!   could rely on it has ended, and when what is needed of it also lies in a pack that no tombstone names.
+//! - A pack that was named once is never relied on again: what is needed of it is stored anew.
+//! - No clock decides about safety. The store's clock decides how long something can be brought back.
+//! - Whatever is unclear is a reason to remove nothing.
+//!
+//! `docs/decisions/0008-collection-without-locks.md` has the protocol, and `tests/model` a model of it.
+
+mod census;
+mod mark;
+mod repack;
+mod sweep;
+mod view;
+
+use crate::error::RepositoryError;
+use crate::forget::GRACE_SECONDS;
+use crate::format::header::Purpose;
+use crate::format::session::{PackTombstone, encode};
+use crate::repository::{Repository, random};
+use crate::write::lease::Lease;
+use census::Census;
+use holdfast_base::cancel::Cancel;
+use holdfast_base::id::{PackId, SnapshotId};
+use holdfast_base::time::Instant;
+use holdfast_store::Name;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use view::View;
+
+/// How a collection is done.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Says what would be done, and changes nothing.
+    pub dry_run: bool,
+    /// How long packs stay that nobody needs, by the store's clock.
+    pub grace: Duration,
+    /// How long forgotten snapshots can be brought back, by the store's clock.
+    pub forgotten_grace: Duration,
+    /// How old a session must be, by the store's clock, to be ended.
+    pub expire_after: Duration,
+    /// Sessions that are ended whatever their age.
+    pub expire: Vec<SnapshotId>,
+    /// Unneeded bytes in a thousand that may stay in packs which are needed for something else.
+    pub unused_permille: u64,
+    /// Bytes of packs that are copied at most.
+    pub repack_max: u64,
+    /// The machine that collects.
+    pub host: String,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            dry_run: false,
+            grace: Duration::from_secs(24 * 3600),
+            forgotten_grace: Duration::from_secs(GRACE_SECONDS.unsigned_abs()),
+            expire_after: Duration::from_secs(96 * 3600),
+            expire: Vec::new(),
+            unused_permille: 50,
+            repack_max: u64::MAX,
+            host: String::new(),
+        }
+    }
+}
+
+/// Packs, and the bytes that they take in the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Amount {
+    /// How many.
+    pub packs: u64,
+    /// Their bytes, sealed.
+    pub bytes: u64,
+}
+
+impl Amount {
+    fn add(&mut self, bytes: u64) {
+        self.packs += 1;
+        self.bytes += bytes;
+    }
+}
+
+/// A run that has not ended, as far as the store tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenSession {
+    /// Its id.
+    pub id: SnapshotId,
+    /// What it is for; empty where it cannot be read.
+    pub purpose: String,
+    /// The machine that runs it.
+    pub host: String,
+    /// When the store received it.
+    pub received: Instant,
+}
+
+/// What a collection did, or would do.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Report {
+    /// Which collection it was, counted from one.
+    pub generation: u32,
+    /// Snapshots that are kept.
+    pub snapshots: u64,
+    /// Forgotten snapshots whose time was over.
+    pub removed_snapshots: Vec<SnapshotId>,
+    /// Sessions that were ended.
+    pub expired: Vec<SnapshotId>,
+    /// Sessions that may still commit: what they may rely on stays.
+    pub open: Vec<OpenSession>,
+    /// All packs that there were.
+    pub stored: Amount,
+    /// Packs that were found to be needed by nobody, and will be removed by a later collection.
+    pub named: Amount,
+    /// Packs that earlier collections found, and that still have to wait.
+    pub waiting: Amount,
+    /// Packs of which something turned out to be needed again.
+    pub kept: Amount,
+    /// Packs that were copied, since little of them was needed.
+    pub repacked: Amount,
+    /// Bytes of the packs into which they were copied.
+    pub rewritten_bytes: u64,
+    /// Unneeded bytes that stay in packs which are needed for something else.
+    pub unused_bytes: u64,
+    /// Packs that were removed.
+    pub removed: Amount,
+    /// Segments of the index that were written anew.
+    pub segments: u64,
+}
+
+/// How far a collection is.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Snapshots looked at.
+    pub snapshots: AtomicU64,
+    /// Packs removed.
+    pub removed: AtomicU64,
+}
+
+/// Collects.
+///
+/// # Errors
+/// Something is unclear or damaged, and nothing was removed; or the store failed on the way, and the next
+/// collection goes on.
+pub fn collect(
+    repository: &Arc<Repository>,
+    options: &Options,
+    cancel: &Cancel,
+    progress: &Progress,
+) -> Result<Report, RepositoryError> {
+    repository.header.allow(Purpose::Delete)?;
+    if options.dry_run {
+        return Collection::new(repository, options, cancel, progress).run(None);
+    }
+    // A session of its own: it shows the store's clock, and guards what is copied.
+    let lease = Lease::take(repository, "collection", &options.host)?;
+    let done = Collection::new(repository, options, cancel, progress).run(Some(&lease));
+    lease.give_up(repository);
+    done
+}
+
+struct Collection<'a> {
+    repository: &'a Arc<Repository>,
+    options: &'a Options,
+    cancel: &'a Cancel,
+    progress: &'a Progress,
+    report: Report,
+}
+
+impl<'a> Collection<'a> {
+    fn new(
+        repository: &'a Arc<Repository>,
+        options: &'a Options,
+        cancel: &'a Cancel,
+        progress: &'a Progress,
+    ) -> Self {
+        Self {
+            repository,
+            options,
+            cancel,
+            progress,
+            report: Report::default(),
+        }
+    }
+
+    fn run(mut self, lease: Option<&Lease>) -> Result<Report, RepositoryError> {
+        let mut view = View::read(self.repository, lease, self.options)?;
+        self.expire(&mut view)?;
+        self.report.generation = view.generation;
+        self.report.removed_snapshots = view.removable_snapshots();
+        self.report.open = view.open();
+        let roots = view.kept_roots(&self.report.removed_snapshots);
+        self.report.snapshots = roots.len() as u64;
+        let needed = mark::mark(
+            self.repository,
+            &roots,
+            self.cancel,
+            &self.progress.snapshots,
+        )?;
+        let census = Census::take(&needed, &view)?;
+        let mut candidates = census.unneeded(&view);
+        let sparse = census.sparse(self.repository, self.options, &view);
+        self.tell(&view, &census, &candidates, &sparse);
+        let Some(lease) = lease else {
+            return Ok(self.report);
+        };
+        self.stop_if_cancelled()?;
+        self.report.rewritten_bytes =
+            repack::repack(self.repository, lease, &sparse, &needed, self.cancel)?;
+        candidates.extend(&sparse.retired);
+        self.name(&view, candidates)?;
+        self.stop_if_cancelled()?;
+        sweep::remove_snapshots(self.repository, &self.report.removed_snapshots)?;
+        let removed = census.removable(&view, self.options.grace);
+        self.report.segments = sweep::rewrite_index(self.repository, &view, &removed)?;
+        for pack in &removed {
+            self.stop_if_cancelled()?;
+            if sweep::remove_pack(self.repository, pack)? {
+                self.report.removed.add(view.stored_bytes(pack));
+            }
+            self.progress.removed.fetch_add(1, Ordering::Relaxed);
+        }
+        sweep::remove_tombstones(self.repository, &view, &removed)?;
+        sweep::remove_sessions(self.repository, &view)?;
+        Ok(self.report)
+    }
+
+    /// Ends sessions that can no longer be waited for; one that commits in this moment has won.
+    fn expire(&mut self, view: &mut View) -> Result<(), RepositoryError> {
+        for session in view.overdue(self.options) {
+            if self.options.dry_run || self.repository.expire(&session)? {
+                view.ended(&session);
+                self.report.expired.push(session);
+            } else {
+                view.committed(self.repository, &session)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn tell(
+        &mut self,
+        view: &View,
+        census: &Census,
+        candidates: &HashSet<PackId>,
+        sparse: &repack::Sparse,
+    ) {
+        let report = &mut self.report;
+        for bytes in view.all_stored_bytes() {
+            report.stored.add(bytes);
+        }
+        for pack in candidates {
+            report.named.add(view.stored_bytes(pack));
+        }
+        for pack in sparse.rescued.iter().chain(&sparse.retired) {
+            report.repacked.add(view.stored_bytes(pack));
+        }
+        report.unused_bytes = census.unused_bytes(&sparse.retired.iter().copied().collect());
+        let removed = census.removable(view, self.options.grace);
+        for pack in view.tombstoned() {
+            if census.is_needed(&pack) {
+                report.kept.add(view.stored_bytes(&pack));
+            } else if removed.contains(&pack) {
+                if self.options.dry_run {
+                    report.removed.add(view.stored_bytes(&pack));
+                }
+            } else {
+                report.waiting.add(view.stored_bytes(&pack));
+            }
+        }
+    }
+
+    /// Writes the tombstone of this generation, which also tells the next one what was there.
+    fn name(&self, view: &View, packs: HashSet<PackId>) -> Result<(), RepositoryError> {
+        let mut packs: Vec<_> = packs.into_iter().collect();
+        packs.sort_unstable();
+        let tombstone = PackTombstone {
+            repository: self.repository.header.repository,
+            generation: view.generation,
+            written: self.repository.setup.clock.now(),
+            packs,
+            snapshots: view.seen(),
+        };
+        let unique = hex::encode(random::<8>()?);
+        let name = Name::new(format!("tombstones/p-{:08}-{unique}", view.generation))?;
+        self.repository
+            .put_catalog(&name, &encode("tombstone", &tombstone)?)?;
+        Ok(())
+    }
+
+    fn stop_if_cancelled(&self) -> Result<(), RepositoryError> {
+        if self.cancel.is_raised() {
+            return Err(RepositoryError::Cancelled);
+        }
+        Ok(())
+    }
+}

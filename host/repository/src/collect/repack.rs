@@ -1,0 +1,142 @@
+//! Copies what is needed out of packs of which little is.
+
+use super::mark::Needed;
+use crate::error::RepositoryError;
+use crate::format::pack::Frame;
+use crate::format::segment::{IndexedPack, PackKind};
+use crate::index::Location;
+use crate::keys::Domain;
+use crate::pipeline::compress::{Expander, FrameBytes, verify};
+use crate::repository::Repository;
+use crate::rewrite::Rewriter;
+use crate::write::lease::Lease;
+use holdfast_base::cancel::Cancel;
+use holdfast_base::id::PackId;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// Packs that are copied.
+pub(super) struct Sparse {
+    /// Those that a tombstone names, and of which something is needed all the same.
+    pub(super) rescued: Vec<PackId>,
+    /// Those that the next tombstone names.
+    pub(super) retired: Vec<PackId>,
+}
+
+/// Copies the needed chunks of packs into new ones; returns the bytes of those.
+///
+/// # Errors
+/// A pack cannot be read, or storing failed: the old ones stay as they are.
+pub(super) fn repack(
+    repository: &Arc<Repository>,
+    lease: &Lease,
+    sparse: &Sparse,
+    needed: &Needed,
+    cancel: &Cancel,
+) -> Result<u64, RepositoryError> {
+    let wanted: HashSet<PackId> = sparse
+        .rescued
+        .iter()
+        .chain(&sparse.retired)
+        .copied()
+        .collect();
+    if wanted.is_empty() {
+        return Ok(0);
+    }
+    let mut rewriter = Rewriter::begin(repository, lease)?;
+    let mut done = HashSet::new();
+    for segment in repository.segments()? {
+        for pack in repository.segment(&segment)? {
+            if wanted.contains(&pack.id) && done.insert(pack.id) {
+                copy(repository, &mut rewriter, &pack, needed, cancel)?;
+            }
+        }
+    }
+    if done.len() < wanted.len() {
+        // What is not copied must not be named.
+        return Err(RepositoryError::Disagree { area: "index" });
+    }
+    let written = rewriter.finish()?;
+    Ok(written.into_iter().map(|(_, bytes)| bytes).sum())
+}
+
+fn copy(
+    repository: &Arc<Repository>,
+    rewriter: &mut Rewriter<'_>,
+    pack: &IndexedPack,
+    needed: &Needed,
+    cancel: &Cancel,
+) -> Result<(), RepositoryError> {
+    let mut expander = Expander::new()?;
+    for frame in &pack.frames {
+        if cancel.is_raised() {
+            return Err(RepositoryError::Cancelled);
+        }
+        let mut parts = Vec::new();
+        for part in &frame.parts {
+            if needed.has(&part.id)? {
+                parts.push(*part);
+            }
+        }
+        if parts.is_empty() {
+            continue;
+        }
+        let bytes = needed.reader().open_pack(
+            &location(pack, frame),
+            u64::from(frame.offset),
+            frame.length as usize,
+        )?;
+        let plain = expander.expand(&bytes, frame.expanded)?;
+        check(repository, pack.kind, plain, frame)?;
+        if parts.len() == frame.parts.len() {
+            let whole = FrameBytes {
+                bytes,
+                expanded: frame.expanded,
+                parts,
+            };
+            rewriter.frame(pack.kind, whole)?;
+            continue;
+        }
+        for part in parts {
+            let end = part.offset as usize + part.length as usize;
+            rewriter.chunk(pack.kind, part.id, &plain[part.offset as usize..end])?;
+        }
+    }
+    Ok(())
+}
+
+/// Checks that the chunks of a frame have the content that their names say, where the key can name them.
+fn check(
+    repository: &Repository,
+    kind: PackKind,
+    plain: &[u8],
+    frame: &Frame,
+) -> Result<(), RepositoryError> {
+    let Some(key) = &repository.id_key else {
+        return Ok(());
+    };
+    for part in &frame.parts {
+        let part = std::slice::from_ref(part);
+        let checked = match kind {
+            PackKind::Content => verify(key, Domain::Content, plain, part),
+            PackKind::Items => verify(key, Domain::Items, plain, part),
+            PackKind::Catalog => verify(key, Domain::References, plain, part)
+                .or_else(|_| verify(key, Domain::Trunk, plain, part)),
+        };
+        checked?;
+    }
+    Ok(())
+}
+
+fn location(pack: &IndexedPack, frame: &Frame) -> Location {
+    Location {
+        pack: pack.id,
+        kind: pack.kind,
+        epoch: pack.epoch,
+        frame_offset: frame.offset,
+        frame_length: frame.length,
+        frame_expanded: frame.expanded,
+        offset: 0,
+        length: frame.expanded,
+    }
+}

@@ -1,0 +1,131 @@
+//! Removal. Every step leaves a repository in which nothing that is needed depends on what is gone,
+//! and can be taken again.
+
+use super::view::View;
+use crate::error::RepositoryError;
+use crate::format::segment::IndexedPack;
+use crate::index::Index;
+use crate::pipeline::dedup::Dedup;
+use crate::pipeline::put::{Catalogue, pack_name, segment_name};
+use crate::repository::Repository;
+use crate::snapshot;
+use crate::write::lease::session_name;
+use holdfast_base::id::{PackId, SegmentId, SnapshotId};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// So many small segments are made into larger ones.
+const SMALL_SEGMENTS_MAX: usize = 64;
+/// A segment of fewer chunks is small.
+const SMALL_CHUNKS: usize = 75_000;
+
+/// Removes forgotten snapshots, unless somebody brings one back in this moment.
+///
+/// # Errors
+/// The store failed.
+pub(super) fn remove_snapshots(
+    repository: &Repository,
+    snapshots: &[SnapshotId],
+) -> Result<(), RepositoryError> {
+    let store = &repository.setup.store;
+    for id in snapshots {
+        if !repository.begin_removal(id)? {
+            continue;
+        }
+        store.delete(&session_name(id)?)?;
+        store.delete(&snapshot::name(id)?)?;
+        repository.end_removal(id)?;
+    }
+    Ok(())
+}
+
+/// Writes the segments anew that list packs which are removed or gone, and makes large ones of many small ones.
+///
+/// The new ones are there before the old ones go. Only segments are looked at that were there before packs
+/// were listed: a later one may list packs that are newer than what is known here.
+///
+/// # Errors
+/// A segment cannot be read or written.
+pub(super) fn rewrite_index(
+    repository: &Repository,
+    view: &View,
+    removed: &HashSet<PackId>,
+) -> Result<u64, RepositoryError> {
+    let stays = |pack: &IndexedPack| view.is_stored(&pack.id) && !removed.contains(&pack.id);
+    let (mut old, mut small): (Vec<SegmentId>, Vec<SegmentId>) = (Vec::new(), Vec::new());
+    for id in &view.segments {
+        let packs = repository.segment(id)?;
+        let chunks = packs.iter().flat_map(|pack| &pack.frames);
+        let chunks: usize = chunks.map(|frame| frame.parts.len()).sum();
+        if !packs.iter().all(stays) {
+            old.push(*id);
+        } else if chunks < SMALL_CHUNKS {
+            small.push(*id);
+        }
+    }
+    if small.len() > SMALL_SEGMENTS_MAX {
+        old.append(&mut small);
+    }
+    if old.is_empty() {
+        return Ok(0);
+    }
+    let setup = &repository.setup;
+    let catalogue = Catalogue::new(
+        Arc::clone(&setup.store),
+        Arc::clone(&setup.sealer),
+        repository.key.catalog.clone(),
+        Arc::new(Dedup::new(Arc::new(Index::default()))),
+        setup.cache.clone(),
+        None,
+    );
+    let mut listed = HashSet::new();
+    for id in &old {
+        for pack in repository.segment(id)? {
+            if stays(&pack) && listed.insert(pack.id) {
+                catalogue.list(pack)?;
+            }
+        }
+    }
+    catalogue.flush()?;
+    for id in &old {
+        setup.store.delete(&segment_name(id)?)?;
+    }
+    Ok(old.len() as u64)
+}
+
+/// Removes a pack; returns whether it was there.
+///
+/// # Errors
+/// It is still there.
+pub(super) fn remove_pack(repository: &Repository, pack: &PackId) -> Result<bool, RepositoryError> {
+    let name = pack_name(pack)?;
+    let was_there = !repository.is_gone(&name);
+    repository.setup.store.delete(&name)?;
+    Ok(was_there)
+}
+
+/// Removes the tombstones of which every pack is gone. That of this collection stays in any case.
+///
+/// # Errors
+/// The store failed.
+pub(super) fn remove_tombstones(
+    repository: &Repository,
+    view: &View,
+    removed: &HashSet<PackId>,
+) -> Result<(), RepositoryError> {
+    for name in view.done(removed) {
+        repository.setup.store.delete(name)?;
+    }
+    Ok(())
+}
+
+/// Removes what is left of sessions that have ended.
+///
+/// # Errors
+/// The store failed.
+pub(super) fn remove_sessions(repository: &Repository, view: &View) -> Result<(), RepositoryError> {
+    for id in view.finished() {
+        repository.setup.store.delete(&session_name(&id)?)?;
+    }
+    Ok(())
+}
