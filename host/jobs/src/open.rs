@@ -1,11 +1,12 @@
 //! Opens repositories, and creates them.
 
-use crate::config::Config;
+use crate::config::store::Referred;
+use crate::config::{Config, StoreConfig};
 use crate::error::JobError;
 use crate::keys;
 use crate::places::Places;
 use crate::plugins::Plugins;
-use crate::secrets::Environment;
+use crate::secrets::{self, Environment};
 use crate::state::JobState;
 use crate::wire::{Deaf, PluginSealer};
 use holdfast_base::cancel::Cancel;
@@ -19,10 +20,12 @@ use holdfast_sandbox::limits::CallLimits;
 use holdfast_sandbox::manifest::PluginKind;
 use holdfast_sandbox::plugin::encryptor::Encryptor;
 use holdfast_sandbox::ports::SecretPort;
-use holdfast_store::{S3Options, Store};
+use holdfast_store::Store;
+use holdfast_store::s3::Credentials as S3Credentials;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use toml::Spanned;
 
 /// Everything that a command works with.
 #[derive(Clone)]
@@ -119,10 +122,30 @@ impl Context {
 
     /// Opens the place where a store's objects are.
     fn objects(&self, store: &str) -> Result<Arc<dyn Store>, JobError> {
-        let mut options = S3Options::new(self.places.cache.join("uploads"));
+        let config = self.config.store(store)?;
+        let mut options = config.s3_options(self.places.cache.join("uploads"));
+        options.credentials = self.store_credentials(config)?;
         options.cancel = self.cancel.clone();
-        let url = self.config.store(store)?.url.get_ref();
-        Ok(holdfast_store::open(url, options)?)
+        Ok(holdfast_store::open(config.url.get_ref(), options)?)
+    }
+
+    /// Resolves the credentials that a store's table refers to.
+    fn store_credentials(&self, config: &StoreConfig) -> Result<Option<S3Credentials>, JobError> {
+        let resolved = |referred: &Spanned<Referred>| {
+            let bytes = secrets::resolve(&referred.get_ref().secret, self.environment.as_ref())?;
+            String::from_utf8(bytes).map_err(|_| {
+                let place = self.config.place(referred.span());
+                JobError::usage(format!("{place}: this credential is no text"), None)
+            })
+        };
+        let (Some(id), Some(secret)) = (&config.access_key_id, &config.secret_access_key) else {
+            return Ok(None);
+        };
+        Ok(Some(S3Credentials {
+            access_key_id: resolved(id)?,
+            secret_access_key: resolved(secret)?,
+            session_token: config.session_token.as_ref().map(resolved).transpose()?,
+        }))
     }
 
     fn setup(&self, store: &str) -> Result<Setup, JobError> {

@@ -39,6 +39,8 @@ pub enum Cause {
     Locked,
     /// The service cannot do this at all.
     Unsupported,
+    /// Something else is there.
+    Occupied,
     /// Something in the store's table does not fit.
     Settings,
     /// Anything else.
@@ -65,7 +67,7 @@ impl Cause {
             | Self::Full
             | Self::Skewed
             | Self::Cold => Kind::Temporary,
-            Self::Region { .. } | Self::Settings => Kind::Usage,
+            Self::Region { .. } | Self::Occupied | Self::Settings => Kind::Usage,
             Self::NoCredentials | Self::Credentials | Self::Denied | Self::Locked => Kind::Denied,
             Self::NoBucket => Kind::NoRepository,
             Self::Unsupported | Self::Refused => Kind::Failed,
@@ -111,6 +113,9 @@ impl Cause {
             Self::Unsupported => {
                 "This service cannot be used so: docs/operator-guide.md says what a store must be able to do"
             }
+            Self::Occupied => {
+                "Give the repository a part of the bucket to itself: url = \"s3://bucket/holdfast\""
+            }
             Self::Settings => "Correct the store's table",
             Self::Refused => "See what the service's documentation says of this answer",
         };
@@ -136,6 +141,7 @@ impl fmt::Display for Cause {
             Self::Cold => "the object lies in a cold storage class",
             Self::Locked => "the object is locked",
             Self::Unsupported => "the service cannot do it",
+            Self::Occupied => "something else is there",
             Self::Settings => "a setting does not fit",
             Self::Refused => "the service refused it",
         })

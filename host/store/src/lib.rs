@@ -6,6 +6,9 @@
 /// Names of objects, checked once.
 pub mod name;
 
+/// What a place really does.
+pub mod abilities;
+
 /// What can go wrong, with the object and the place in it.
 pub mod error;
 
@@ -25,6 +28,7 @@ pub mod s3;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 
+pub use abilities::{Abilities, Ability};
 pub use cause::Cause;
 pub use error::StoreError;
 pub use location::Location;
@@ -112,6 +116,24 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// The object is still there.
     fn delete(&self, name: &Name) -> Result<(), StoreError>;
+
+    /// Tries what the place really does, and remembers it; nothing where that needs no trying.
+    ///
+    /// # Errors
+    /// The place cannot be used at all, or holds something else.
+    fn probe(&self) -> Result<Option<Abilities>, StoreError> {
+        Ok(None)
+    }
+
+    /// Returns what the place does, as far as that is known.
+    fn abilities(&self) -> Abilities {
+        Abilities::LOCAL
+    }
+
+    /// Takes what was found out when the repository was made.
+    fn assume(&self, abilities: Abilities) {
+        let _ = abilities;
+    }
 }
 
 /// An object in the making. Dropping it discards what was written.

@@ -2,9 +2,11 @@
 
 mod allow;
 pub mod reference;
+pub mod store;
 mod words;
 
 pub use allow::{AllowConfig, CommandConfig, CommandConfigs, Tables};
+pub use store::StoreConfig;
 
 use holdfast_base::error::{Describe, Hint, Kind};
 use holdfast_sandbox::manifest::{Manifest, SettingError, closest};
@@ -31,33 +33,6 @@ struct Body {
     store: BTreeMap<String, StoreConfig>,
     #[serde(default)]
     job: BTreeMap<String, JobConfig>,
-}
-
-/// A place for a repository.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct StoreConfig {
-    /// Where it is.
-    pub url: Spanned<String>,
-    /// The key file, where it is not the usual one.
-    pub key: Option<PathBuf>,
-    /// The encryptor that seals its objects.
-    #[serde(default = "age")]
-    pub encryptor: Spanned<String>,
-    /// Who can open it, beside whom `init` names.
-    #[serde(default)]
-    pub recipients: Vec<String>,
-    /// Whether what a run writes is looked at again before it relies on it.
-    #[serde(default = "yes")]
-    pub prove: bool,
-}
-
-fn yes() -> bool {
-    true
-}
-
-fn age() -> Spanned<String> {
-    Spanned::new(0..0, "age".to_owned())
 }
 
 /// The tables that a configuration is made of.
@@ -288,10 +263,7 @@ impl Config {
         }
         for (name, store) in &self.body.store {
             self.check_name(name)?;
-            if let Err(error) = holdfast_store::Location::parse(store.url.get_ref()) {
-                let hint = error.hints().into_iter().next().map(|hint| hint.0);
-                return Err(self.wrong(store.url.span(), error.to_string(), hint));
-            }
+            store.check(self)?;
         }
         Ok(())
     }

@@ -8,14 +8,15 @@ use super::failure::{Failure, Why};
 use super::limit::{Limiter, limited};
 use super::options::S3Options;
 use super::retry;
+use crate::abilities::Abilities;
 use crate::cause::Cause;
 use aws_config::BehaviorVersion;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{Credentials, Region};
-use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::{OnceCell, Semaphore};
@@ -24,6 +25,8 @@ use tokio::sync::{OnceCell, Semaphore};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The slowest line that is waited for: a request may take this much longer for each byte in it.
 const SLOWEST_BYTES_A_SECOND: u64 = 16 << 10;
+/// What a service that nobody has tried yet is taken for: nothing depends on it but how often it is asked.
+const ASSUMED: Abilities = Abilities::UNKNOWN;
 /// How often somebody who waits looks whether the run was cancelled.
 const LOOK: Duration = Duration::from_millis(100);
 /// What is under way when a run is cancelled may take this long to end.
@@ -44,6 +47,7 @@ pub(super) struct Shared {
     client: OnceCell<Client>,
     pub(super) options: S3Options,
     connections: Semaphore,
+    abilities: Mutex<Abilities>,
     up: Option<Arc<Limiter>>,
     down: Option<Arc<Limiter>>,
 }
@@ -60,6 +64,7 @@ impl Service {
             threads: Arc::new(Threads(Some(runtime))),
             shared: Arc::new(Shared {
                 client: OnceCell::new(),
+                abilities: Mutex::new(ASSUMED),
                 connections: Semaphore::new(options.connections.max(1)),
                 up: limiter(options.upload_limit),
                 down: limiter(options.download_limit),
@@ -114,6 +119,22 @@ impl Drop for Threads {
 }
 
 impl Shared {
+    /// Returns what the service does, as far as that is known.
+    pub(super) fn abilities(&self) -> Abilities {
+        *self
+            .abilities
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes what was found out about the service.
+    pub(super) fn assume(&self, abilities: Abilities) {
+        *self
+            .abilities
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = abilities;
+    }
+
     /// Tries something until it goes well, cannot, or has been tried often enough.
     ///
     /// `bytes` is how much it moves; `attempt` learns how many attempts there were before, and whether
@@ -196,7 +217,7 @@ impl Shared {
         self.options.timeout + Duration::from_secs(bytes / slowest)
     }
 
-    async fn client(&self) -> Result<Client, Failure> {
+    pub(super) async fn client(&self) -> Result<Client, Failure> {
         self.client
             .get_or_try_init(|| self.connect())
             .await

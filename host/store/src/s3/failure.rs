@@ -112,6 +112,16 @@ impl Failure {
         }
     }
 
+    /// Returns whether the line failed, and so nothing is known of what the service would say.
+    pub(super) fn is_of_the_line(&self) -> bool {
+        matches!(
+            self.why,
+            Why::Cause(
+                Cause::Unreachable | Cause::TimedOut | Cause::Throttled | Cause::Unavailable
+            )
+        )
+    }
+
     /// Says it with what was tried, and where.
     pub(super) fn into_error(self, action: &str, name: Option<&Name>, place: &str) -> StoreError {
         let place = place.to_owned();

@@ -12,11 +12,13 @@ mod limit;
 mod listing;
 mod object;
 mod options;
+mod probe;
 mod retry;
 mod upload;
 
 pub use options::{Credentials, Encryption, S3Options, Style};
 
+use crate::abilities::Abilities;
 use crate::error::StoreError;
 use crate::name::Name;
 use crate::{Created, Listed, Store, Upload};
@@ -156,6 +158,20 @@ impl Store for S3Store {
         self.ask(&format!("list `{area}`"), None, |bucket| async move {
             bucket.list(wanted).await
         })
+    }
+
+    fn probe(&self) -> Result<Option<Abilities>, StoreError> {
+        let found = self.ask("try what can be done", None, Bucket::probe)?;
+        self.bucket.shared.assume(found);
+        Ok(Some(found))
+    }
+
+    fn abilities(&self) -> Abilities {
+        self.bucket.shared.abilities()
+    }
+
+    fn assume(&self, abilities: Abilities) {
+        self.bucket.shared.assume(abilities);
     }
 
     fn delete(&self, name: &Name) -> Result<(), StoreError> {

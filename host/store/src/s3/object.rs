@@ -58,13 +58,53 @@ impl Bucket {
         }
     }
 
+    /// Returns whether an object is there.
+    pub(super) async fn exists(&self, name: &Name) -> Result<bool, Failure> {
+        match self.size(name).await {
+            Ok(_) => Ok(true),
+            Err(failure) if failure.why == Why::Absent => Ok(false),
+            Err(failure) => Err(failure),
+        }
+    }
+
     /// Creates an object unless one of that name exists.
+    ///
+    /// Where the service does not keep to the condition, it is looked before, and read back after: of two
+    /// that write at the same moment at least one learns it. All names but a few are by chance or by
+    /// content, so that no two ever write one of them.
     pub(super) async fn create(
         &self,
         name: &Name,
         bytes: Bytes,
         class: Option<StorageClass>,
     ) -> Result<Created, Failure> {
+        let is_kept_to = self.shared.abilities().conditional_create.is_real();
+        if !is_kept_to && self.exists(name).await? {
+            return Ok(Created::Existed);
+        }
+        let (created, was_lost) = self.put(name, &bytes, class).await?;
+        let is_doubtful = match created {
+            Created::New => !is_kept_to,
+            // Perhaps it was an attempt of our own that created it, and its answer was lost.
+            Created::Existed => was_lost,
+        };
+        if !is_doubtful {
+            return Ok(created);
+        }
+        if self.read(name, None).await? == bytes {
+            Ok(Created::New)
+        } else {
+            Ok(Created::Existed)
+        }
+    }
+
+    /// Creates an object; returns also whether the answer to an attempt was lost.
+    async fn put(
+        &self,
+        name: &Name,
+        bytes: &Bytes,
+        class: Option<StorageClass>,
+    ) -> Result<(Created, bool), Failure> {
         let put = self
             .shared
             .retrying(bytes.len() as u64, |client, was_open| {
@@ -78,26 +118,15 @@ impl Bucket {
                     .body(ByteStream::from(bytes.clone()));
                 async move {
                     match request.send().await.map_err(Failure::of) {
-                        Ok(_) => Ok(()),
-                        // Perhaps it was our own attempt that created it.
-                        Err(failure) if failure.why == Why::Exists && was_open => {
-                            Err(failure.open())
+                        Ok(_) => Ok((Created::New, was_open)),
+                        Err(failure) if failure.why == Why::Exists => {
+                            Ok((Created::Existed, was_open))
                         }
                         Err(failure) => Err(failure),
                     }
                 }
             });
-        match put.await {
-            Ok(()) => Ok(Created::New),
-            Err(failure) if failure.why == Why::Exists => {
-                if failure.is_open && self.read(name, None).await? == bytes {
-                    Ok(Created::New)
-                } else {
-                    Ok(Created::Existed)
-                }
-            }
-            Err(failure) => Err(failure),
-        }
+        put.await
     }
 
     /// Removes an object.

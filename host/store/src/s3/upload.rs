@@ -140,6 +140,7 @@ impl Bucket {
     ) -> Result<Created, Failure> {
         let id = self.begin(name).await?;
         let stored = match self.send_parts(name, &id, upload).await {
+            Ok(_) if self.is_taken_in_parts(name).await? => Ok(Created::Existed),
             Ok(parts) => self.complete(name, &id, upload.bytes, parts).await,
             Err(failure) => Err(failure),
         };
@@ -149,7 +150,20 @@ impl Bucket {
         stored
     }
 
-    async fn begin(&self, name: &Name) -> Result<String, Failure> {
+    /// Looks whether a name is taken, where the service would not.
+    async fn is_taken_in_parts(&self, name: &Name) -> Result<bool, Failure> {
+        if self
+            .shared
+            .abilities()
+            .conditional_create_in_parts
+            .is_real()
+        {
+            return Ok(false);
+        }
+        self.exists(name).await
+    }
+
+    pub(super) async fn begin(&self, name: &Name) -> Result<String, Failure> {
         let (encryption, key) = self.encryption();
         self.shared
             .retrying(0, |client, _| {
@@ -276,7 +290,7 @@ impl Bucket {
     }
 
     /// Lets the service forget an upload; one that it keeps costs money, and nothing else.
-    async fn abort(&self, name: &Name, id: &str) {
+    pub(super) async fn abort(&self, name: &Name, id: &str) {
         let aborted = self.shared.retrying(0, |client, _| {
             let request = client
                 .abort_multipart_upload()
