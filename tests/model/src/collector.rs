@@ -35,15 +35,16 @@ pub(crate) fn steps(world: &World, state: &State, slot: usize, out: &mut Vec<Ste
         }
         CollectorAt::StoreCopy => turn.store_copy(),
         CollectorAt::IndexCopy => turn.index_copy(),
-        CollectorAt::RemovePacks => turn.remove_pack(),
-        CollectorAt::RewriteIndex => turn.rewrite_index(),
-        CollectorAt::RemoveTombstones => turn.remove_tombstone(),
         CollectorAt::CreateTombstone => turn.create_tombstone(),
         CollectorAt::AnnounceRemoval => turn.announce_removal(),
         CollectorAt::AskAgain => turn.ask_again(),
         CollectorAt::RemoveSession => turn.remove_session(),
         CollectorAt::RemoveSnapshot => turn.remove_snapshot(),
         CollectorAt::RemoveForgotten => turn.remove_forgotten(),
+        CollectorAt::RemoveAnnouncement => turn.remove_announcement(),
+        CollectorAt::RewriteIndex => turn.rewrite_index(),
+        CollectorAt::RemovePacks => turn.remove_pack(),
+        CollectorAt::RemoveTombstones => turn.remove_tombstone(),
         CollectorAt::CleanSessions => turn.clean_sessions(),
     }
     if collector.at != CollectorAt::Idle && state.left.collections > 0 {
@@ -227,7 +228,8 @@ impl Turn<'_> {
 
     fn decide(&mut self, mut then: State, listed: Set) {
         let rules = &self.world.rules;
-        let needed = then.needed_by(self.collector.roots);
+        let forgotten = then.ids_with(|id| id.forgotten);
+        let needed = then.needed_by(self.collector.roots & !forgotten);
         let indexed = if rules.collect_tombstones_before_packs {
             then.indexed
         } else {
@@ -252,12 +254,18 @@ impl Turn<'_> {
                 !rules.named_packs_stay_named || packs & there == 0
             })
             .fold(0, |set, at| set | one(at));
-        collector.removed = then.named_by(collector.done) & then.indexed & !then.packs;
+        collector.unlist = collector.remove | then.named_by(collector.done);
+        collector.unlist &= then.indexed;
+        let clean = listed & indexed & !named;
         collector.names = members(listed & !named)
-            .filter(|at| then.holds[*at] & needed == 0 || !has(then.indexed, *at))
+            .filter(|at| {
+                let kept = then.held_by(clean & (one(*at) - 1));
+                then.holds[*at] & needed & !kept == 0 || !has(then.indexed, *at)
+            })
             .fold(0, |set, at| set | one(at));
         if !rules.name_before_removing {
             collector.remove |= collector.names;
+            collector.unlist |= collector.names & then.indexed;
         }
         collector.sessions &= collector.roots | collector.marks;
         if !rules.clean_sessions_last {
@@ -267,35 +275,35 @@ impl Turn<'_> {
         }
         collector.tombstones = 0;
         collector.packs = 0;
-        collector.at = CollectorAt::RemovePacks;
-        let repackable = listed & then.indexed & !named & !collector.names;
-        let repackable = if then.left.repacks > 0 && usize::from(then.packs_made) < PACKS {
-            repackable
-        } else {
-            0
-        };
-        for at in members(repackable) {
-            let (mut then, mut collector) = (then, collector);
-            then.left.repacks -= 1;
-            let copy = usize::from(then.packs_made);
-            then.packs_made += 1;
-            then.holds[copy] = then.holds[at] & needed;
-            collector.names |= one(at);
-            collector.copy = one(copy);
-            collector.at = CollectorAt::StoreCopy;
-            if !rules.copy_before_naming {
-                collector.copy = 0;
-                then.holds[copy] = 0;
-                collector.at = CollectorAt::RemovePacks;
-            }
-            self.push("G4 marks, repacks", one(at), then, onward(collector));
-        }
+        collector.forgotten = forgotten;
+        collector.at = CollectorAt::CreateTombstone;
+        self.repack(then, collector, listed & then.indexed & !named, needed);
         self.push(
             "G4 marks, removes",
             collector.remove,
             then,
             onward(collector),
         );
+    }
+
+    /// Copies what is needed out of one of these packs, and names it: in every way.
+    fn repack(&mut self, base: State, marked: Collector, sparse: Set, needed: Set) {
+        if base.left.repacks == 0 || usize::from(base.packs_made) == PACKS {
+            return;
+        }
+        for at in members(sparse & !marked.names) {
+            let (mut then, mut collector) = (base, marked);
+            then.left.repacks -= 1;
+            let copy = usize::from(then.packs_made);
+            collector.names |= one(at);
+            if self.world.rules.copy_before_naming {
+                then.packs_made += 1;
+                then.holds[copy] = then.holds[at] & needed;
+                collector.copy = one(copy);
+                collector.at = CollectorAt::StoreCopy;
+            }
+            self.push("G4 marks, repacks", one(at), then, collector);
+        }
     }
 
     /// G5: the tombstones that may be swept.
@@ -352,8 +360,8 @@ impl Turn<'_> {
         let copy = collector.copy;
         then.indexed |= copy;
         collector.copy = 0;
-        collector.at = CollectorAt::RemovePacks;
-        self.push("stores index of copy", copy, then, onward(collector));
+        collector.at = CollectorAt::CreateTombstone;
+        self.push("stores index of copy", copy, then, collector);
     }
 
     fn remove_pack(&mut self) {
@@ -363,23 +371,18 @@ impl Turn<'_> {
         then.gone |= then.packs & pack;
         then.packs &= !pack;
         collector.remove &= !pack;
-        collector.removed |= pack;
         self.push("G5 removes pack", pack, then, onward(collector));
     }
 
+    /// G5: the index forgets packs before they go.
     fn rewrite_index(&mut self) {
         let mut then = *self.state;
         let mut collector = self.collector;
-        let removed = collector.removed;
-        then.indexed &= !removed;
-        collector.removed = 0;
-        collector.at = CollectorAt::RemoveTombstones;
-        self.push(
-            "G5 rewrites index without",
-            removed,
-            then,
-            onward(collector),
-        );
+        let unlist = collector.unlist;
+        then.indexed &= !unlist;
+        collector.unlist = 0;
+        collector.at = CollectorAt::RemovePacks;
+        self.push("G5 rewrites index without", unlist, then, onward(collector));
     }
 
     fn remove_tombstone(&mut self) {
@@ -410,12 +413,9 @@ impl Turn<'_> {
         then.young_sessions = 0;
         then.young_keys = 0;
         let names = collector.names;
-        collector = Collector {
-            at: CollectorAt::AnnounceRemoval,
-            forgotten: then.ids_with(|id| id.forgotten),
-            sessions: collector.sessions,
-            ..Collector::default()
-        };
+        collector.at = CollectorAt::AnnounceRemoval;
+        (collector.generation, collector.names) = (0, 0);
+        (collector.roots, collector.marks) = (0, 0);
         self.push("G6 names", names, then, onward(collector));
     }
 
@@ -442,6 +442,9 @@ impl Turn<'_> {
         } else {
             collector.forgotten &= !one(at);
             collector.at = CollectorAt::AnnounceRemoval;
+            if self.world.rules.stop_when_removal_is_refused {
+                (collector.unlist, collector.remove, collector.done) = (0, 0, 0);
+            }
         }
         self.push("G7 asks again for", one(at), *self.state, onward(collector));
     }
@@ -473,9 +476,18 @@ impl Turn<'_> {
         let mut collector = self.collector;
         let at = first(collector.forgotten);
         then.ids[at].forgotten = false;
+        collector.at = CollectorAt::RemoveAnnouncement;
+        self.push("G7 removes its tombstone", one(at), then, collector);
+    }
+
+    fn remove_announcement(&mut self) {
+        let mut then = *self.state;
+        let mut collector = self.collector;
+        let at = first(collector.forgotten);
+        then.ids[at].announced = false;
         collector.forgotten &= !one(at);
         collector.at = CollectorAt::AnnounceRemoval;
-        self.push("G7 removes its tombstone", one(at), then, onward(collector));
+        self.push("G7 removes announcement", one(at), then, onward(collector));
     }
 
     /// G8: sessions that are over.
@@ -491,16 +503,16 @@ impl Turn<'_> {
 
 /// Goes on to the first step that has something to do.
 fn onward(mut collector: Collector) -> Collector {
-    if collector.at == CollectorAt::RemovePacks && collector.remove == 0 {
+    if collector.at == CollectorAt::AnnounceRemoval && collector.forgotten == 0 {
         collector.at = CollectorAt::RewriteIndex;
     }
-    if collector.at == CollectorAt::RewriteIndex && collector.removed == 0 {
+    if collector.at == CollectorAt::RewriteIndex && collector.unlist == 0 {
+        collector.at = CollectorAt::RemovePacks;
+    }
+    if collector.at == CollectorAt::RemovePacks && collector.remove == 0 {
         collector.at = CollectorAt::RemoveTombstones;
     }
     if collector.at == CollectorAt::RemoveTombstones && collector.done == 0 {
-        collector.at = CollectorAt::CreateTombstone;
-    }
-    if collector.at == CollectorAt::AnnounceRemoval && collector.forgotten == 0 {
         collector.at = CollectorAt::CleanSessions;
     }
     if collector.at == CollectorAt::CleanSessions && collector.sessions == 0 {

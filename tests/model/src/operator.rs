@@ -1,9 +1,9 @@
 //! The operator: forgets snapshots, and brings some of them back.
 //!
 //! To bring back is to delete the tombstone and then to look whether a collector has announced that it
-//! removes the snapshot: only where none has, the operator is told that the snapshot is back.
+//! removes the snapshot, and only then whether it is there: announcements go after what they announce.
 
-use crate::state::{Key, State, members, one};
+use crate::state::{BringingBack, Key, State, members, one};
 use crate::world::{Step, World};
 
 /// What the operator may do next.
@@ -16,14 +16,35 @@ pub(crate) fn steps(world: &World, state: &State, out: &mut Vec<Step>) {
             then,
         });
     };
-    if let Some(at) = state.bringing_back {
-        let at = usize::from(at);
-        let mut then = *state;
-        then.bringing_back = None;
-        let id = &mut then.ids[at];
-        id.promised = !id.announced && id.key == Key::Root;
-        push("looks for announced removals of", at, then);
-        return;
+    let first = world.rules.look_for_announcement_first;
+    let mut then = *state;
+    match state.bringing_back {
+        BringingBack::No => {}
+        BringingBack::LookForAnnouncement(id) => {
+            let at = usize::from(id);
+            then.bringing_back = if first && !then.ids[at].announced {
+                BringingBack::LookForSnapshot(id)
+            } else {
+                BringingBack::No
+            };
+            let promised = !first && !then.ids[at].announced;
+            then.ids[at].promised = promised;
+            then.promise_broken |= promised && then.ids[at].key != Key::Root;
+            push("looks for an announced removal of", at, then);
+            return;
+        }
+        BringingBack::LookForSnapshot(id) => {
+            let at = usize::from(id);
+            let is_there = then.ids[at].key == Key::Root;
+            then.bringing_back = if !first && is_there {
+                BringingBack::LookForAnnouncement(id)
+            } else {
+                BringingBack::No
+            };
+            then.ids[at].promised = first && is_there;
+            push("looks for", at, then);
+            return;
+        }
     }
     if state.left.forgets > 0 {
         for at in members(state.ids_with(|id| id.key == Key::Root && !id.forgotten)) {
@@ -39,11 +60,12 @@ pub(crate) fn steps(world: &World, state: &State, out: &mut Vec<Step>) {
             let mut then = *state;
             then.left.undeletes -= 1;
             then.ids[at].forgotten = false;
-            if world.rules.announce_removal {
-                then.bringing_back = u8::try_from(at).ok();
+            let id = at as u8;
+            then.bringing_back = if first && world.rules.announce_removal {
+                BringingBack::LookForAnnouncement(id)
             } else {
-                then.ids[at].promised = then.ids[at].key == Key::Root;
-            }
+                BringingBack::LookForSnapshot(id)
+            };
             push("brings back", at, then);
         }
     }

@@ -52,6 +52,10 @@ pub struct Rules {
     pub named_packs_stay_named: bool,
     /// G7: a removal is announced, and only then is asked whether the snapshot is still forgotten.
     pub announce_removal: bool,
+    /// G7: a run that finds a snapshot brought back, which it has marked without, removes no packs.
+    pub stop_when_removal_is_refused: bool,
+    /// Undelete: announcements are looked for before the snapshot; they go after it.
+    pub look_for_announcement_first: bool,
     /// G8: finished sessions go last, after the tombstone that records their end.
     pub clean_sessions_last: bool,
     /// Repack: the copy is stored and in the index before the old pack is named.
@@ -86,6 +90,8 @@ impl Rules {
             only_clean_copies_count: true,
             named_packs_stay_named: true,
             announce_removal: true,
+            stop_when_removal_is_refused: true,
+            look_for_announcement_first: true,
             clean_sessions_last: true,
             copy_before_naming: true,
         }

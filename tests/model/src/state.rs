@@ -139,12 +139,6 @@ pub enum CollectorAt {
     StoreCopy,
     /// Repack: the index names it.
     IndexCopy,
-    /// G5: packs are removed, one by one.
-    RemovePacks,
-    /// G5: the index is rewritten without them.
-    RewriteIndex,
-    /// G5: tombstones are removed, one by one.
-    RemoveTombstones,
     /// G6.
     CreateTombstone,
     /// G7: announces.
@@ -157,6 +151,14 @@ pub enum CollectorAt {
     RemoveSnapshot,
     /// G7: removes its tombstone.
     RemoveForgotten,
+    /// G7: removes the announcement.
+    RemoveAnnouncement,
+    /// G5: the index is rewritten without what is going to be removed.
+    RewriteIndex,
+    /// G5: packs are removed, one by one.
+    RemovePacks,
+    /// G5: tombstones are removed, one by one.
+    RemoveTombstones,
     /// G8.
     CleanSessions,
 }
@@ -180,8 +182,8 @@ pub struct Collector {
     pub packs: Set,
     /// Packs that it has decided to remove.
     pub remove: Set,
-    /// Packs that it has removed.
-    pub removed: Set,
+    /// Packs that the index is not to name any more.
+    pub unlist: Set,
     /// Tombstones that are done.
     pub done: Set,
     /// Packs that it is going to name.
@@ -190,6 +192,18 @@ pub struct Collector {
     pub copy: Set,
     /// The forgotten snapshots that it is going to remove.
     pub forgotten: Set,
+}
+
+/// Where the operator stands who brings a snapshot back; its tombstone is deleted already.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum BringingBack {
+    /// Nowhere.
+    #[default]
+    No,
+    /// Looks whether its removal is announced, and then whether it is there.
+    LookForAnnouncement(u8),
+    /// Looks whether it is there. The order is the other one where that rule is taken out.
+    LookForSnapshot(u8),
 }
 
 /// Everything.
@@ -225,12 +239,11 @@ pub struct State {
     pub writers: [Writer; 2],
     /// Those who collect.
     pub collectors: [Collector; 2],
-    /// The snapshot that the operator is bringing back: its tombstone is deleted, the look at
-    /// announcements comes next.
-    pub bringing_back: Option<u8>,
+    /// What the operator does next about the snapshot that is to come back.
+    pub bringing_back: BringingBack,
     /// What may still happen.
     pub left: super::rules::Bounds,
-    /// Whether a snapshot was removed after the operator was told that it is back.
+    /// Whether the operator was told that a snapshot is back which is gone, or goes.
     pub promise_broken: bool,
 }
 

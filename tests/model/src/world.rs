@@ -1,7 +1,7 @@
 //! Everything together, as the checker wants it.
 
 use crate::rules::{Bounds, Rules};
-use crate::state::{Collector, Id, Key, Set, State, Tombstone, Writer, members, one};
+use crate::state::{BringingBack, Collector, Id, Key, Set, State, Tombstone, Writer, members, one};
 use crate::{collector, operator, writer};
 use stateright::{Model, Property};
 
@@ -104,7 +104,7 @@ impl Model for World {
             young_keys: 0,
             writers: [Writer::default(); 2],
             collectors: [Collector::default(); 2],
-            bringing_back: None,
+            bringing_back: BringingBack::No,
             left: self.bounds,
             promise_broken: false,
         };

@@ -242,7 +242,7 @@ fn a_commit_without_an_answer_is_not_asked_for_again() {
     let bounds = Bounds {
         forgets: 1,
         lost_answers: 1,
-        ..bounds(1, 3)
+        ..bounds(1, 2)
     };
     is_needed(honest(), GARBAGE, bounds, |rules| {
         rules.ask_for_commit_once = false;
@@ -366,6 +366,30 @@ fn a_removal_is_announced_before_the_last_look_whether_it_is_wanted() {
     };
     is_needed(honest(), SNAPSHOT, bounds, |rules| {
         rules.announce_removal = false;
+    });
+}
+
+#[test]
+fn a_run_that_marked_without_a_snapshot_which_came_back_removes_no_packs() {
+    let bounds = Bounds {
+        forgets: 1,
+        undeletes: 1,
+        ..bounds(0, 2)
+    };
+    is_needed(honest(), RESCUED, bounds, |rules| {
+        rules.stop_when_removal_is_refused = false;
+    });
+}
+
+#[test]
+fn who_brings_back_looks_for_announcements_before_the_snapshot() {
+    let bounds = Bounds {
+        forgets: 1,
+        undeletes: 1,
+        ..bounds(0, 2)
+    };
+    is_needed(honest(), SNAPSHOT, bounds, |rules| {
+        rules.look_for_announcement_first = false;
     });
 }
 
