@@ -6,7 +6,6 @@
 //! What a check found is noted in the cache. Whoever writes there can only cause more to be stored.
 
 use crate::error::RepositoryError;
-use crate::format::segment::IndexedPack;
 use crate::index::Index;
 use crate::repository::Repository;
 use holdfast_base::id::{PackId, SegmentId};
@@ -20,13 +19,11 @@ impl Repository {
     /// A segment cannot be read.
     pub fn index(&self) -> Result<Index, RepositoryError> {
         let segments = self.sorted_segments()?;
-        let (index, doubtful) = self.load(&segments)?;
-        if doubtful.is_empty() {
-            return Ok(index);
+        let (mut index, doubtful) = self.load(&segments)?;
+        if !doubtful.is_empty() {
+            index.doubt(&doubtful);
         }
-        let mut first = self.part(&segments, &|pack| !doubtful.contains(&pack.id))?;
-        first.append(self.part(&segments, &|pack| doubtful.contains(&pack.id))?);
-        Ok(first)
+        Ok(index)
     }
 
     /// Loads the index of what a run need not store again: not what lies only in packs to be avoided.
@@ -35,7 +32,7 @@ impl Repository {
         avoided: &HashSet<PackId>,
     ) -> Result<Index, RepositoryError> {
         let segments = self.sorted_segments()?;
-        let (index, mut doubtful) = self.load(&segments)?;
+        let (mut index, mut doubtful) = self.load(&segments)?;
         if !doubtful.is_empty() {
             let packs = doubtful.len();
             tracing::warn!(
@@ -44,10 +41,10 @@ impl Repository {
             );
         }
         doubtful.extend(index.pack_ids().filter(|id| avoided.contains(id)));
-        if doubtful.is_empty() {
-            return Ok(index);
+        if !doubtful.is_empty() {
+            index.dismiss(&doubtful);
         }
-        self.part(&segments, &|pack| !doubtful.contains(&pack.id))
+        Ok(index)
     }
 
     fn sorted_segments(&self) -> Result<Vec<SegmentId>, RepositoryError> {
@@ -59,7 +56,7 @@ impl Repository {
     /// Loads the index and finds which of its packs are doubtful.
     fn load(&self, segments: &[SegmentId]) -> Result<(Index, HashSet<PackId>), RepositoryError> {
         let cache = self.setup.cache.as_deref();
-        let index = Index::load(segments, cache, &|id| self.segment(id))?;
+        let index = Index::load(segments, cache, self.segment_reader())?;
         let listed = self.setup.store.list("packs")?;
         let stored: HashSet<PackId> = listed
             .iter()
@@ -71,18 +68,6 @@ impl Repository {
             .filter(|id| !stored.contains(id) || suspects.contains(id))
             .collect();
         Ok((index, doubtful))
-    }
-
-    /// Loads a part of the index, past what the cache has of it.
-    fn part(
-        &self,
-        segments: &[SegmentId],
-        is_wanted: &dyn Fn(&IndexedPack) -> bool,
-    ) -> Result<Index, RepositoryError> {
-        Index::load_loose(segments, self.setup.cache.as_deref(), &|id| {
-            let packs = self.segment(id)?;
-            Ok(packs.into_iter().filter(is_wanted).collect())
-        })
     }
 
     /// Returns the packs in which the last checks found damage.

@@ -3,7 +3,7 @@
 use crate::error::RepositoryError;
 use crate::format::header::{Features, Header, Purpose, Splitter, VERSION};
 use crate::format::segment::IndexedPack;
-use crate::index::decode_segment;
+use crate::index::{Segments, decode_segment};
 use crate::keys::file::{ReadEpoch, WriteKeys};
 use crate::keys::{IdKey, KeyError, KeyFile, Role, epoch};
 use crate::pipeline::put::{create_surely, segment_name};
@@ -188,18 +188,32 @@ impl Repository {
 
     /// Reads one index segment from the store.
     pub(crate) fn segment(&self, id: &SegmentId) -> Result<Vec<IndexedPack>, RepositoryError> {
-        let name = segment_name(id)?;
-        let read = || -> Result<Vec<IndexedPack>, RepositoryError> {
-            let sealed = self.setup.store.get(&name)?;
-            if blake3::hash(&sealed) != id.0 {
-                return Err(RepositoryError::Renamed);
-            }
-            let plain = open_bytes(self.setup.sealer.as_ref(), &self.catalog_identity(), sealed)?;
-            let plain = expand_small(&plain, SEGMENT_EXPANDED_MAX)?;
-            decode_segment(&plain)
-        };
-        read().map_err(|e| e.in_sealed(name.as_str()))
+        read_segment(&self.setup, &self.catalog_identity(), id)
     }
+
+    /// Returns what reads index segments as long as it is held.
+    pub(crate) fn segment_reader(&self) -> Arc<Segments> {
+        let (setup, identity) = (self.setup.clone(), self.catalog_identity());
+        Arc::new(move |id| read_segment(&setup, &identity, id))
+    }
+}
+
+fn read_segment(
+    setup: &Setup,
+    identity: &[Identity],
+    id: &SegmentId,
+) -> Result<Vec<IndexedPack>, RepositoryError> {
+    let name = segment_name(id)?;
+    let read = || -> Result<Vec<IndexedPack>, RepositoryError> {
+        let sealed = setup.store.get(&name)?;
+        if blake3::hash(&sealed) != id.0 {
+            return Err(RepositoryError::Renamed);
+        }
+        let plain = open_bytes(setup.sealer.as_ref(), identity, sealed)?;
+        let plain = expand_small(&plain, SEGMENT_EXPANDED_MAX)?;
+        decode_segment(&plain)
+    };
+    read().map_err(|e| e.in_sealed(name.as_str()))
 }
 
 /// Expands a small zstd object that says how large it is.

@@ -1,11 +1,13 @@
 //! The index: which chunk lies where.
 //!
-//! The store holds immutable segments. Here they become sorted tables, merged and kept in the
-//! cache directory; without one they live in memory. The cache is never trusted to be there, and
-//! whatever is wrong with it is mended by reading the segments again.
+//! The store holds immutable segments. Here they become sorted tables, kept in the cache directory
+//! and merged so that there are few; without one they live in memory. The cache is never trusted to be
+//! there, and whatever is wrong with it is mended by reading the segments again.
 
 /// What a killed run had already made durable.
 pub mod journal;
+/// The tables that the cache keeps.
+mod levels;
 /// A sorted table of chunks with a filter in front.
 pub mod table;
 /// All rows, one after the other.
@@ -18,11 +20,11 @@ use holdfast_base::id::{ChunkId, PackId, SegmentId};
 use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use table::{Record, Table};
+use std::sync::{Arc, Mutex, PoisonError};
+use table::{Rows, Standing, Table};
 
-/// More single segments than this are merged into one table.
-const LOOSE_MAX: usize = 16;
+/// Where the index comes from: reads one segment.
+pub type Segments = dyn Fn(&SegmentId) -> Result<Vec<IndexedPack>, RepositoryError> + Send + Sync;
 
 /// Where a chunk lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,63 +47,129 @@ pub struct Location {
     pub length: u32,
 }
 
+/// A table, and what stands in for it where it turns out to be damaged.
+struct Level {
+    table: Table,
+    mended: Mutex<Option<Arc<Table>>>,
+}
+
+impl Level {
+    fn new(rows: Rows) -> io::Result<Self> {
+        Ok(Self {
+            table: Table::new(rows)?,
+            mended: Mutex::default(),
+        })
+    }
+
+    /// Finds a chunk, in the segments themselves where the table is damaged.
+    fn find(
+        &self,
+        id: &ChunkId,
+        standing: Standing,
+        mend: &dyn Fn(&Table) -> io::Result<Table>,
+    ) -> io::Result<Option<Location>> {
+        match self.table.find(id, standing) {
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                let mut mended = self.mended.lock().unwrap_or_else(PoisonError::into_inner);
+                let table = match &*mended {
+                    Some(table) => Arc::clone(table),
+                    None => Arc::clone(mended.insert(Arc::new(mend(&self.table)?))),
+                };
+                drop(mended);
+                table.find(id, standing)
+            }
+            found => found,
+        }
+    }
+}
+
 /// All chunks of a repository, as of one moment.
 #[derive(Default)]
 pub struct Index {
-    tables: Vec<Arc<Table>>,
+    levels: Vec<Level>,
+    segments: Option<Arc<Segments>>,
+    cache: Option<PathBuf>,
+    has_doubts: bool,
 }
 
 impl Index {
-    /// Finds a chunk.
+    /// Finds a chunk; in packs that are doubtful only where it is in no other.
     ///
     /// # Errors
-    /// The local copy cannot be read.
+    /// The local copy cannot be read, and neither can the segments.
     pub fn find(&self, id: &ChunkId) -> io::Result<Option<Location>> {
-        for table in &self.tables {
-            if let Some(location) = table.find(id)? {
-                return Ok(Some(location));
+        for standing in self.standings() {
+            for level in &self.levels {
+                let found = level.find(id, *standing, &|table| self.mend(table))?;
+                if found.is_some() {
+                    return Ok(found);
+                }
             }
         }
         Ok(None)
+    }
+
+    /// Returns whether a chunk is listed.
+    ///
+    /// # Errors
+    /// The local copy cannot be read, and neither can the segments.
+    pub fn holds(&self, id: &ChunkId) -> io::Result<bool> {
+        match self.row(id) {
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                Ok(self.find(id)?.is_some())
+            }
+            found => Ok(found?.is_some()),
+        }
     }
 
     /// Returns the number of the first row of a chunk, which is below [`Index::rows`] and stays the
     /// same as long as this index is held: a place in a bitmap.
     ///
     /// # Errors
-    /// The local copy cannot be read.
+    /// The local copy cannot be read, or is damaged; the next load makes it again, with other numbers.
     pub fn row(&self, id: &ChunkId) -> io::Result<Option<u64>> {
-        let mut before = 0;
-        for table in &self.tables {
-            if let Some(number) = table.row(id)? {
-                return Ok(Some(before + number));
+        for standing in self.standings() {
+            let mut before = 0;
+            for level in &self.levels {
+                if let Some(number) = level.table.row(id, *standing)? {
+                    return Ok(Some(before + number));
+                }
+                before += level.table.rows().len();
             }
-            before += table.len();
         }
         Ok(None)
+    }
+
+    fn standings(&self) -> &[Standing] {
+        let all = &[Standing::Sound, Standing::Doubtful];
+        if self.has_doubts { all } else { &all[..1] }
     }
 
     /// Returns how many numbers rows have. [`Index::walk`] goes through the rows.
     #[must_use]
     pub fn rows(&self) -> u64 {
-        self.chunks()
-    }
-
-    /// Returns how many chunks are listed; one that lies in two places counts twice.
-    #[must_use]
-    pub fn chunks(&self) -> u64 {
-        self.tables.iter().map(|table| table.len()).sum()
+        self.levels.iter().map(|l| l.table.rows().len()).sum()
     }
 
     /// Returns how many packs are listed.
     #[must_use]
     pub fn packs(&self) -> usize {
-        self.tables.iter().map(|table| table.packs()).sum()
+        self.pack_ids().count()
     }
 
-    /// Returns the packs that are listed.
+    /// Returns the packs that are listed; one that two segments list comes twice.
     pub fn pack_ids(&self) -> impl Iterator<Item = PackId> {
-        self.tables.iter().flat_map(|table| table.pack_ids())
+        let rows = self.levels.iter().map(|level| level.table.rows());
+        rows.flat_map(|rows| {
+            let sound = rows.packs(Standing::Sound);
+            sound.chain(rows.packs(Standing::Doubtful))
+        })
+    }
+
+    /// Returns the bytes that the index holds in memory while its rows are in files.
+    #[must_use]
+    pub fn resident_bytes(&self) -> usize {
+        self.levels.iter().map(|l| l.table.resident_bytes()).sum()
     }
 
     /// Loads the segments of a repository, by way of the cache where there is one.
@@ -111,122 +179,75 @@ impl Index {
     pub fn load(
         segments: &[SegmentId],
         cache: Option<&Path>,
-        read: &dyn Fn(&SegmentId) -> Result<Vec<IndexedPack>, RepositoryError>,
+        read: Arc<Segments>,
     ) -> Result<Self, RepositoryError> {
-        let wanted: HashSet<SegmentId> = segments.iter().copied().collect();
-        let mut tables = Vec::new();
-        let mut covered = HashSet::new();
-        if let Some(merged) = cache.and_then(|cache| open_merged(cache, &wanted)) {
-            covered.extend(merged.segments().iter().copied());
-            tables.push(Arc::new(merged));
-        }
-        let loose: Vec<_> = segments
-            .iter()
-            .copied()
-            .filter(|id| !covered.contains(id))
-            .collect();
-        let mut index = Self { tables };
-        index.append(Self::load_loose(&loose, cache, read)?);
-        if loose.len() > LOOSE_MAX || (cache.is_some() && covered.is_empty() && !loose.is_empty()) {
-            let merged = index.merge(cache);
-            merged.map_err(|e| RepositoryError::io("merge the index", e))?;
-        }
-        Ok(index)
-    }
-
-    /// Loads segments as they are.
-    ///
-    /// # Errors
-    /// A segment cannot be read. One that is damaged is passed over.
-    pub fn load_loose(
-        segments: &[SegmentId],
-        cache: Option<&Path>,
-        read: &dyn Fn(&SegmentId) -> Result<Vec<IndexedPack>, RepositoryError>,
-    ) -> Result<Self, RepositoryError> {
-        let mut tables = Vec::new();
-        for id in segments {
-            let packs = match read(id) {
-                Ok(packs) => packs,
-                // What only it lists is missing where it is needed, and told there; a run stores it
-                // anew. So one damaged object neither hides what is sound nor stops backups.
-                Err(error) if error.kind() == Kind::Damaged => {
-                    let error = chain(&error);
-                    tracing::warn!(%error, "going on without this part of the index");
-                    continue;
-                }
-                Err(error) => return Err(error),
-            };
-            let table = Table::of_packs(&packs, vec![*id]);
-            tables.push(Arc::new(table.on_disk(cache)));
-        }
-        Ok(Self { tables })
+        let levels = levels::load(segments, cache, read.as_ref())?;
+        Ok(Self {
+            levels,
+            segments: Some(read),
+            cache: cache.map(Path::to_owned),
+            has_doubts: false,
+        })
     }
 
     /// Removes what the cache has, so that the next load reads all segments.
     pub fn forget(cache: Option<&Path>) {
-        let Some(cache) = cache else { return };
-        if let Err(error) = std::fs::remove_file(merged_path(cache))
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            tracing::warn!(%error, "the cached index cannot be removed");
+        if let Some(cache) = cache {
+            levels::forget(cache);
         }
     }
 
-    /// Adds what is looked into after all else.
-    pub fn append(&mut self, later: Self) {
-        self.tables.extend(later.tables);
+    /// Looks into packs last.
+    pub fn doubt(&mut self, packs: &HashSet<PackId>) {
+        self.judge(packs, Standing::Doubtful);
+        self.has_doubts = true;
     }
 
-    fn merge(&mut self, cache: Option<&Path>) -> io::Result<()> {
-        let kept = cache.map(|cache| Table::merge_into(&self.tables, &merged_path(cache)));
-        let merged = match kept {
-            Some(Ok(merged)) => merged,
-            Some(Err(error)) => {
-                tracing::debug!(%error, "the index is not kept in the cache");
-                Table::merge(&self.tables)?
-            }
-            None => Table::merge(&self.tables)?,
-        };
-        self.tables = vec![Arc::new(merged)];
-        Ok(())
+    /// Finds nothing in packs any more.
+    pub fn dismiss(&mut self, packs: &HashSet<PackId>) {
+        self.judge(packs, Standing::Gone);
     }
-}
 
-fn merged_path(cache: &Path) -> PathBuf {
-    cache.join("index-v2")
-}
-
-/// Opens the merged table if it is sound and covers nothing that was removed.
-fn open_merged(cache: &Path, wanted: &HashSet<SegmentId>) -> Option<Table> {
-    match Table::open(&merged_path(cache)) {
-        Ok(table) if table.segments().iter().all(|id| wanted.contains(id)) => Some(table),
-        Ok(_) => None,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => {
-            tracing::warn!(%error, "the cached index is not usable and is read from the store again");
-            None
+    fn judge(&mut self, packs: &HashSet<PackId>, standing: Standing) {
+        for level in &mut self.levels {
+            level.table.rows_mut().judge(packs, standing);
         }
     }
+
+    /// Makes a table again from its segments.
+    fn mend(&self, table: &Table) -> io::Result<Table> {
+        let read = self.segments.as_ref().ok_or_else(table::damaged)?;
+        let segments = table.rows().segments();
+        let mut rows = levels::gather(segments, self.cache.as_deref(), read.as_ref())?;
+        rows.judge(
+            &table.rows().packs(Standing::Doubtful).collect(),
+            Standing::Doubtful,
+        );
+        rows.judge(
+            &table.rows().packs(Standing::Gone).collect(),
+            Standing::Gone,
+        );
+        Table::new(rows)
+    }
 }
 
-/// Makes the records of a table from packs.
-#[must_use]
-pub fn records(packs: &[IndexedPack]) -> Vec<Record> {
-    let mut records = Vec::new();
-    for (ordinal, pack) in packs.iter().enumerate() {
-        for frame in &pack.frames {
-            records.extend(frame.parts.iter().map(|part| Record {
-                id: part.id,
-                pack: ordinal as u32,
-                frame_offset: frame.offset,
-                frame_length: frame.length,
-                frame_expanded: frame.expanded,
-                offset: part.offset,
-                length: part.length,
-            }));
+/// Reads a segment and sorts its chunks; nothing where it is damaged.
+fn read_segment(id: &SegmentId, read: &Segments) -> Result<Option<Rows>, RepositoryError> {
+    let packs = match read(id) {
+        Ok(packs) => packs,
+        // What only it lists is missing where it is needed, and told there; a run stores it
+        // anew. So one damaged object neither hides what is sound nor stops backups.
+        Err(error) if error.kind() == Kind::Damaged => {
+            let error = chain(&error);
+            tracing::warn!(%error, "going on without this part of the index");
+            return Ok(None);
         }
-    }
-    records
+        Err(error) => return Err(error),
+    };
+    let rows = Rows::of_packs(&packs, *id);
+    Ok(Some(rows.map_err(|e| {
+        RepositoryError::io("sort a part of the index", e)
+    })?))
 }
 
 /// Reads a segment's plaintext.

@@ -4,8 +4,9 @@
 //!   for the chunk. So whoever marks chunks by that number finds all their copies.
 //! - Little is held in memory, however many rows there are.
 
-use super::table::Merged;
+use super::table::{Merged, Next};
 use super::{Index, Location};
+use std::collections::VecDeque;
 use std::io;
 
 /// A row: one place where a chunk lies.
@@ -21,41 +22,67 @@ pub struct Row {
 
 /// Goes through the rows. Made by [`Index::walk`].
 pub struct Walk<'a> {
+    index: &'a Index,
     rows: Merged<'a>,
     /// The number of each table's first row.
     starts: Vec<u64>,
+    /// The first row of the next chunk.
+    ahead: Option<Next>,
+    /// The rows of one chunk.
+    chunk: VecDeque<Row>,
     has_failed: bool,
 }
 
 impl Index {
-    /// Goes through all rows, in the order of chunks.
+    /// Goes through all rows, in the order of chunks. A place that two segments list comes once.
     ///
     /// # Errors
-    /// The local copy cannot be read.
+    /// The local copy cannot be read, or is damaged; the next load makes it again.
     pub fn walk(&self) -> io::Result<Walk<'_>> {
-        let starts = self.tables.iter().scan(0, |before, table| {
+        let tables = || self.levels.iter().map(|level| level.table.rows());
+        let starts = tables().scan(0, |before, rows| {
             let start = *before;
-            *before += table.len();
+            *before += rows.len();
             Some(start)
         });
+        let mut rows = Merged::new(tables().collect())?;
         Ok(Walk {
-            rows: Merged::new(&self.tables)?,
+            index: self,
             starts: starts.collect(),
+            ahead: rows.next()?,
+            rows,
+            chunk: VecDeque::new(),
             has_failed: false,
         })
     }
 }
 
 impl Walk<'_> {
-    fn advance(&mut self) -> io::Result<Option<Row>> {
-        let Some(next) = self.rows.next()? else {
-            return Ok(None);
+    /// Reads the rows of the next chunk; none at the end.
+    fn read_chunk(&mut self) -> io::Result<()> {
+        let Some(first) = self.ahead.take() else {
+            return Ok(());
         };
-        Ok(Some(Row {
-            number: self.starts[next.table] + next.number,
-            is_copy: next.is_copy,
-            location: self.rows.location(&next.row)?,
-        }))
+        let mut copies = vec![first];
+        self.ahead = self.rows.next()?;
+        while let Some(next) = self.ahead.filter(|next| next.row.key == first.row.key) {
+            copies.push(next);
+            self.ahead = self.rows.next()?;
+        }
+        // A look-up finds those in sound packs first.
+        copies.sort_by_key(|next| next.standing);
+        for next in copies {
+            let table = &self.index.levels[next.table].table;
+            let location = table.location(&next.row)?;
+            if self.chunk.iter().all(|row| row.location != location) {
+                self.chunk.push_back(Row {
+                    number: self.starts[next.table] + next.number,
+                    is_copy: !self.chunk.is_empty(),
+                    location,
+                });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -63,12 +90,14 @@ impl Iterator for Walk<'_> {
     type Item = io::Result<Row>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.has_failed {
-            return None;
+        if self.chunk.is_empty()
+            && !self.has_failed
+            && let Err(error) = self.read_chunk()
+        {
+            self.has_failed = true;
+            return Some(Err(error));
         }
-        let next = self.advance().transpose();
-        self.has_failed = matches!(next, Some(Err(_)));
-        next
+        self.chunk.pop_front().map(Ok)
     }
 }
 
@@ -78,6 +107,8 @@ mod tests {
     use crate::format::pack::{Frame, Part};
     use crate::format::segment::{IndexedPack, PackKind};
     use holdfast_base::id::{ChunkId, PackId, SegmentId};
+    use std::collections::HashSet;
+    use std::sync::Arc;
 
     fn id(n: u32) -> ChunkId {
         ChunkId(*blake3::hash(&n.to_le_bytes()).as_bytes())
@@ -126,13 +157,22 @@ mod tests {
     #[test]
     fn all_copies_of_a_chunk_follow_the_row_that_is_found() {
         let cache = tempfile::tempdir().unwrap();
-        let packs = [pack(1, 0..2_000), pack(2, 1_000..3_000)];
         let segments = [SegmentId([1; 32]), SegmentId([2; 32])];
-        let read = |id: &SegmentId| Ok(vec![packs[usize::from(id.0[0]) - 1].clone()]);
+        let read = Arc::new(|id: &SegmentId| {
+            let packs = [pack(1, 0..2_000), pack(2, 1_000..3_000)];
+            Ok(vec![packs[usize::from(id.0[0]) - 1].clone()])
+        });
         for cache in [None, Some(cache.path())] {
-            check_rows(&Index::load_loose(&segments, cache, &read).unwrap());
             for _ in 0..2 {
-                check_rows(&Index::load(&segments, cache, &read).unwrap());
+                let mut index = Index::load(&segments, cache, read.clone()).unwrap();
+                check_rows(&index);
+                index.doubt(&HashSet::from([PackId([1; 32])]));
+                check_rows(&index);
+                let found = index.find(&id(1_500)).unwrap().unwrap();
+                assert_eq!(found.pack, PackId([2; 32]));
+                index.dismiss(&HashSet::from([PackId([2; 32])]));
+                assert_eq!(index.find(&id(2_500)).unwrap(), None);
+                assert_eq!(index.walk().unwrap().count(), 2_000);
             }
         }
     }
@@ -141,8 +181,8 @@ mod tests {
     fn a_pack_that_two_segments_list_has_each_chunk_once() {
         let cache = tempfile::tempdir().unwrap();
         let segments = [SegmentId([1; 32]), SegmentId([2; 32])];
-        let read = |_: &SegmentId| Ok(vec![pack(1, 0..100)]);
-        let index = Index::load(&segments, Some(cache.path()), &read).unwrap();
+        let read = Arc::new(|_: &SegmentId| Ok(vec![pack(1, 0..100)]));
+        let index = Index::load(&segments, Some(cache.path()), read).unwrap();
         assert_eq!(index.walk().unwrap().count(), 100);
     }
 }

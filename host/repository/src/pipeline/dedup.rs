@@ -87,12 +87,12 @@ impl Dedup {
     }
 
     fn is_indexed(&self, id: &ChunkId) -> io::Result<bool> {
-        if self.index.find(id)?.is_some() {
+        if self.index.holds(id)? {
             return Ok(true);
         }
         let added = self.added.read().unwrap_or_else(PoisonError::into_inner);
         for table in added.iter() {
-            if table.find(id)?.is_some() {
+            if table.holds(id)? {
                 return Ok(true);
             }
         }

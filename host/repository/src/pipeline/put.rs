@@ -230,7 +230,9 @@ impl Catalogue {
             .map_err(|error| error.unproven(&name))?;
         self.stored
             .fetch_add(sealed.len() as u64, Ordering::Relaxed);
-        let table = Table::of_packs(&packs, vec![id]).on_disk(self.cache.as_deref());
+        let table = Table::of_packs(&packs, id)
+            .map_err(|e| RepositoryError::io("sort a part of the index", e))?
+            .on_disk(self.cache.as_deref());
         let parts = packs
             .iter()
             .flat_map(|pack| &pack.frames)

@@ -1,157 +1,158 @@
-//! Tables read row by row, one or several of them in one order.
+//! Rows of several tables, read as one.
 
-use super::{PackNote, RECORD_BYTES, Record, Rows, Table, location};
-use crate::index::Location;
-use holdfast_base::id::{ChunkId, SegmentId};
+use super::block::{Key, Record};
+use super::file::BlockReader;
+use super::rows::Rows;
+use super::{PackNote, SegmentNote, Standing, damaged};
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BinaryHeap;
 use std::io;
-use std::os::unix::fs::FileExt;
-use std::sync::Arc;
-
-/// Rows that are read from a file at once.
-const BLOCK_ROWS: usize = 1024;
 
 /// Reads the rows of a table in order.
-pub(super) struct Cursor<'a> {
-    table: &'a Table,
-    /// The row that the cursor is at; none at the end.
-    pub(super) row: Option<Record>,
-    next: u64,
-    block: Vec<u8>,
-    /// The row that the block begins with.
-    block_start: u64,
+struct Cursor<'a> {
+    rows: &'a Rows,
+    blocks: BlockReader<'a>,
+    block: Vec<Record>,
+    at: usize,
+    /// The number of the row that the cursor is at.
+    number: u64,
 }
 
 impl<'a> Cursor<'a> {
-    pub(super) fn new(table: &'a Table) -> io::Result<Self> {
+    fn new(rows: &'a Rows) -> io::Result<Self> {
         let mut cursor = Self {
-            table,
-            row: None,
-            next: 0,
+            rows,
+            blocks: rows.blocks(),
             block: Vec::new(),
-            block_start: 0,
+            at: 0,
+            number: 0,
         };
-        cursor.advance()?;
+        cursor.fill()?;
         Ok(cursor)
     }
 
-    pub(super) fn advance(&mut self) -> io::Result<()> {
-        let at = self.next;
-        self.next += 1;
-        self.row = match &self.table.rows {
-            _ if at >= self.table.len() => None,
-            Rows::Memory(rows) => rows.get(at as usize).copied(),
-            Rows::File {
-                file,
-                offset,
-                count,
-            } => {
-                let held = self.block.len() / RECORD_BYTES;
-                if at >= self.block_start + held as u64 {
-                    let rows = (count - at).min(BLOCK_ROWS as u64) as usize;
-                    self.block.resize(rows * RECORD_BYTES, 0);
-                    self.block_start = at;
-                    file.read_exact_at(&mut self.block, offset + at * RECORD_BYTES as u64)?;
-                }
-                let rows = self.block.as_chunks::<RECORD_BYTES>().0;
-                rows.get((at - self.block_start) as usize)
-                    .map(Record::decode)
-            }
-        };
+    fn fill(&mut self) -> io::Result<()> {
+        self.at = 0;
+        if !self.rows.guard(self.blocks.next(&mut self.block))? {
+            self.block.clear();
+        }
+        Ok(())
+    }
+
+    fn row(&self) -> Option<&Record> {
+        self.block.get(self.at)
+    }
+
+    fn advance(&mut self) -> io::Result<()> {
+        self.at += 1;
+        self.number += 1;
+        if self.at == self.block.len() {
+            self.fill()?;
+        }
         Ok(())
     }
 }
 
 /// A row of several tables that are read as one.
+#[derive(Debug, Clone, Copy)]
 pub(in crate::index) struct Next {
     /// Which of the tables it is in.
     pub(in crate::index) table: usize,
     /// Its number there.
     pub(in crate::index) number: u64,
-    /// Whether the row before it is of the same chunk.
-    pub(in crate::index) is_copy: bool,
-    /// The row; it names its pack by the list of all packs.
+    /// What is thought of its pack.
+    pub(in crate::index) standing: Standing,
+    /// The row; it names its pack by the list of its table.
     pub(in crate::index) row: Record,
+    /// Where its pack is in the list of all that are wanted.
+    pack: u32,
 }
 
-/// Several tables as one.
+impl Next {
+    /// Returns the row as it names its pack by the list of all that are wanted.
+    pub(super) fn renamed(&self) -> Record {
+        Record {
+            pack: self.pack,
+            ..self.row
+        }
+    }
+}
+
+/// Rows of several tables, read as one. Those that are gone are left out.
 pub(in crate::index) struct Merged<'a> {
-    /// The packs of all of them, each once.
-    pub(in crate::index::table) packs: Vec<PackNote>,
-    /// The segments of all of them.
-    pub(in crate::index::table) segments: Vec<SegmentId>,
     cursors: Vec<Cursor<'a>>,
-    /// For each table, where its packs are in the list of all.
+    /// For each table, where its packs are in the list of all that are wanted.
     places: Vec<Vec<u32>>,
     /// What each cursor is at; of equal chunks that of the first table comes first.
-    heads: BinaryHeap<Reverse<(ChunkId, usize)>>,
-    /// The rows of the chunk that the last one was of.
-    chunk: Vec<Record>,
+    heads: BinaryHeap<Reverse<(Key, usize)>>,
 }
 
 impl<'a> Merged<'a> {
-    pub(in crate::index) fn new(tables: &'a [Arc<Table>]) -> io::Result<Self> {
+    pub(in crate::index) fn new(tables: Vec<&'a Rows>) -> io::Result<Self> {
         let mut merged = Self {
-            packs: Vec::new(),
-            segments: Vec::new(),
-            cursors: Vec::new(),
-            places: Vec::new(),
+            cursors: Vec::with_capacity(tables.len()),
+            places: Vec::with_capacity(tables.len()),
             heads: BinaryHeap::new(),
-            chunk: Vec::new(),
         };
-        let mut ordinals: HashMap<PackNote, u32> = HashMap::new();
-        for (at, table) in tables.iter().enumerate() {
-            merged.segments.extend(&table.segments);
-            let mut places = Vec::with_capacity(table.packs.len());
-            for pack in &table.packs {
-                places.push(*ordinals.entry(*pack).or_insert_with(|| {
-                    merged.packs.push(*pack);
-                    merged.packs.len() as u32 - 1
-                }));
-            }
-            merged.places.push(places);
-            let cursor = Cursor::new(table)?;
-            merged
-                .heads
-                .extend(cursor.row.map(|row| Reverse((row.id, at))));
+        let mut packs = 0_u32;
+        for (at, rows) in tables.into_iter().enumerate() {
+            let places = rows.head().packs.iter().map(|pack| {
+                let place = packs;
+                packs += u32::from(pack.standing != Standing::Gone);
+                place
+            });
+            merged.places.push(places.collect());
+            let cursor = Cursor::new(rows)?;
+            let head = cursor.row().map(|row| Reverse((row.key, at)));
+            merged.heads.extend(head);
             merged.cursors.push(cursor);
         }
         Ok(merged)
     }
 
-    /// Returns the next row. The rows of one chunk come together, those of the first table first;
-    /// one that two tables have alike comes once.
+    /// Returns the next row. The rows of one chunk come together, those of the first table first.
     pub(in crate::index) fn next(&mut self) -> io::Result<Option<Next>> {
-        while let Some(Reverse((id, at))) = self.heads.pop() {
-            let cursor = &mut self.cursors[at];
-            let (number, row) = (cursor.next - 1, cursor.row);
+        while let Some(mut head) = self.heads.peek_mut() {
+            let table = head.0.1;
+            let cursor = &mut self.cursors[table];
+            let (number, row) = (cursor.number, *cursor.row().ok_or_else(damaged)?);
             cursor.advance()?;
-            self.heads
-                .extend(cursor.row.map(|row| Reverse((row.id, at))));
-            let Some(row) = row else { continue };
-            let no_pack = || io::Error::new(io::ErrorKind::InvalidData, "a row names no pack");
-            let pack = *self.places[at].get(row.pack as usize).ok_or_else(no_pack)?;
-            let row = Record { pack, ..row };
-            let is_copy = self.chunk.first().is_some_and(|first| first.id == id);
-            if !is_copy {
-                self.chunk.clear();
-            } else if self.chunk.contains(&row) {
+            match cursor.row() {
+                Some(next) => {
+                    head.0.0 = next.key;
+                    drop(head);
+                }
+                None => drop(std::collections::binary_heap::PeekMut::pop(head)),
+            }
+            let standing = cursor.rows.standing(&row);
+            if standing == Standing::Gone {
                 continue;
             }
-            self.chunk.push(row);
+            let place = self.places[table].get(row.pack as usize);
             return Ok(Some(Next {
-                table: at,
+                table,
                 number,
-                is_copy,
+                standing,
                 row,
+                pack: *place.ok_or_else(damaged)?,
             }));
         }
         Ok(None)
     }
 
-    /// Says where the chunk of a row lies.
-    pub(in crate::index) fn location(&self, row: &Record) -> io::Result<Location> {
-        location(&self.packs, row)
+    /// Returns the packs and segments of all of them that are wanted.
+    pub(in crate::index) fn notes(&self) -> (Vec<PackNote>, Vec<SegmentNote>) {
+        let (mut packs, mut segments) = (Vec::new(), Vec::new());
+        for cursor in &self.cursors {
+            let head = cursor.rows.head();
+            packs.extend(head.packs.iter().filter(|p| p.standing != Standing::Gone));
+            let wanted = head.segments.iter().zip(cursor.rows.gone());
+            segments.extend(
+                wanted
+                    .filter(|(_, gone)| !**gone)
+                    .map(|(segment, _)| segment),
+            );
+        }
+        (packs, segments)
     }
 }
