@@ -188,6 +188,7 @@ fn checks_and_restores_have_their_documented_form() {
     let damaged = one(&asked.ask(&["check"], 4));
     asked.guide.holds("check", &damaged);
     asked.guide.all_hold("damage", &damaged["damage"]);
+    asked.guide.all_hold("signers", &damaged["signers"]);
     let works = asked.are(
         "run --check",
         &asked.ask(&["run", "--check", "tree", "db"], 0),

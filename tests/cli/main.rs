@@ -14,6 +14,7 @@ mod output;
 mod passphrase;
 mod restoring;
 mod rights;
+mod signers;
 
 use holdfast_tests::{TREE, World, noise};
 

@@ -372,13 +372,20 @@ pub(crate) enum Key {
         role: String,
         /// The new file, which must not be there yet
         file: PathBuf,
+        /// Make a write key for this host, and not for the one where this runs; takes an identity or a
+        /// read key
+        #[arg(long, value_name = "NAME")]
+        host: Option<String>,
         #[command(flatten)]
         keys: Keys,
     },
-    /// Make a store's write key again from an operator's identity or passphrase
+    /// Make a write key for a host that lost its own, from an operator's identity or passphrase
     Recover {
         /// The store; the only one, where none is named
         store: Option<String>,
+        /// Make it for this host, and not for the one where this runs
+        #[arg(long, value_name = "NAME")]
+        host: Option<String>,
         #[command(flatten)]
         operator: Operator,
     },

@@ -247,7 +247,8 @@ impl Context {
         let ready = self.ready(job, Arc::clone(&options.listener))?;
         let store = self.config.store_of(job)?;
         let repository = self.open(store, &Credentials::default())?;
-        let previous = previous(&repository, job, &self.places.host)?;
+        let host = repository.host_or(&self.places.host);
+        let previous = previous(&repository, job, &host)?;
         let (plugin, version) = (&ready.note.plugin, &ready.note.version);
         tracing::info!(
             "{job}: plugin `{plugin}` {version} backs up to {}",
@@ -259,7 +260,7 @@ impl Context {
         }
         let note = RunNote {
             job: job.to_owned(),
-            host: self.places.host.clone(),
+            host,
             source: ready.note.clone(),
             tags: tags(config, options)?,
             level: *config.compression_level.get_ref(),

@@ -1,8 +1,11 @@
 //! Key files: read as they are, written once, never made by reading.
 
 use crate::error::JobError;
-use holdfast_repository::keys::KeyFile;
+use holdfast_repository::format::trust::Author;
+pub use holdfast_repository::keys::KeyFile;
+use holdfast_repository::keys::{KeyError, Role};
 use holdfast_repository::pipeline::seal::{Identity, Secret};
+use holdfast_repository::{Repository, RepositoryError};
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -23,6 +26,68 @@ pub fn read(path: &Path) -> Result<KeyFile, JobError> {
         path: shown,
         source,
     })
+}
+
+/// Returns a key of some role, made of the one that a repository was opened with.
+///
+/// A write key is a host's own. Made of a read key it is a new one, for the host that is named, or else
+/// for `here`. Made of a write key it is the same again, and can be for no other host.
+///
+/// # Errors
+/// The key does not go so far, or no host can have that name.
+pub fn of_role(
+    repository: &Repository,
+    role: Role,
+    host: Option<&str>,
+    here: &str,
+) -> Result<KeyFile, JobError> {
+    let held = repository.key();
+    if role != Role::Write {
+        return match host {
+            None => Ok(held.narrowed(role).map_err(RepositoryError::from)?),
+            Some(_) => Err(JobError::usage(
+                format!("a key of role {role} is no host's: it signs nothing for one"),
+                Some("Leave `--host` out, or export a write key"),
+            )),
+        };
+    }
+    if held.role == Role::Read {
+        let host = host.unwrap_or(here);
+        return repository.host_key(host).map_err(|error| match error {
+            RepositoryError::Key(KeyError::Certificate(why)) => {
+                JobError::usage(why.to_string(), Some("Name the host: --host NAME"))
+            }
+            other => other.into(),
+        });
+    }
+    let same = repository.certified_host();
+    if host.is_some_and(|host| same.as_deref() != Some(host)) {
+        let needed = Role::Read;
+        let held = held.role;
+        return Err(RepositoryError::from(KeyError::Role { held, needed }).into());
+    }
+    Ok(held.narrowed(role).map_err(RepositoryError::from)?)
+}
+
+/// Writes a key to a new file.
+///
+/// # Errors
+/// Something is in the way, or the place cannot be written to.
+pub fn write_key(path: &Path, key: &KeyFile) -> Result<(), JobError> {
+    let bytes = key.encode().map_err(|source| JobError::Key {
+        path: path.display().to_string(),
+        source,
+    })?;
+    write_new(path, &zeroize::Zeroizing::new(bytes))
+}
+
+/// Returns the host that a key signs for, if it is a host's.
+#[must_use]
+pub fn host_of(key: &KeyFile) -> Option<String> {
+    match key.signer().ok()?.author() {
+        Author::Host { name, .. } => Some(name.clone()),
+        Author::Root | Author::Nobody => None,
+    }
 }
 
 /// Writes a file that only its owner can read, and never over one that exists.

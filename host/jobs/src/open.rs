@@ -11,7 +11,7 @@ use crate::state::JobState;
 use crate::wire::{Deaf, PluginSealer};
 use holdfast_base::cancel::Cancel;
 use holdfast_base::time::SystemClock;
-use holdfast_repository::keys::{KeyFile, Role};
+use holdfast_repository::keys::Role;
 use holdfast_repository::pipeline::seal::{Identity, Recipient, SealError, Sealer, Secret};
 use holdfast_repository::{Repository, RepositoryError, Setup};
 use holdfast_sandbox::CallContext;
@@ -258,9 +258,12 @@ impl Context {
             ),
             other => other.into(),
         })?;
-        self.write_key(&key_file, &key, Role::Write)?;
+        let place = setup.store.place();
+        let repository = Repository::open(setup, key)?;
+        let key = keys::of_role(&repository, Role::Write, None, &self.places.host)?;
+        keys::write_key(&key_file, &key)?;
         Ok(Created {
-            place: setup.store.place(),
+            place,
             key_file,
             operators: operators.len(),
         })
@@ -271,23 +274,6 @@ impl Context {
         let configured = &self.config.store(store)?.recipients;
         let all = configured.iter().chain(told).cloned();
         Ok(all.map(Recipient::PublicKey).collect())
-    }
-
-    /// Writes a key of some role to a new file.
-    ///
-    /// # Errors
-    /// The key does not go so far, or something is in the way.
-    pub fn write_key(&self, path: &Path, key: &KeyFile, role: Role) -> Result<(), JobError> {
-        let shown = path.display().to_string();
-        let failed = |source| JobError::Key {
-            path: shown.clone(),
-            source,
-        };
-        let bytes = key
-            .narrowed(role)
-            .and_then(|key| key.encode())
-            .map_err(failed)?;
-        keys::write_new(path, &bytes)
     }
 }
 

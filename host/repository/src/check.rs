@@ -16,6 +16,7 @@ pub(crate) use pack::PackCheck;
 
 use crate::error::{RepositoryError, chain};
 use crate::format::segment::IndexedPack;
+use crate::format::trust::Author;
 use crate::index::Index;
 use crate::keys::epoch;
 use crate::pipeline::put::pack_name;
@@ -63,6 +64,8 @@ pub struct Report {
     pub damage: Vec<(String, String)>,
     /// What that costs, by snapshot.
     pub losses: Vec<Loss>,
+    /// Who signed the snapshots, and how many of them.
+    pub signers: Vec<(Author, u64)>,
     /// What the key did not allow to look at.
     pub unseen: Vec<String>,
 }
@@ -212,6 +215,14 @@ fn check_snapshots(
     }
     for root in roots {
         report.snapshots += 1;
+        match report
+            .signers
+            .iter_mut()
+            .find(|(author, _)| *author == root.author)
+        {
+            Some((_, count)) => *count += 1,
+            None => report.signers.push((root.author.clone(), 1)),
+        }
         loss::check_snapshot(&reader, &root, sound, report);
     }
     Ok(())

@@ -151,7 +151,7 @@ impl Repository {
                 snapshot: *id,
                 repository: self.header.repository,
                 why: why.clone(),
-                host: host.to_owned(),
+                host: self.host_or(host),
                 written: now,
                 program: env!("CARGO_PKG_VERSION").to_owned(),
             };
@@ -240,7 +240,7 @@ impl Repository {
             repository: self.header.repository,
             reason: reason.to_owned(),
             until,
-            host: host.to_owned(),
+            host: self.host_or(host),
             written: self.setup.clock.now(),
             program: env!("CARGO_PKG_VERSION").to_owned(),
         };
@@ -349,7 +349,7 @@ impl Repository {
     }
 
     fn put_mark<M: Mark>(&self, name: &Name, mark: &M) -> Result<Created, RepositoryError> {
-        let bytes = mark.encode(&self.key.writing()?.signing_key()?)?;
+        let bytes = mark.encode(&self.signer()?)?;
         Ok(self.put_catalog(name, &bytes)?.0)
     }
 
@@ -361,7 +361,7 @@ impl Repository {
                 other => other?,
             };
             let repository = self.header.repository;
-            let mark = M::decode(&bytes, &self.verifying_key, repository, *id)?;
+            let mark = M::decode(&bytes, &self.trust, repository, *id)?;
             Ok(Some(mark))
         };
         read().map_err(|error| error.in_sealed(name.as_str()))

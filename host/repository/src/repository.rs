@@ -1,14 +1,15 @@
 //! A repository that was opened with a key.
 
 use crate::error::RepositoryError;
-use crate::format::header::{Features, Header, Purpose, Splitter, VERSION};
+use crate::format::header::{Features, HOST_KEYS, Header, Purpose, Splitter, VERSION};
 use crate::format::segment::IndexedPack;
+use crate::format::trust::{Author, Signer, Trust};
 use crate::index::{Segments, decode_segment};
-use crate::keys::file::{ReadEpoch, WriteKeys};
+use crate::keys::file::{self, ReadEpoch, WriteKeys};
 use crate::keys::{IdKey, KeyError, KeyFile, Role, epoch};
 use crate::pipeline::put::{create_surely, segment_name};
 use crate::pipeline::seal::{Identity, Recipient, Sealer, Secret, open_bytes};
-use ed25519_dalek::{SigningKey, VerifyingKey};
+use ed25519_dalek::SigningKey;
 use holdfast_base::id::{RepositoryId, SegmentId};
 use holdfast_base::time::Clock;
 use holdfast_store::{Created, Name, Store};
@@ -36,7 +37,7 @@ pub struct Repository {
     pub(crate) setup: Setup,
     pub(crate) header: Header,
     pub(crate) key: KeyFile,
-    pub(crate) verifying_key: VerifyingKey,
+    pub(crate) trust: Trust,
     pub(crate) id_key: Option<IdKey>,
 }
 
@@ -85,10 +86,13 @@ impl Repository {
             created: setup.clock.now(),
             encryptor: setup.sealer.name().to_owned(),
             verifying_key: key.verifying_key.clone(),
-            features: Features::default(),
+            features: Features {
+                read: vec![HOST_KEYS.into()],
+                ..Features::default()
+            },
             splitters: splitters(),
         };
-        let bytes = header.encode(&key.writing()?.signing_key()?)?;
+        let bytes = header.encode(&key.root()?)?;
         match create_surely(store, &header_name()?, &bytes)? {
             Created::New => Ok(key),
             Created::Existed => Err(RepositoryError::Exists {
@@ -107,7 +111,7 @@ impl Repository {
             let (key, repository) = (key.repository, header.repository);
             return Err(KeyError::Foreign { key, repository }.into());
         }
-        let verifying_key = header.key()?;
+        let trust = Trust::new(header.key()?, header.repository);
         let id_key = match &key.write {
             Some(keys) => Some(IdKey::new(&keys.id_secret()?)),
             None => None,
@@ -121,7 +125,7 @@ impl Repository {
             setup,
             header,
             key,
-            verifying_key,
+            trust,
             id_key,
         })
     }
@@ -154,6 +158,40 @@ impl Repository {
     #[must_use]
     pub fn key(&self) -> &KeyFile {
         &self.key
+    }
+
+    /// Returns what signs for the holder of the key.
+    ///
+    /// # Errors
+    /// The key cannot write.
+    pub fn signer(&self) -> Result<Signer, RepositoryError> {
+        Ok(self.key.signer()?)
+    }
+
+    /// Returns the host that the key was certified for, if it was for one.
+    #[must_use]
+    pub fn certified_host(&self) -> Option<String> {
+        match self.key.signer().ok()?.author() {
+            Author::Host { name, .. } => Some(name.clone()),
+            Author::Root | Author::Nobody => None,
+        }
+    }
+
+    /// Returns the host under whose name the holder of the key signs: the certified one, whatever the
+    /// machine calls itself; and `here` where the key is no host's.
+    #[must_use]
+    pub fn host_or(&self, here: &str) -> String {
+        self.certified_host().unwrap_or_else(|| here.to_owned())
+    }
+
+    /// Makes a write key for a host, certified by the root.
+    ///
+    /// # Errors
+    /// The key is no read key, or no host can have that name.
+    pub fn host_key(&self, host: &str) -> Result<KeyFile, RepositoryError> {
+        let seed = zeroize::Zeroizing::new(random()?);
+        let now = self.setup.clock.now();
+        Ok(self.key.for_host(host, now, &seed)?)
     }
 
     /// Says where the repository is.
@@ -280,15 +318,17 @@ fn new_key(setup: &Setup, number: u32) -> Result<KeyFile, RepositoryError> {
     let epoch = setup.sealer.generate()?;
     let hexed = |bytes: [u8; 32]| Secret::new(hex::encode(bytes));
     Ok(KeyFile {
-        holdfast_key: 1,
+        holdfast_key: file::VERSION,
         role: Role::Read,
         repository: RepositoryId(random()?),
         verifying_key: hex::encode(signing.verifying_key().to_bytes()),
+        root_key: Some(hexed(signing.to_bytes())),
         catalog,
         write: Some(WriteKeys {
             id_key: hexed(random()?),
             split_key: hexed(random()?),
-            signing_key: hexed(signing.to_bytes()),
+            signing_key: None,
+            certificate: None,
             epoch: number,
             epoch_recipient: epoch.public_key,
         }),

@@ -52,7 +52,7 @@ impl Repository {
     /// Nothing was committed, the store does not say whether it was, or the snapshot does not come back.
     pub(crate) fn commit(&self, root: &Root) -> Result<Commit, RepositoryError> {
         let object = name(&root.snapshot)?;
-        let bytes = root.encode(&self.key.writing()?.signing_key()?)?;
+        let bytes = root.encode(&self.signer()?)?;
         let sealed = self.seal_catalog(&object, &bytes)?;
         let store = self.setup.store.as_ref();
         let error = match store.create_once(&object, &sealed) {
@@ -162,7 +162,7 @@ impl Repository {
         if Expired::in_place_of(bytes, *id, self.header.repository) {
             return Ok(Slot::Expired);
         }
-        let root = Root::decode(bytes, &self.verifying_key, self.header.repository, *id)?;
+        let root = Root::decode(bytes, &self.trust, self.header.repository, *id)?;
         Ok(Slot::Root(Box::new(root)))
     }
 

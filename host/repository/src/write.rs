@@ -148,6 +148,8 @@ impl Session {
         gauge: Arc<Gauge>,
     ) -> Result<Self, RepositoryError> {
         let keys = repository.key.writing()?;
+        // What could not be signed in the end is not begun.
+        repository.signer()?;
         repository
             .header
             .allow(crate::format::header::Purpose::Write)?;

@@ -15,8 +15,9 @@ use holdfast_repository::format::pack::{Frame, Part, decode_table, table_length,
 use holdfast_repository::format::refs::{Reference, decode_ids};
 use holdfast_repository::format::root::{Counts, Root, SourceNote, Trunk};
 use holdfast_repository::format::segment::{self, IndexedPack, PackKind};
+use holdfast_repository::format::trust::{Author, Signer, Trust};
 use holdfast_repository::keys::{KeyFile, Role};
-use holdfast_repository::pipeline::seal::{Recipient, Sealer};
+use holdfast_repository::pipeline::seal::{Recipient, Sealer, Secret};
 use holdfast_repository::{Repository, Setup};
 use holdfast_store::local::LocalStore;
 use holdfast_testkit::sealer::NativeAge;
@@ -210,7 +211,19 @@ fn root() -> Root {
             ids: vec![ChunkId([3; 32])],
         },
         program: "0.1.0".into(),
+        author: Author::Root,
     }
+}
+
+/// What signs for a host that the root certified.
+fn host_signer() -> Signer {
+    let read = KeyFile {
+        repository: root().repository,
+        root_key: Some(Secret::new(hex::encode(signer().to_bytes()))),
+        ..KEY.clone()
+    };
+    let host = read.for_host("here", Instant(3), &[6; 32]).unwrap();
+    host.signer().unwrap()
 }
 
 /// A key of a repository that was really made.
@@ -279,10 +292,13 @@ proptest! {
 
     #[test]
     fn a_snapshot_is_what_was_signed_or_refused(changes in changes()) {
-        let bytes = changed(&root().encode(&signer()).unwrap(), &changes);
-        let key = signer().verifying_key();
-        if let Ok(read) = Root::decode(&bytes, &key, root().repository, root().snapshot) {
-            prop_assert_eq!(read, root());
+        let trust = Trust::new(signer().verifying_key(), root().repository);
+        for signer in [Signer::root(signer()), host_signer()] {
+            let bytes = changed(&root().encode(&signer).unwrap(), &changes);
+            if let Ok(read) = Root::decode(&bytes, &trust, root().repository, root().snapshot) {
+                let signed = Root { author: signer.author().clone(), ..root() };
+                prop_assert_eq!(read, signed);
+            }
         }
     }
 
@@ -294,8 +310,10 @@ proptest! {
             let _ = key.epoch(1);
             let _ = key.narrowed(Role::Audit);
             if let Ok(keys) = key.writing() {
-                let _ = (keys.signing_key(), keys.id_secret(), keys.split_secret());
+                let _ = (keys.id_secret(), keys.split_secret());
             }
+            let _ = (key.root().is_ok(), key.signer().is_ok());
+            let _ = key.for_host("here", Instant(3), &[6; 32]);
         }
     }
 }

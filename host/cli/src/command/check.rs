@@ -1,5 +1,6 @@
 //! `check` and `verify`.
 
+use super::snapshots::signed_by;
 use crate::args::Keys;
 use crate::exit::Outcome;
 use crate::progress::{Moment, watch};
@@ -10,6 +11,7 @@ use holdfast_jobs::open::Context;
 use holdfast_jobs::tally::Tally;
 use holdfast_jobs::{select, verify as judge};
 use holdfast_repository::check::{Depth, Loss, Progress, check};
+use holdfast_repository::format::trust::Author;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -49,9 +51,20 @@ pub(crate) fn run(
             serde_json::json!({"snapshot": loss.snapshot, "job": loss.job, "entries": loss.entries, "more": loss.more})
         })
         .collect();
+    let signers: Vec<_> = report
+        .signers
+        .iter()
+        .map(|(author, count)| {
+            let host = match author {
+                Author::Host { name, .. } => Some(name),
+                Author::Root | Author::Nobody => None,
+            };
+            serde_json::json!({"host": host, "key": signed_by(author), "snapshots": count})
+        })
+        .collect();
     let json = serde_json::json!({
         "snapshots": report.snapshots, "packs": report.packs, "bytes-read": report.bytes,
-        "unlisted-packs": report.unlisted_packs, "damage": damage, "losses": losses,
+        "signers": signers, "unlisted-packs": report.unlisted_packs, "damage": damage, "losses": losses,
         "unseen": report.unseen,
     });
     view.answer(&json, |view| {
@@ -64,6 +77,9 @@ pub(crate) fn run(
             "{} snapshots, {} packs{read}",
             report.snapshots, report.packs
         ));
+        for (author, count) in &report.signers {
+            view.say(&format!("  {count} signed by {author}"));
+        }
         if report.unlisted_packs > 0 {
             view.say(&format!(
                 "{} packs are listed nowhere: interrupted runs left them, and they do no harm",

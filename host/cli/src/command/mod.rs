@@ -6,6 +6,7 @@ mod doctor;
 mod entries;
 mod history;
 mod init;
+mod key;
 mod plugin;
 mod restore;
 mod run;
@@ -37,7 +38,7 @@ pub(crate) fn run(arguments: Arguments, view: &View) -> Result<Outcome, JobError
         Command::Plugin(command) => plugin::run(&global, command, view),
         Command::History { job, last } => history::run(&global, job.as_deref(), last, view),
         Command::Init(init) => init::run(&context(&global)?, &init, view),
-        Command::Key(key) => init::key(&context(&global)?, &key, view),
+        Command::Key(key) => key::run(&context(&global)?, &key, view),
         Command::Run(run) => run::run(&context(&global)?, &run, view),
         Command::Doctor => doctor::doctor(&context(&global)?, view),
         Command::Config(_) => doctor::config(&context(&global)?, view),

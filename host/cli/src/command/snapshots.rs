@@ -10,6 +10,7 @@ use holdfast_jobs::select;
 use holdfast_repository::RepositoryError;
 use holdfast_repository::format::item::Item;
 use holdfast_repository::format::root::Root;
+use holdfast_repository::format::trust::Author;
 use holdfast_repository::read::Reader;
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -21,8 +22,17 @@ pub(crate) fn json(root: &Root) -> serde_json::Value {
         map.remove("references");
         map.insert("started".into(), root.started.to_string().into());
         map.insert("finished".into(), root.finished.to_string().into());
+        map.insert("signed-by".into(), signed_by(&root.author));
     }
     value
+}
+
+/// Returns who signed as scripts read it: a host's key, or null where it proves no host.
+pub(crate) fn signed_by(author: &Author) -> serde_json::Value {
+    match author {
+        Author::Host { key, .. } => key.as_str().into(),
+        Author::Root | Author::Nobody => serde_json::Value::Null,
+    }
 }
 
 pub(crate) fn list(
@@ -56,8 +66,12 @@ pub(crate) fn list(
             } else {
                 format!("  [{}]", root.tags.join(", "))
             };
+            let unproven = match root.author {
+                Author::Host { .. } => "",
+                Author::Root | Author::Nobody => " (not proven)",
+            };
             view.line(&format!(
-                "{}  {}  {:width$}  {:>9}  {:>10}  {}{tags}",
+                "{}  {}  {:width$}  {:>9}  {:>10}  {}{unproven}{tags}",
                 root.snapshot.short(),
                 root.started,
                 root.job,
@@ -109,6 +123,7 @@ pub(crate) fn show(
         let counts = &root.counts;
         view.line(&format!("snapshot  {}", root.snapshot));
         view.line(&format!("job       {} on {}", root.job, root.host));
+        view.line(&format!("signed    by {}", root.author));
         view.line(&format!("time      {} to {}", root.started, root.finished));
         view.line(&format!(
             "source    {} {} (sha256 {})",

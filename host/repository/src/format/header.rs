@@ -11,6 +11,10 @@ use serde::{Deserialize, Serialize};
 
 /// The newest version of the format that this program knows.
 pub const VERSION: u64 = 1;
+/// The feature of repositories whose hosts sign with keys of their own.
+pub const HOST_KEYS: &str = "host-keys";
+/// The features that this version knows.
+const KNOWN: [&str; 1] = [HOST_KEYS];
 const WHAT: &str = "format object";
 
 /// What this repository is.
@@ -124,8 +128,8 @@ impl Header {
         if purpose == Purpose::Delete {
             needed.push(&self.features.delete);
         }
-        // Version 1 knows no features yet.
-        match needed.into_iter().flatten().next() {
+        let mut needed = needed.into_iter().flatten();
+        match needed.find(|feature| !KNOWN.contains(&feature.as_str())) {
             None => Ok(()),
             Some(feature) => Err(FormatError::invalid(
                 WHAT,
@@ -189,6 +193,7 @@ mod tests {
     #[test]
     fn an_unknown_write_feature_still_lets_us_read() {
         let (mut header, _) = header();
+        header.features.read.push(HOST_KEYS.into());
         header.features.write.push("parity".into());
         assert!(header.allow(Purpose::Read).is_ok());
         assert!(header.allow(Purpose::Write).is_err());

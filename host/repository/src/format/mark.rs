@@ -2,8 +2,8 @@
 //!
 //! Both are signed, since they decide what is lost: whoever only lists can write neither.
 
-use super::{FormatError, signed};
-use ed25519_dalek::{SigningKey, VerifyingKey};
+use super::FormatError;
+use super::trust::{Signer, Trust};
 use holdfast_base::id::{RepositoryId, SnapshotId};
 use holdfast_base::time::Instant;
 use serde::de::DeserializeOwned;
@@ -55,25 +55,30 @@ pub trait Mark: Serialize + DeserializeOwned {
     /// Returns the snapshot and the repository that it speaks of.
     fn of(&self) -> (SnapshotId, RepositoryId);
 
+    /// Returns the machine that it says wrote it.
+    fn host(&self) -> &str;
+
     /// Writes and signs the object.
     ///
     /// # Errors
     /// It cannot be written as JSON.
-    fn encode(&self, key: &SigningKey) -> Result<Vec<u8>, FormatError> {
-        signed::sign(Self::WHAT, self, key)
+    fn encode(&self, signer: &Signer) -> Result<Vec<u8>, FormatError> {
+        signer.author().made(Self::WHAT, self.host())?;
+        signer.sign(Self::WHAT, self)
     }
 
-    /// Reads the object, and checks its signature, its repository and its name.
+    /// Reads the object, and checks its signature, its repository, its name and its host.
     ///
     /// # Errors
     /// The bytes are no such object, or not this one.
     fn decode(
         bytes: &[u8],
-        key: &VerifyingKey,
+        trust: &Trust,
         repository: RepositoryId,
         name: SnapshotId,
     ) -> Result<Self, FormatError> {
-        let mark: Self = signed::verify(Self::WHAT, bytes, key)?;
+        let (mark, author): (Self, _) = trust.verify(Self::WHAT, bytes)?;
+        author.made(Self::WHAT, mark.host())?;
         let wrong = |detail| Err(FormatError::invalid(Self::WHAT, detail));
         match mark.of() {
             (_, other) if other != repository => wrong("it belongs to another repository"),
@@ -89,6 +94,10 @@ impl Mark for Tombstone {
     fn of(&self) -> (SnapshotId, RepositoryId) {
         (self.snapshot, self.repository)
     }
+
+    fn host(&self) -> &str {
+        &self.host
+    }
 }
 
 impl Mark for Hold {
@@ -97,11 +106,16 @@ impl Mark for Hold {
     fn of(&self) -> (SnapshotId, RepositoryId) {
         (self.snapshot, self.repository)
     }
+
+    fn host(&self) -> &str {
+        &self.host
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ed25519_dalek::SigningKey;
 
     fn tombstone() -> Tombstone {
         Tombstone {
@@ -117,11 +131,12 @@ mod tests {
     #[test]
     fn a_mark_is_taken_only_under_its_own_name_kind_repository_and_signature() {
         let key = SigningKey::from_bytes(&[7; 32]);
-        let public = key.verifying_key();
-        let other = SigningKey::from_bytes(&[8; 32]).verifying_key();
         let mark = tombstone();
-        let bytes = mark.encode(&key).unwrap();
         let (name, repository) = mark.of();
+        let public = Trust::new(key.verifying_key(), repository);
+        let other = SigningKey::from_bytes(&[8; 32]).verifying_key();
+        let other = Trust::new(other, repository);
+        let bytes = mark.encode(&Signer::root(key)).unwrap();
         let read = |key, repository, name| Tombstone::decode(&bytes, key, repository, name);
         assert_eq!(read(&public, repository, name), Ok(mark));
         assert!(read(&other, repository, name).is_err());

@@ -21,6 +21,8 @@ pub mod segment;
 pub mod session;
 /// Signed JSON: one line of body, one line of signature.
 pub mod signed;
+/// Who signed an object: the repository's own key, or a host that it certified.
+pub mod trust;
 /// Numbers of variable length, and a reader that never runs past its end.
 pub mod wire;
 
@@ -50,6 +52,18 @@ pub enum FormatError {
         found: u64,
         /// Newest version known here.
         known: u64,
+    },
+    /// A host signed what another is said to have made.
+    #[error(
+        "the {what} says that host `{claimed}` made it, and it is host `{signed}` that signed it"
+    )]
+    Impostor {
+        /// What was being read.
+        what: &'static str,
+        /// The host that it names.
+        claimed: String,
+        /// The host that signed it.
+        signed: String,
     },
     /// The signature does not fit.
     #[error("the signature of the {what} does not fit")]

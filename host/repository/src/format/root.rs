@@ -1,7 +1,7 @@
 //! Snapshot roots: the small signed objects whose existence is a snapshot's existence.
 
-use super::{FormatError, signed};
-use ed25519_dalek::{SigningKey, VerifyingKey};
+use super::FormatError;
+use super::trust::{Author, Signer, Trust};
 use holdfast_base::id::{ChunkId, RepositoryId, SnapshotId};
 use holdfast_base::time::Instant;
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,9 @@ pub struct Root {
     pub references: Trunk,
     /// The version of holdfast that wrote it.
     pub program: String,
+    /// Who signed it: no part of what is signed, and always what the signature says.
+    #[serde(skip)]
+    pub author: Author,
 }
 
 /// The plugin that made a snapshot.
@@ -92,22 +95,25 @@ impl Root {
     /// Writes and signs the object.
     ///
     /// # Errors
-    /// It cannot be written as JSON.
-    pub fn encode(&self, key: &SigningKey) -> Result<Vec<u8>, FormatError> {
-        signed::sign(WHAT, self, key)
+    /// It cannot be written as JSON, or a host would sign what another is said to have made.
+    pub fn encode(&self, signer: &Signer) -> Result<Vec<u8>, FormatError> {
+        signer.author().made(WHAT, &self.host)?;
+        signer.sign(WHAT, self)
     }
 
-    /// Reads the object, and checks its signature, its repository and its name.
+    /// Reads the object, and checks its signature, its repository, its name and its host.
     ///
     /// # Errors
     /// The bytes are no such object, or not this one.
     pub fn decode(
         bytes: &[u8],
-        key: &VerifyingKey,
+        trust: &Trust,
         repository: RepositoryId,
         name: SnapshotId,
     ) -> Result<Self, FormatError> {
-        let root: Self = signed::verify(WHAT, bytes, key)?;
+        let (mut root, author): (Self, Author) = trust.verify(WHAT, bytes)?;
+        author.made(WHAT, &root.host)?;
+        root.author = author;
         if root.repository != repository {
             return Err(FormatError::invalid(
                 WHAT,

@@ -1,4 +1,4 @@
-//! Signed JSON: one line of body, one line of signature.
+//! Signed JSON: one line of body, one line of signature, and, where a host signed, its certificate.
 //!
 //! The signature covers the exact bytes of the first line, so that no canonical form of JSON is
 //! needed to check it: not here, and not in a reader that somebody writes in ten years.
@@ -35,8 +35,8 @@ pub fn sign<T: Serialize>(
 /// # Errors
 /// The bytes are not such an object.
 pub fn peek<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, FormatError> {
-    let (body, _) = split(what, bytes)?;
-    serde_json::from_slice(body).map_err(|e| FormatError::invalid(what, e.to_string()))
+    serde_json::from_slice(parts(what, bytes)?.body)
+        .map_err(|e| FormatError::invalid(what, e.to_string()))
 }
 
 /// Reads a value whose signature fits.
@@ -48,27 +48,57 @@ pub fn verify<T: DeserializeOwned>(
     bytes: &[u8],
     key: &VerifyingKey,
 ) -> Result<T, FormatError> {
-    let (body, signature) = split(what, bytes)?;
-    key.verify(&message(what, body), &signature)
-        .map_err(|_| FormatError::Signature { what })?;
-    serde_json::from_slice(body).map_err(|e| FormatError::invalid(what, e.to_string()))
+    let parts = parts(what, bytes)?;
+    if !parts.below.is_empty() {
+        return Err(FormatError::invalid(what, "something stands below it"));
+    }
+    parts.verified(what, key)
+}
+
+/// The parts of a signed object.
+#[derive(Debug)]
+pub(super) struct Parts<'a> {
+    body: &'a [u8],
+    signature: Signature,
+    /// What stands below: nothing, or the certificate of who signed.
+    pub(super) below: &'a [u8],
+}
+
+impl Parts<'_> {
+    /// Reads the value, if the signature is of this key.
+    ///
+    /// # Errors
+    /// It is of another, or the body is no such value.
+    pub(super) fn verified<T: DeserializeOwned>(
+        &self,
+        what: &'static str,
+        key: &VerifyingKey,
+    ) -> Result<T, FormatError> {
+        key.verify(&message(what, self.body), &self.signature)
+            .map_err(|_| FormatError::Signature { what })?;
+        serde_json::from_slice(self.body).map_err(|e| FormatError::invalid(what, e.to_string()))
+    }
 }
 
 fn message(what: &str, body: &[u8]) -> Vec<u8> {
     [b"holdfast ", what.as_bytes(), b"\n", body].concat()
 }
 
-fn split<'a>(what: &'static str, bytes: &'a [u8]) -> Result<(&'a [u8], Signature), FormatError> {
-    let short = FormatError::Short { what };
-    let line = bytes.iter().position(|b| *b == b'\n').ok_or(short)?;
-    let hexed = bytes[line + 1..]
-        .strip_prefix(PREFIX)
-        .and_then(|rest| rest.strip_suffix(b"\n"))
-        .ok_or(FormatError::Short { what })?;
+/// Takes a signed object apart.
+pub(super) fn parts<'a>(what: &'static str, bytes: &'a [u8]) -> Result<Parts<'a>, FormatError> {
+    let short = || FormatError::Short { what };
+    let line = |bytes: &[u8]| bytes.iter().position(|b| *b == b'\n').ok_or_else(short);
+    let end = line(bytes)?;
+    let signed = bytes[end + 1..].strip_prefix(PREFIX).ok_or_else(short)?;
+    let (hexed, below) = signed.split_at(line(signed)?);
     let mut signature = [0; 64];
     hex::decode_to_slice(hexed, &mut signature)
         .map_err(|_| FormatError::invalid(what, "the signature is not hexadecimal"))?;
-    Ok((&bytes[..line], Signature::from_bytes(&signature)))
+    Ok(Parts {
+        body: &bytes[..end],
+        signature: Signature::from_bytes(&signature),
+        below: &below[1..],
+    })
 }
 
 #[cfg(test)]

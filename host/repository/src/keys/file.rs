@@ -1,11 +1,20 @@
 //! The content of a key file.
+//!
+//! Version 2 gives every host a signing key of its own: only a read key has the private half of the root
+//! that certifies them. In version 1 a write key had it too.
 
+use crate::format::FormatError;
+use crate::format::trust::{Certificate, Signer};
 use crate::pipeline::seal::{KeyPair, Secret};
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use holdfast_base::error::{Describe, Hint, Kind};
 use holdfast_base::id::RepositoryId;
+use holdfast_base::time::Instant;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+
+/// The newest version of the key file that this program knows.
+pub const VERSION: u32 = 2;
 
 /// What a key file lets its holder do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -39,8 +48,11 @@ pub struct KeyFile {
     pub role: Role,
     /// The repository that it belongs to.
     pub repository: RepositoryId,
-    /// Who signs the objects of the repository.
+    /// The root of trust: it signs, or certifies who signs, every object of the repository.
     pub verifying_key: String,
+    /// The private half of the root. In version 1 it stood in `write`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub root_key: Option<Secret>,
     /// Opens and seals the catalog.
     pub catalog: KeyPair,
     /// What writing needs.
@@ -59,8 +71,12 @@ pub struct WriteKeys {
     pub id_key: Secret,
     /// Decides where content is cut.
     pub split_key: Secret,
-    /// Signs snapshots.
-    pub signing_key: Secret,
+    /// Signs what this host makes. In version 1 it is the root's private half.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub signing_key: Option<Secret>,
+    /// What the root says of that key: two lines, as they stand below what the host signs.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub certificate: Option<String>,
     /// The epoch that new packs are sealed to.
     pub epoch: u32,
     /// Its public half.
@@ -87,7 +103,7 @@ pub enum KeyError {
         detail: String,
     },
     /// The key file was written by a newer version.
-    #[error("the key file has version {found}, and this holdfast reads version 1")]
+    #[error("the key file has version {found}, and this holdfast reads up to {VERSION}")]
     Newer {
         /// Its version.
         found: u32,
@@ -100,6 +116,12 @@ pub enum KeyError {
         /// What was opened.
         repository: RepositoryId,
     },
+    /// The key cannot sign.
+    #[error("the key has nothing to sign with")]
+    Unsigning,
+    /// The certificate in the key is none, or no host can have the name.
+    #[error(transparent)]
+    Certificate(#[from] FormatError),
     /// The role does not go so far.
     #[error("a key of role `{held}` cannot do this; it needs role `{needed}`")]
     Role {
@@ -126,6 +148,9 @@ impl Describe for KeyError {
             Self::Role { needed: Role::Read, .. } | Self::Epoch { .. } => vec![Hint(
                 "Give a key that can read: `--identity FILE` with an operator's identity, or a read key"
                     .into(),
+            )],
+            Self::Unsigning => vec![Hint(
+                "Get a key for this host: holdfast key export write FILE --host NAME --identity FILE".into(),
             )],
             Self::Role { needed, .. } => vec![Hint(format!(
                 "Give a key of role `{needed}` with `--key FILE`, or an operator's identity with `--identity FILE`"
@@ -155,7 +180,7 @@ impl KeyFile {
             });
         }
         let version: VersionOnly = serde_json::from_slice(bytes).map_err(malformed)?;
-        if version.holdfast_key != 1 {
+        if !(1..=VERSION).contains(&version.holdfast_key) {
             return Err(KeyError::Newer {
                 found: version.holdfast_key,
             });
@@ -179,6 +204,8 @@ impl KeyFile {
 
     /// Returns the key of a lower role.
     ///
+    /// A write key that is made of a read key has nothing to sign with: see [`Self::for_host`].
+    ///
     /// # Errors
     /// This key has not got what the role needs.
     pub fn narrowed(&self, role: Role) -> Result<Self, KeyError> {
@@ -190,13 +217,74 @@ impl KeyFile {
         }
         Ok(Self {
             role,
+            root_key: self.root_key.clone().filter(|_| role >= Role::Read),
             write: self.write.clone().filter(|_| role >= Role::Write),
             read: self.read.clone().filter(|_| role >= Role::Read),
             ..self.clone()
         })
     }
 
-    /// Returns who signs the objects of the repository.
+    /// Makes the write key of a host: a key of its own, certified by the root. `seed` is random.
+    ///
+    /// # Errors
+    /// This key is no read key, or no host can have that name.
+    pub fn for_host(&self, host: &str, issued: Instant, seed: &[u8; 32]) -> Result<Self, KeyError> {
+        let root = self.root()?;
+        let keys = self.writing()?;
+        let key = SigningKey::from_bytes(seed);
+        let certificate = Certificate {
+            repository: self.repository,
+            host: host.to_owned(),
+            key: hex::encode(key.verifying_key().to_bytes()),
+            epoch: keys.epoch,
+            issued,
+        };
+        Ok(Self {
+            holdfast_key: VERSION,
+            write: Some(WriteKeys {
+                signing_key: Some(Secret::new(hex::encode(key.to_bytes()))),
+                certificate: Some(certificate.encode(&root)?),
+                ..keys.clone()
+            }),
+            ..self.narrowed(Role::Write)?
+        })
+    }
+
+    /// Returns the private half of the root, which only a read key has.
+    ///
+    /// # Errors
+    /// The role does not go so far.
+    pub fn root(&self) -> Result<SigningKey, KeyError> {
+        self.require(Role::Read)?;
+        let old = || {
+            self.write
+                .as_ref()
+                .and_then(|keys| keys.signing_key.as_ref())
+        };
+        let secret = self.root_key.as_ref().or_else(old);
+        let secret = secret.ok_or(KeyError::Unsigning)?;
+        Ok(SigningKey::from_bytes(&secret_bytes(secret, "root-key")?))
+    }
+
+    /// Returns what signs for the holder of this key: its host's key, or the root.
+    ///
+    /// # Errors
+    /// The role does not go so far, or the key cannot be used.
+    pub fn signer(&self) -> Result<Signer, KeyError> {
+        let keys = self.writing()?;
+        let signing =
+            |secret| secret_bytes(secret, "signing-key").map(|s| SigningKey::from_bytes(&s));
+        match (&keys.signing_key, &keys.certificate) {
+            (Some(secret), Some(certificate)) => {
+                Ok(Signer::host(signing(secret)?, certificate.clone())?)
+            }
+            (Some(secret), None) => Ok(Signer::root(signing(secret)?)),
+            (None, _) if self.root_key.is_some() => Ok(Signer::root(self.root()?)),
+            (None, _) => Err(KeyError::Unsigning),
+        }
+    }
+
+    /// Returns the root of trust.
     ///
     /// # Errors
     /// The text is no such key.
@@ -248,17 +336,6 @@ impl KeyFile {
 }
 
 impl WriteKeys {
-    /// Returns the key that signs snapshots.
-    ///
-    /// # Errors
-    /// The text is no such key.
-    pub fn signing_key(&self) -> Result<SigningKey, KeyError> {
-        Ok(SigningKey::from_bytes(&secret_bytes(
-            &self.signing_key,
-            "signing-key",
-        )?))
-    }
-
     /// Returns the secret that names chunks.
     ///
     /// # Errors
@@ -287,15 +364,17 @@ fn secret_bytes(secret: &Secret, what: &str) -> Result<[u8; 32], KeyError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::trust::Author;
 
     fn key() -> KeyFile {
         let signing = SigningKey::from_bytes(&[4; 32]);
         let secret = || Secret::new("07".repeat(32));
         KeyFile {
-            holdfast_key: 1,
+            holdfast_key: VERSION,
             role: Role::Read,
             repository: RepositoryId([9; 16]),
             verifying_key: hex::encode(signing.verifying_key().to_bytes()),
+            root_key: Some(Secret::new(hex::encode(signing.to_bytes()))),
             catalog: KeyPair {
                 identity: Secret::new("CATALOG".into()),
                 public_key: "c".into(),
@@ -303,7 +382,8 @@ mod tests {
             write: Some(WriteKeys {
                 id_key: secret(),
                 split_key: secret(),
-                signing_key: secret(),
+                signing_key: None,
+                certificate: None,
                 epoch: 1,
                 epoch_recipient: "e".into(),
             }),
@@ -323,6 +403,36 @@ mod tests {
         let text = String::from_utf8(audit.encode().unwrap()).unwrap();
         assert!(!text.contains("id-key") && text.contains("CATALOG"));
         assert!(audit.narrowed(Role::Read).is_err());
+    }
+
+    #[test]
+    fn a_hosts_key_signs_for_that_host_and_certifies_nobody() {
+        let host = key().for_host("web1", Instant(5), &[8; 32]).unwrap();
+        let text = String::from_utf8(host.encode().unwrap()).unwrap();
+        assert!(!text.contains("root-key") && !text.contains(&"04".repeat(32)));
+        let read = KeyFile::decode(text.as_bytes()).unwrap();
+        let author = read.signer().unwrap().author().clone();
+        assert!(matches!(author, Author::Host { name, .. } if name == "web1"));
+        assert!(read.for_host("db1", Instant(5), &[9; 32]).is_err());
+        assert!(matches!(
+            key().narrowed(Role::Write).unwrap().signer(),
+            Err(KeyError::Unsigning)
+        ));
+        assert!(key().for_host("a\nb", Instant(5), &[8; 32]).is_err());
+    }
+
+    #[test]
+    fn a_key_of_version_1_signs_as_the_root() {
+        let mut old = key();
+        old.holdfast_key = 1;
+        let root = old.root_key.take();
+        old.write.as_mut().unwrap().signing_key = root;
+        let old = KeyFile::decode(&old.encode().unwrap()).unwrap();
+        assert_eq!(*old.signer().unwrap().author(), Author::Root);
+        let write = old.narrowed(Role::Write).unwrap();
+        assert_eq!(*write.signer().unwrap().author(), Author::Root);
+        assert!(write.root().is_err());
+        assert!(old.for_host("web1", Instant(5), &[8; 32]).is_ok());
     }
 
     #[test]

@@ -43,7 +43,7 @@ impl Session {
         if self.shared.cancel.is_raised() {
             return Err(RepositoryError::Cancelled);
         }
-        let mut root = self.root(&sequenced);
+        let mut root = self.root(&sequenced)?;
         self.still_there()?;
         for session in 1.. {
             // From here on the snapshot may exist, and so the session must stay, whatever is answered.
@@ -101,15 +101,15 @@ impl Session {
         }
     }
 
-    fn root(&self, sequenced: &Sequenced) -> Root {
+    fn root(&self, sequenced: &Sequenced) -> Result<Root, RepositoryError> {
         let mut state = lock(&self.state);
         let warnings = std::mem::take(&mut *lock(&self.shared.warnings));
         let gauge = &self.shared.gauge;
-        Root {
+        Ok(Root {
             snapshot: self.lease.id,
             repository: self.repository.header.repository,
             job: self.note.job.clone(),
-            host: self.note.host.clone(),
+            host: self.repository.host_or(&self.note.host),
             started: self.started,
             finished: self.repository.setup.clock.now(),
             source: self.note.source.clone(),
@@ -128,7 +128,8 @@ impl Session {
             tags: self.note.tags.clone(),
             references: sequenced.trunk.clone(),
             program: env!("CARGO_PKG_VERSION").to_owned(),
-        }
+            author: self.repository.signer()?.author().clone(),
+        })
     }
 
     fn take_failure(&self) -> Option<RepositoryError> {

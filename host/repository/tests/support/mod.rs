@@ -75,7 +75,10 @@ impl Place {
         store: Arc<dyn Store>,
         role: Role,
     ) -> Result<Arc<Repository>, RepositoryError> {
-        let key = self.key.narrowed(role).unwrap();
+        let key = match role {
+            Role::Write => self.key.for_host("here", Instant(1), &[1; 32]).unwrap(),
+            role => self.key.narrowed(role).unwrap(),
+        };
         let setup = Setup {
             store,
             ..setup(self.directory.path())
