@@ -168,7 +168,9 @@ def main(repository, operator, target):
     roots = []
     for name in os.listdir(os.path.join(repository, "snapshots")):
         text = expanded(opened(os.path.join(repository, "snapshots", name), catalog))
-        roots.append(json.loads(text.split(b"\n")[0]))
+        root = json.loads(text.split(b"\n")[0])
+        if "expired" not in root:
+            roots.append(root)
     newest = max(roots, key=lambda root: root["started"])
     stream = iter(references(newest, chunks))
     for tag, piece in stream:

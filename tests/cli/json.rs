@@ -162,6 +162,10 @@ fn runs_and_snapshots_have_their_documented_form() {
     assert_eq!(changes, ["added", "content", "metadata", "removed"].into());
     let history = asked.are("history", &asked.ask(&["history"], 0));
     assert_eq!(history.len(), 3);
+    let collected = asked.are("gc", &asked.ask(&["gc"], 0));
+    for amount in ["stored", "named", "waiting", "kept", "repacked", "removed"] {
+        asked.guide.holds(amount, &collected[0][amount]);
+    }
 }
 
 #[test]

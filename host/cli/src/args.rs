@@ -1,8 +1,11 @@
 //! What can be typed. The doc comments are the help texts.
 
 use clap::{Args, Parser, Subcommand};
+use holdfast_base::id::SnapshotId;
+use holdfast_base::size::ByteSize;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What follows the list of commands: a promise to scripts, as in `exit.rs`.
 const EXIT_CODES: &str = "\
@@ -39,6 +42,18 @@ Examples:
   holdfast restore etc --target /tmp/etc --identity operator.key
   holdfast restore etc@3f9a '*.conf' --target /tmp/etc --dry-run --identity operator.key
   holdfast restore orders --to-source --identity operator.key";
+
+const GC_EXAMPLES: &str = "\
+It needs no lock: backups may go on. Packs are named first and removed by a later gc, when two others
+have begun, the grace time is over and every run that could rely on them has ended.
+
+An audit key is enough. With an identity or a read key, packs of which little is needed are copied
+into new ones, so that the rest of them can go too.
+
+Examples:
+  holdfast gc --dry-run                        what would go, to the byte
+  holdfast gc                                  for cron or a systemd timer, once a day
+  holdfast gc --identity operator.key          copy what is needed out of packs of which little is";
 
 const FIND_EXAMPLES: &str = "\
 Examples:
@@ -225,6 +240,9 @@ pub(crate) enum Command {
         #[command(flatten)]
         unlock: Unlock,
     },
+    /// Collect what nobody needs: forgotten snapshots, and packs that no snapshot needs
+    #[command(after_help = GC_EXAMPLES)]
+    Gc(Gc),
     /// Install, show and remove plugins
     #[command(subcommand)]
     Plugin(Plugin),
@@ -293,6 +311,49 @@ pub(crate) struct Run {
     /// Only ask whether it would work now, and back up nothing
     #[arg(long)]
     pub(crate) check: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Gc {
+    /// The store; the only one, where none is named
+    pub(crate) store: Option<String>,
+    /// Only say what would be done, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// How long packs (24h) and forgotten snapshots (7d) stay instead, such as 0s, 12h or 30d; none of
+    /// it can be brought back afterwards
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) grace: Option<Duration>,
+    /// Copy packs until no more than so much of all content lies unneeded in them, in percent
+    #[arg(long, value_name = "PERCENT", default_value_t = 5, value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub(crate) max_unused: u8,
+    /// Copy no more than so much, such as 10GiB
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) max_repack: Option<ByteSize>,
+    /// End this session, which can then no longer commit; may be repeated
+    #[arg(long, value_name = "SESSION")]
+    pub(crate) expire: Vec<SnapshotId>,
+    #[command(flatten)]
+    pub(crate) unlock: Unlock,
+}
+
+/// Reads a time such as `24h`.
+fn time(text: &str) -> Result<Duration, String> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        "w" => 7 * 86_400,
+        _ => return Err("write a number and a unit: s, m, h, d or w, such as 24h".into()),
+    };
+    let number: u64 = number.parse().map_err(|_| "there is no such number")?;
+    let seconds = number
+        .checked_mul(seconds)
+        .filter(|s| *s <= 100 * 366 * 86_400);
+    Ok(Duration::from_secs(seconds.ok_or("that is too long")?))
 }
 
 #[derive(Args)]

@@ -265,6 +265,7 @@ impl Context {
             tags: tags(config, options)?,
             level: *config.compression_level.get_ref(),
             prove: self.config.store(store)?.prove,
+            of: None,
         };
         let _timer = config
             .timeout_minutes

@@ -71,6 +71,12 @@ pub enum JobError {
         /// The job.
         job: String,
     },
+    /// Another collection holds the repository.
+    #[error("another gc of {place} is going on")]
+    Collecting {
+        /// The store.
+        place: String,
+    },
     /// A key file cannot be used.
     #[error("cannot use key file `{path}`")]
     Key {
@@ -206,7 +212,7 @@ impl Describe for JobError {
             },
             Self::Empty => Kind::Failed,
             Self::NotGranted { .. } => Kind::Denied,
-            Self::Busy { .. } => Kind::Busy,
+            Self::Busy { .. } | Self::Collecting { .. } => Kind::Busy,
             Self::Key { .. }
             | Self::KeyFile { .. }
             | Self::NotTheirs { .. }
@@ -237,6 +243,7 @@ impl Describe for JobError {
             Self::NotGranted { name, .. } => {
                 format!("Look at what it asks for, and say yes: holdfast plugin grant {name}")
             }
+            Self::Collecting { .. } => "Wait for it to end".to_owned(),
             Self::Busy { .. } => {
                 "Wait for it to end, or see what it does: holdfast history".to_owned()
             }

@@ -9,6 +9,8 @@ pub mod backup;
 pub mod config;
 /// What can go wrong.
 pub mod error;
+/// Collects what nobody needs.
+pub mod gc;
 /// What ran, when, and how it ended.
 pub mod history;
 /// Key files.

@@ -170,6 +170,8 @@ struct Collection<'a> {
     cancel: &'a Cancel,
     progress: &'a Progress,
     report: Report,
+    /// Whether a session was ended whose run may only have slept.
+    may_return: bool,
 }
 
 impl<'a> Collection<'a> {
@@ -185,6 +187,7 @@ impl<'a> Collection<'a> {
             cancel,
             progress,
             report: Report::default(),
+            may_return: false,
         }
     }
 
@@ -204,6 +207,10 @@ impl<'a> Collection<'a> {
         )?;
         let census = Census::take(&needed, &view)?;
         let mut candidates = census.unneeded(&view);
+        if self.may_return {
+            // A run that only slept finds its session ended. What it relies on is given another chance.
+            candidates.clear();
+        }
         let sparse = census.sparse(self.repository, self.options, &view);
         self.tell(&view, &census, &candidates, &sparse);
         let Some(lease) = lease else {
@@ -232,7 +239,13 @@ impl<'a> Collection<'a> {
 
     /// Ends sessions that can no longer be waited for; one that commits in this moment has won.
     fn expire(&mut self, view: &mut View) -> Result<(), RepositoryError> {
-        for session in view.overdue(self.options) {
+        let open = view.open();
+        let is_open = |id: &SnapshotId| open.iter().any(|session| session.id == *id);
+        if let Some(session) = self.options.expire.iter().find(|id| !is_open(id)) {
+            return Err(RepositoryError::NoSession { session: *session });
+        }
+        for (session, may_return) in view.overdue(self.options) {
+            self.may_return |= may_return;
             if self.options.dry_run || self.repository.expire(&session)? {
                 view.ended(&session);
                 self.report.expired.push(session);

@@ -156,6 +156,18 @@ pub enum RepositoryError {
         /// How many.
         chunks: u64,
     },
+    /// There is no such session, or it has ended.
+    #[error("there is no open session `{session}`")]
+    NoSession {
+        /// What was asked for.
+        session: SnapshotId,
+    },
+    /// Both repositories of a copy are the same.
+    #[error("{place} cannot be copied into itself")]
+    SameRepository {
+        /// The store.
+        place: String,
+    },
     /// The store's clock and this machine's are too far apart.
     #[error("it is {here} on this machine and {there} in the store: one of the clocks is wrong")]
     Skewed {
@@ -250,6 +262,8 @@ impl Describe for RepositoryError {
         match self {
             Self::Absent { .. } => Kind::NoRepository,
             Self::Exists { .. }
+            | Self::NoSession { .. }
+            | Self::SameRepository { .. }
             | Self::NoSnapshot { .. }
             | Self::NotHeld { .. }
             | Self::NotForgotten { .. }
@@ -286,6 +300,7 @@ impl Describe for RepositoryError {
     fn hints(&self) -> Vec<Hint> {
         match self {
             Self::Absent { .. } => vec![Hint("Create one: holdfast init STORE".into())],
+            Self::NoSession { .. } => vec![Hint("See which are open: holdfast gc --dry-run".into())],
             Self::NoSnapshot { .. } => vec![Hint("See what there is: holdfast list".into())],
             Self::Held { snapshot, .. } => vec![Hint(format!(
                 "Nothing but its end overrides a hold: holdfast release {}", snapshot.short()

@@ -9,6 +9,8 @@ mod catalog;
 pub mod check;
 /// Collection: removes what nobody needs, without a lock.
 pub mod collect;
+/// Copies snapshots from one repository into another.
+pub mod copy;
 /// Packs that are not relied on.
 mod doubt;
 /// What can go wrong.

@@ -59,6 +59,8 @@ pub(crate) struct Shared {
     pub(crate) cutter: Cutter,
     pub(crate) cancel: Cancel,
     pub(crate) gauge: Arc<Gauge>,
+    /// Whether everything must be read: what a copy cannot read is damage, and nothing that changed meanwhile.
+    pub(crate) is_copy: bool,
     failure: Mutex<Option<RepositoryError>>,
     turn: Arc<Turn>,
     warnings: Mutex<(u64, Vec<(String, String)>)>,
@@ -110,8 +112,6 @@ pub struct Session {
     repository: Arc<Repository>,
     note: RunNote,
     lease: Lease,
-    /// Whether the snapshot of the session may exist, or come to exist.
-    is_in_doubt: bool,
     started: Instant,
     shared: Arc<Shared>,
     jobs: Option<Sender<Job>>,
@@ -156,11 +156,7 @@ impl Session {
         let id_key = repository.id_key()?.clone();
         let splitter = repository.header.splitter("content")?;
         let started = repository.setup.clock.now();
-        let lease = Lease::take(
-            repository,
-            &format!("run of job `{}`", note.job),
-            &note.host,
-        )?;
+        let lease = Lease::take(repository, &note.purpose(), &note.host)?;
         let index = repository.index_for_writing(&lease.avoided);
         let dedup = index.inspect_err(|_| lease.give_up(repository))?;
         let dedup = Arc::new(Dedup::new(Arc::new(dedup)));
@@ -173,6 +169,7 @@ impl Session {
             cutter: Cutter::new(&keys.split_secret()?, splitter),
             cancel: cancel.clone(),
             gauge,
+            is_copy: note.of.is_some(),
             failure: Mutex::default(),
             turn: Arc::default(),
             warnings: Mutex::default(),
@@ -191,7 +188,6 @@ impl Session {
             repository: Arc::clone(repository),
             note,
             lease,
-            is_in_doubt: false,
             started,
             shared,
             jobs: None,
@@ -296,6 +292,23 @@ impl Session {
         entry: Entry,
         content: Option<Box<dyn FileContent>>,
     ) -> Result<(), RepositoryError> {
+        let bytes = match entry.kind {
+            EntryKind::File { size, .. } => size,
+            _ => 0,
+        };
+        self.add_of(entry, content, bytes)
+    }
+
+    /// Adds an entry with content of about so many bytes.
+    ///
+    /// # Errors
+    /// The run has failed.
+    pub(crate) fn add_of(
+        &self,
+        entry: Entry,
+        content: Option<Box<dyn FileContent>>,
+        bytes: u64,
+    ) -> Result<(), RepositoryError> {
         self.shared.check()?;
         if !entry.is_within_limits() {
             return Err(RepositoryError::TooMuch {
@@ -307,10 +320,7 @@ impl Session {
         let identity = content.as_ref().and_then(|content| content.identity());
         let known =
             identity.and_then(|identity| state.known.find(entry.path.as_bytes(), &identity));
-        let size = match entry.kind {
-            EntryKind::File { size, .. } if known.is_none() => size,
-            _ => 0,
-        };
+        let size = if known.is_none() { bytes } else { 0 };
         if size > SMALL_FILE_MAX
             && let Some(content) = content
         {

@@ -191,14 +191,18 @@ fn a_run_whose_session_and_packs_are_gone_commits_nothing() {
     let session = place.begin();
     add(&session, "a", &noise(1, 900_000));
     session.settle().unwrap();
-    forget(&place, &first);
     let options = Options {
         expire: sessions(&place),
         ..at_once()
     };
-    for _ in 0..4 {
-        try_collect(&place, Role::Audit, &options).unwrap();
-    }
+    forget(&place, &first);
+    try_collect(&place, Role::Audit, &options).unwrap();
+    collect_all(&place, Role::Audit);
+    let again = try_collect(&place, Role::Audit, &options).unwrap_err();
+    assert!(
+        matches!(again, RepositoryError::NoSession { .. }),
+        "{again}"
+    );
     let error = session.commit(SourceEnd::seen()).unwrap_err();
     assert!(
         matches!(error, RepositoryError::Overtaken { .. }),

@@ -212,6 +212,7 @@ fn root() -> Root {
         },
         program: "0.1.0".into(),
         author: Author::Root,
+        origin: None,
     }
 }
 

@@ -4,6 +4,7 @@ mod check;
 pub(crate) mod compile;
 mod doctor;
 mod entries;
+mod gc;
 mod history;
 mod init;
 mod key;
@@ -50,6 +51,7 @@ pub(crate) fn run(arguments: Arguments, view: &View) -> Result<Outcome, JobError
             let keys = Keys { unlock, store };
             check::run(&context(&global)?, &keys, data, view)
         }
+        Command::Gc(gc) => gc::run(&context(&global)?, &gc, view),
         Command::Verify {
             snapshot,
             with,

@@ -130,8 +130,8 @@ impl View {
     }
 
     /// Returns the sessions that need not be waited for: their process is dead, they are too old, or the
-    /// operator says so.
-    pub(super) fn overdue(&self, options: &Options) -> Vec<SnapshotId> {
+    /// operator says so; with each, whether it may come back all the same.
+    pub(super) fn overdue(&self, options: &Options) -> Vec<(SnapshotId, bool)> {
         let is_old = |session: &Session| {
             let age = self.now.0.saturating_sub(session.received.0);
             u128::try_from(age).is_ok_and(|age| age >= options.expire_after.as_nanos())
@@ -141,9 +141,11 @@ impl View {
             note.is_some_and(|note| process::is_dead(&note.process))
         };
         let open = self.sessions.iter().filter(|session| session.is_open);
-        open.filter(|s| is_dead(s) || is_old(s) || options.expire.contains(&s.id))
-            .map(|session| session.id)
-            .collect()
+        open.filter_map(|session| {
+            let is_over = is_dead(session) || options.expire.contains(&session.id);
+            (is_over || is_old(session)).then_some((session.id, !is_over))
+        })
+        .collect()
     }
 
     /// Takes note of a session that was ended.

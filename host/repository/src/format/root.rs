@@ -43,6 +43,29 @@ pub struct Root {
     /// Who signed it: no part of what is signed, and always what the signature says.
     #[serde(skip)]
     pub author: Author,
+    /// Where it is from, if it is a copy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+}
+
+/// The snapshot that another is a copy of: where it was first made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Origin {
+    /// Its repository.
+    pub repository: RepositoryId,
+    /// Its name there.
+    pub snapshot: SnapshotId,
+    /// The machine that made this copy, and signed it.
+    pub copied_by: String,
+}
+
+impl Origin {
+    /// Returns what tells whether two are copies of the same.
+    #[must_use]
+    pub fn key(&self) -> (RepositoryId, SnapshotId) {
+        (self.repository, self.snapshot)
+    }
 }
 
 /// The plugin that made a snapshot.
@@ -92,12 +115,20 @@ pub struct Trunk {
 }
 
 impl Root {
+    /// Returns the machine that made this object: the one that ran the job, unless it is a copy.
+    #[must_use]
+    pub fn made_by(&self) -> &str {
+        self.origin
+            .as_ref()
+            .map_or(&self.host, |origin| &origin.copied_by)
+    }
+
     /// Writes and signs the object.
     ///
     /// # Errors
     /// It cannot be written as JSON, or a host would sign what another is said to have made.
     pub fn encode(&self, signer: &Signer) -> Result<Vec<u8>, FormatError> {
-        signer.author().made(WHAT, &self.host)?;
+        signer.author().made(WHAT, self.made_by())?;
         signer.sign(WHAT, self)
     }
 
@@ -112,7 +143,7 @@ impl Root {
         name: SnapshotId,
     ) -> Result<Self, FormatError> {
         let (mut root, author): (Self, Author) = trust.verify(WHAT, bytes)?;
-        author.made(WHAT, &root.host)?;
+        author.made(WHAT, root.made_by())?;
         root.author = author;
         if root.repository != repository {
             return Err(FormatError::invalid(

@@ -1,6 +1,7 @@
 //! What a file turns out to be when it is opened and read, after the walk that found it.
 
 use super::Shared;
+use crate::error::RepositoryError;
 use holdfast_base::entry::{Entry, EntryKind, OpenFile, Warning};
 use std::io;
 
@@ -28,8 +29,25 @@ pub(super) fn changed_under_reader(entry: &Entry) -> Warning {
     }
 }
 
+/// Leaves a file out that cannot be read, and names it; a copy fails.
+///
+/// # Errors
+/// This is a copy, and nothing may be missing in it.
+pub(super) fn leave_out(
+    shared: &Shared,
+    entry: &Entry,
+    error: io::Error,
+) -> Result<(), RepositoryError> {
+    if !shared.is_copy {
+        shared.warn(unreadable(entry, &error));
+        return Ok(());
+    }
+    let read = |error| RepositoryError::io(format!("read `{}`", entry.path), error);
+    Err(error.downcast::<RepositoryError>().unwrap_or_else(read))
+}
+
 /// Says why a file is not in the snapshot.
-pub(super) fn unreadable(entry: &Entry, error: &io::Error) -> Warning {
+fn unreadable(entry: &Entry, error: &io::Error) -> Warning {
     let message = if error.kind() == io::ErrorKind::NotFound {
         "it vanished before it could be read, and is left out".to_owned()
     } else {

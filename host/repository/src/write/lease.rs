@@ -4,13 +4,18 @@
 //! removes the packs of a tombstone finds either a session that keeps clear of them, or one that it waits for.
 
 use crate::error::{RepositoryError, chain};
+use crate::format::root::Root;
 use crate::format::session::{PackTombstone, SessionNote, decode, encode};
 use crate::repository::{Repository, random};
+use crate::snapshot::Commit;
+use holdfast_base::error::{Describe, Kind};
 use holdfast_base::id::{PackId, SnapshotId};
 use holdfast_base::time::Instant;
-use holdfast_store::{Created, Name};
+use holdfast_store::{Created, Name, StoreError};
 use std::collections::{HashMap, HashSet};
 
+/// A run whose sessions ended without a commit so often gives up.
+const SESSIONS_MAX: u32 = 3;
 /// Largest plaintext of a tombstone; one that expands to more is a bomb.
 const TOMBSTONE_EXPANDED_MAX: usize = 512 << 20;
 /// Largest plaintext of a session; one that expands to more is a bomb.
@@ -24,6 +29,10 @@ pub(crate) struct Lease {
     pub(crate) id: SnapshotId,
     /// Packs that must not be relied on: collection may be about to remove them.
     pub(crate) avoided: HashSet<PackId>,
+    purpose: String,
+    host: String,
+    /// Whether the snapshot of the session may exist, or come to exist.
+    is_in_doubt: bool,
 }
 
 impl Lease {
@@ -62,6 +71,9 @@ impl Lease {
         let lease = Self {
             id,
             avoided: HashSet::new(),
+            purpose: purpose.to_owned(),
+            host: host.to_owned(),
+            is_in_doubt: false,
         };
         let after = after.inspect_err(|_| lease.give_up(repository))?;
         let packs = before.into_values().chain(after.into_values());
@@ -71,15 +83,83 @@ impl Lease {
         })
     }
 
-    /// Ends a session that committed nothing. A store that lets nobody remove anything is no error:
+    /// Commits a snapshot that relies on these packs, of which some must have a certain length. Where collection
+    /// has ended the session, it goes on in a new one, if all of them are there still.
+    ///
+    /// # Errors
+    /// Nothing was committed, or the store does not say.
+    pub(crate) fn commit(
+        &mut self,
+        repository: &Repository,
+        mut root: Root,
+        relied: &[(PackId, Option<u64>)],
+    ) -> Result<Root, RepositoryError> {
+        self.still_there(repository, relied)?;
+        for session in 1.. {
+            // From here on the snapshot may exist, and so the session must stay, whatever is answered.
+            self.is_in_doubt = true;
+            match repository.commit(&root)? {
+                Commit::Done => break,
+                Commit::Open(error) if session == SESSIONS_MAX || !may_pass(&error) => {
+                    return Err(error.into());
+                }
+                Commit::Expired if session == SESSIONS_MAX => {
+                    return Err(RepositoryError::Overtaken { pack: None });
+                }
+                Commit::Open(_) | Commit::Expired => tracing::warn!(
+                    "the snapshot could not be committed; the run goes on in a new session"
+                ),
+            }
+            // The old session stays: it is collection that knows when nothing can come of it any more.
+            *self = Self::take(repository, &self.purpose, &self.host)?;
+            self.still_there(repository, relied)?;
+            root.snapshot = self.id;
+        }
+        Ok(root)
+    }
+
+    /// Makes sure that every pack that a snapshot relies on is still there, and that no tombstone that the
+    /// session has seen names it.
+    ///
+    /// Collection removes no pack that an open session may rely on. This is for sessions that were ended
+    /// meanwhile, and for stores that lose or hide what they hold.
+    fn still_there(
+        &self,
+        repository: &Repository,
+        relied: &[(PackId, Option<u64>)],
+    ) -> Result<(), RepositoryError> {
+        let listed = repository.setup.store.list("packs")?.into_iter();
+        let stored: HashMap<PackId, u64> = listed
+            .filter_map(|object| Some((object.name.last().parse().ok()?, object.size)))
+            .collect();
+        let gone = |(id, size): &&(PackId, Option<u64>)| {
+            let stored = stored.get(id);
+            self.avoided.contains(id)
+                || stored.is_none_or(|stored| size.is_some_and(|s| s != *stored))
+        };
+        match relied.iter().find(gone) {
+            Some((pack, _)) => Err(RepositoryError::Overtaken { pack: Some(*pack) }),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends a session that committed nothing and cannot have. A store that lets nobody remove anything is no error:
     /// collection will end the session.
     pub(crate) fn give_up(&self, repository: &Repository) {
+        if self.is_in_doubt {
+            return;
+        }
         let removed =
             session_name(&self.id).and_then(|name| Ok(repository.setup.store.delete(&name)?));
         if let Err(error) = removed {
             tracing::debug!(error = chain(&error), "the session is left to collection");
         }
     }
+}
+
+/// Returns whether it is worth asking a store again.
+fn may_pass(error: &StoreError) -> bool {
+    matches!(error.kind(), Kind::Temporary | Kind::Failed)
 }
 
 /// Returns the name of a session's object.

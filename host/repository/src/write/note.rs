@@ -1,6 +1,7 @@
 //! What a run is told, what it tells while it works, and the proof without which it commits nothing.
 
-use crate::format::root::SourceNote;
+use crate::format::root::{Root, SourceNote};
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 /// Proof that a source ended well. Made only by who saw it end.
@@ -31,12 +32,17 @@ pub struct RunNote {
     /// Whether what is written is looked at again: frames before they are sealed, the encryptor before
     /// it is believed, and objects that the key opens after they are stored.
     pub prove: bool,
+    /// The snapshot that this is a copy of, with its origin.
+    pub of: Option<Arc<Root>>,
 }
 
 impl RunNote {
     /// Says what a session is for.
     pub(crate) fn purpose(&self) -> String {
-        format!("run of job `{}`", self.job)
+        match self.of {
+            Some(_) => format!("copy of a snapshot of job `{}`", self.job),
+            None => format!("run of job `{}`", self.job),
+        }
     }
 }
 

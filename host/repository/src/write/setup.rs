@@ -12,8 +12,11 @@ use crate::pipeline::put::{Catalogue, Put, pack_name};
 use crate::repository::Repository;
 use std::sync::Arc;
 
-/// Returns where the files that the last run of a job knew are listed.
+/// Returns where the files that the last run of a job knew are listed. A copy knows no files.
 pub(super) fn known_path(repository: &Repository, note: &RunNote) -> Option<std::path::PathBuf> {
+    if note.of.is_some() {
+        return None;
+    }
     let name = blake3::hash(format!("{}\n{}", note.host, note.job).as_bytes());
     let cache = repository.setup.cache.as_ref()?;
     Some(cache.join(format!("known-{}", &name.to_hex()[..16])))

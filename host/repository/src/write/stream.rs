@@ -1,6 +1,6 @@
 //! Streams and large files: cut on the caller's thread, named and compressed by all workers.
 
-use super::found::{changed_under_reader, opened, unreadable};
+use super::found::{changed_under_reader, leave_out, opened};
 use super::{Job, Session, lock};
 use crate::error::RepositoryError;
 use crate::format::item::Item;
@@ -285,7 +285,7 @@ pub(super) fn add_large(
     let mut file = match content.open() {
         Ok(file) => file,
         Err(error) => {
-            session.shared().warn(unreadable(&entry, &error));
+            leave_out(session.shared(), &entry, error)?;
             return cutting.slot.send(Vec::new());
         }
     };
@@ -299,7 +299,7 @@ pub(super) fn add_large(
                 }
             }
             Err(error) => {
-                session.shared().warn(unreadable(&entry, &error));
+                leave_out(session.shared(), &entry, error)?;
                 return cutting.slot.send(Vec::new());
             }
         }

@@ -1,6 +1,6 @@
 //! Workers: read small files, name chunks, and make frames of those that are new.
 
-use super::found::{changed_under_reader, opened, unreadable};
+use super::found::{changed_under_reader, leave_out, opened};
 use super::stream::CutChunks;
 use super::{Job, Pending, RunNote, Shared, without_content};
 use crate::error::RepositoryError;
@@ -126,7 +126,7 @@ impl Worker {
                 }))
             }
             Err(ReadError::File(error)) => {
-                self.shared.warn(unreadable(&entry, &error));
+                leave_out(&self.shared, &entry, error)?;
                 Ok(None)
             }
             Err(ReadError::Run(error)) => Err(error),

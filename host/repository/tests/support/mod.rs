@@ -136,6 +136,7 @@ pub(crate) fn begin_with(
         tags: vec![],
         level: 3,
         prove,
+        of: None,
     };
     Session::begin(repository, note, &Cancel::new(), Arc::new(Gauge::default()))
 }

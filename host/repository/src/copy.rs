@@ -1,0 +1,125 @@
+//! Copies snapshots from one repository into another.
+//!
+//! - Two repositories of one trust group have the same keys: packs travel as they are, and nobody needs to be
+//!   able to read them. Their names are hashes, so that what arrives is checked on its way.
+//! - Between others, content is read, and stored as a backup of it would be.
+//!
+//! A copy names the snapshot that it is of: one that is there already is not made again, and one that was
+//! interrupted goes on with what is there.
+
+mod packs;
+mod stream;
+
+use crate::error::RepositoryError;
+use crate::format::root::{Origin, Root};
+use crate::repository::Repository;
+use holdfast_base::cancel::Cancel;
+use holdfast_base::id::{RepositoryId, SnapshotId};
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+/// How far a copy is.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Bytes of sealed packs that are there now; where content is read, bytes of content.
+    pub done: AtomicU64,
+    /// All such bytes; 0 until it is known.
+    pub total: AtomicU64,
+}
+
+/// A snapshot that was copied.
+#[derive(Debug)]
+pub struct Copied {
+    /// The snapshot that it is of.
+    pub from: SnapshotId,
+    /// The new snapshot.
+    pub root: Root,
+    /// Packs that travelled as they are.
+    pub packs: u64,
+    /// Bytes that were added to the store.
+    pub bytes: u64,
+}
+
+/// Copies snapshots from one repository into another.
+pub struct Copier {
+    from: Arc<Repository>,
+    to: Arc<Repository>,
+    host: String,
+    there: HashSet<(RepositoryId, SnapshotId)>,
+    goes_as_it_is: bool,
+}
+
+impl Copier {
+    /// Looks at what is there already.
+    ///
+    /// # Errors
+    /// Both are the same repository, the keys do not go so far, or a snapshot cannot be read.
+    pub fn new(
+        from: Arc<Repository>,
+        to: Arc<Repository>,
+        host: &str,
+    ) -> Result<Self, RepositoryError> {
+        if from.header.repository == to.header.repository {
+            return Err(RepositoryError::SameRepository { place: to.place() });
+        }
+        to.key.writing()?;
+        let (roots, failures) = to.snapshots()?;
+        if let Some(error) = failures.into_iter().next() {
+            return Err(error);
+        }
+        let there = roots.iter().flat_map(|root| {
+            let own = (to.header.repository, root.snapshot);
+            [Some(own), root.origin.as_ref().map(Origin::key)]
+        });
+        Ok(Self {
+            there: there.flatten().collect(),
+            goes_as_it_is: packs::share_keys(&from, &to),
+            from,
+            to,
+            host: host.to_owned(),
+        })
+    }
+
+    /// Returns whether packs travel as they are.
+    #[must_use]
+    pub fn goes_as_it_is(&self) -> bool {
+        self.goes_as_it_is
+    }
+
+    /// Returns whether a copy of a snapshot is there already.
+    #[must_use]
+    pub fn is_there(&self, root: &Root) -> bool {
+        self.there.contains(&self.origin(root).key())
+    }
+
+    /// Copies a snapshot.
+    ///
+    /// # Errors
+    /// Nothing was committed.
+    pub fn copy(
+        &mut self,
+        root: &Root,
+        cancel: &Cancel,
+        progress: &Progress,
+    ) -> Result<Copied, RepositoryError> {
+        let copied = if self.goes_as_it_is {
+            packs::copy(self, root, cancel, progress)?
+        } else {
+            stream::copy(self, root, cancel, progress)?
+        };
+        self.there.insert(self.origin(root).key());
+        Ok(copied)
+    }
+
+    /// Returns what a copy says of where it is from: where the snapshot was first made.
+    fn origin(&self, root: &Root) -> Origin {
+        let first = root.origin.as_ref().map(Origin::key);
+        let (repository, snapshot) = first.unwrap_or((self.from.header.repository, root.snapshot));
+        Origin {
+            repository,
+            snapshot,
+            copied_by: self.to.host_or(&self.host),
+        }
+    }
+}
