@@ -24,7 +24,7 @@ use crate::read::Reader;
 use crate::repository::Repository;
 use crate::write::lease::names_packs;
 use holdfast_base::cancel::Cancel;
-use holdfast_base::id::{ChunkId, PackId};
+use holdfast_base::id::PackId;
 use holdfast_store::Name;
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
@@ -202,7 +202,7 @@ fn check_presence(
 
 fn check_snapshots(
     repository: &Arc<Repository>,
-    sound: &HashSet<ChunkId>,
+    sound: &loss::Sound,
     report: &mut Report,
 ) -> Result<(), RepositoryError> {
     let reader = Reader::new(Arc::clone(repository))?;

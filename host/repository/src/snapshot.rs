@@ -6,6 +6,8 @@
 //!   the two the snapshot may have been forgotten and its packs collected.
 //! - Collection takes the place of a snapshot to end its session: one of the two is first, and the other sees it.
 
+mod many;
+
 use crate::error::{RepositoryError, chain};
 use crate::format::root::Root;
 use crate::format::session::{Expired, encode};
@@ -218,12 +220,12 @@ impl Repository {
 
     fn all_snapshots(
         ids: Vec<SnapshotId>,
-        read: impl Fn(&SnapshotId) -> Result<Slot, RepositoryError>,
+        read: impl Fn(&SnapshotId) -> Result<Slot, RepositoryError> + Sync,
     ) -> (Vec<Root>, Vec<RepositoryError>) {
         let mut roots = Vec::new();
         let mut failures = Vec::new();
-        for id in ids {
-            match read(&id) {
+        for slot in many::read(&ids, read) {
+            match slot {
                 Ok(Slot::Root(root)) => roots.push(*root),
                 Ok(Slot::Expired) => {}
                 Err(error) => failures.push(error),

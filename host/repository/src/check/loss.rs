@@ -32,14 +32,30 @@ pub struct Loss {
     pub more: u64,
 }
 
+/// The chunks that come back, half of each id: there are as many as the repository has.
+pub(super) struct Sound(Vec<u128>);
+
+impl Sound {
+    pub(super) fn contains(&self, id: &ChunkId) -> bool {
+        self.0.binary_search(&half(id)).is_ok()
+    }
+}
+
+fn half(id: &ChunkId) -> u128 {
+    let half = id.as_bytes().first_chunk::<16>();
+    half.map_or(0, |half| u128::from_be_bytes(*half))
+}
+
 /// Returns the chunks that come back, whatever is damaged.
 pub(super) fn sound_chunks(
     repository: &Arc<Repository>,
     packs: &HashMap<PackId, Arc<IndexedPack>>,
     damaged: &HashSet<PackId>,
     cancel: &Cancel,
-) -> Result<HashSet<ChunkId>, RepositoryError> {
-    let mut sound = HashSet::new();
+) -> Result<Sound, RepositoryError> {
+    let frames = packs.values().flat_map(|pack| &pack.frames);
+    let chunks = frames.map(|frame| frame.parts.len()).sum();
+    let mut sound = Vec::with_capacity(chunks);
     let reader = if damaged.is_empty() {
         None
     } else {
@@ -55,11 +71,12 @@ pub(super) fn sound_chunks(
                 _ => true,
             };
             if comes_back {
-                sound.extend(frame.parts.iter().map(|part| part.id));
+                sound.extend(frame.parts.iter().map(|part| half(&part.id)));
             }
         }
     }
-    Ok(sound)
+    sound.sort_unstable();
+    Ok(Sound(sound))
 }
 
 fn comes_back(reader: &Reader, pack: &IndexedPack, frame: &Frame) -> bool {
@@ -86,12 +103,7 @@ fn comes_back(reader: &Reader, pack: &IndexedPack, frame: &Frame) -> bool {
 }
 
 /// Checks that all that a snapshot needs comes back, and names what does not.
-pub(super) fn check_snapshot(
-    reader: &Reader,
-    root: &Root,
-    sound: &HashSet<ChunkId>,
-    report: &mut Report,
-) {
+pub(super) fn check_snapshot(reader: &Reader, root: &Root, sound: &Sound, report: &mut Report) {
     let object = format!("snapshots/{} (job {})", root.snapshot, root.job);
     let mut missing = 0_u64;
     match reader.references(root) {
@@ -126,7 +138,7 @@ pub(super) fn check_snapshot(
 }
 
 /// Names the entries of a snapshot that do not come back whole.
-fn entries(reader: &Reader, root: &Root, sound: &HashSet<ChunkId>) -> (Vec<String>, u64) {
+fn entries(reader: &Reader, root: &Root, sound: &Sound) -> (Vec<String>, u64) {
     let (mut named, mut more) = (Vec::new(), 0);
     let mut name = |entry: String| {
         if named.len() < ENTRIES_NAMED_MAX {

@@ -322,17 +322,23 @@ impl Shelf {
     }
 }
 
+/// Returns how many tables, from the smallest, are to be merged with so many new rows.
+pub(super) fn alike(new_rows: u64, sizes: impl Iterator<Item = u64>) -> usize {
+    let (mut smaller, mut alike) = (new_rows, 0);
+    for (at, rows) in sizes.enumerate() {
+        if rows <= smaller.saturating_mul(LARGER) {
+            alike = at + 1;
+        }
+        smaller += rows;
+    }
+    alike
+}
+
 /// Takes out the tables to be merged with so many new rows: those that are not much larger than all
 /// smaller ones together, and those that have holes.
 fn take_alike(tables: &mut Vec<Rows>, new_rows: u64) -> Vec<Rows> {
     tables.sort_by_key(Rows::wanted_rows);
-    let (mut smaller, mut alike) = (new_rows, 0);
-    for (at, table) in tables.iter().enumerate() {
-        if table.wanted_rows() <= smaller.saturating_mul(LARGER) {
-            alike = at + 1;
-        }
-        smaller += table.wanted_rows();
-    }
+    let alike = alike(new_rows, tables.iter().map(Rows::wanted_rows));
     let mut taken: Vec<Rows> = tables.drain(..alike).collect();
     let has_holes = |table: &mut Rows| table.wanted_rows() < table.len() / 4 * 3;
     taken.extend(tables.extract_if(.., has_holes));

@@ -4,6 +4,8 @@
 //! and merged so that there are few; without one they live in memory. The cache is never trusted to be
 //! there, and whatever is wrong with it is mended by reading the segments again.
 
+/// What a run adds.
+pub mod grow;
 /// What a killed run had already made durable.
 pub mod journal;
 /// The tables that the cache keeps.

@@ -70,7 +70,7 @@ impl Table {
     ///
     /// # Errors
     /// Never: memory can be written to.
-    pub fn of_packs(packs: &[IndexedPack], segment: SegmentId) -> io::Result<Self> {
+    pub(super) fn of_packs(packs: &[IndexedPack], segment: SegmentId) -> io::Result<Self> {
         Self::new(Rows::of_packs(packs, segment)?)
     }
 
@@ -79,16 +79,11 @@ impl Table {
         Ok(Self { rows, front })
     }
 
-    /// Puts the rows into a nameless file of the cache, where there is one, so that the table takes
-    /// little memory.
-    #[must_use]
-    pub fn on_disk(self, cache: Option<&Path>) -> Self {
-        match cache {
-            Some(cache) => Self {
-                rows: self.rows.on_disk(cache),
-                ..self
-            },
-            None => self,
+    /// Puts the rows into a nameless file of the cache, so that the table takes little memory.
+    pub(super) fn on_disk(self, cache: &Path) -> Self {
+        Self {
+            rows: self.rows.on_disk(cache),
+            ..self
         }
     }
 

@@ -3,12 +3,14 @@
 //! Three places are asked: what this run has claimed and not indexed yet, what it has indexed, and
 //! what the repository held when it began. A chunk is claimed once, whoever of the workers meets it.
 
+use crate::format::segment::IndexedPack;
 use crate::index::Index;
-use crate::index::table::Table;
-use holdfast_base::id::ChunkId;
+use crate::index::grow::Added;
+use holdfast_base::id::{ChunkId, SegmentId};
 use std::collections::HashSet;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 const SHARDS: usize = 64;
 
@@ -16,7 +18,7 @@ const SHARDS: usize = 64;
 pub struct Dedup {
     index: Arc<Index>,
     claimed: Vec<Mutex<HashSet<ChunkId>>>,
-    added: RwLock<Vec<Arc<Table>>>,
+    added: Added,
 }
 
 impl Dedup {
@@ -27,7 +29,7 @@ impl Dedup {
         Self {
             index,
             claimed,
-            added: RwLock::default(),
+            added: Added::default(),
         }
     }
 
@@ -71,12 +73,20 @@ impl Dedup {
         Ok(claimed || self.is_indexed(id)?)
     }
 
-    /// Moves chunks from what was claimed to what is indexed, so that memory stays bounded.
-    pub fn indexed(&self, table: Arc<Table>, ids: impl Iterator<Item = ChunkId>) {
-        self.added
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(table);
+    /// Moves the chunks of a segment from what was claimed to what is indexed, so that memory stays
+    /// bounded.
+    ///
+    /// # Errors
+    /// The local copy of the index cannot be read.
+    pub fn indexed(
+        &self,
+        packs: &[IndexedPack],
+        segment: SegmentId,
+        cache: Option<&Path>,
+    ) -> io::Result<()> {
+        self.added.push(packs, segment, cache)?;
+        let frames = packs.iter().flat_map(|pack| &pack.frames);
+        let ids = frames.flat_map(|frame| &frame.parts).map(|part| part.id);
         for id in ids {
             let shard = &self.claimed[usize::from(id.0[0]) % SHARDS];
             shard
@@ -84,18 +94,10 @@ impl Dedup {
                 .unwrap_or_else(PoisonError::into_inner)
                 .remove(&id);
         }
+        Ok(())
     }
 
     fn is_indexed(&self, id: &ChunkId) -> io::Result<bool> {
-        if self.index.holds(id)? {
-            return Ok(true);
-        }
-        let added = self.added.read().unwrap_or_else(PoisonError::into_inner);
-        for table in added.iter() {
-            if table.holds(id)? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        Ok(self.index.holds(id)? || self.added.holds(id)?)
     }
 }

@@ -9,7 +9,6 @@ use crate::error::RepositoryError;
 use crate::format::pack::Frame;
 use crate::format::segment::{self, IndexedPack, PackKind};
 use crate::index::journal::Journal;
-use crate::index::table::Table;
 use crossbeam_channel::{Receiver, Sender};
 use holdfast_base::id::{PackId, SegmentId};
 use holdfast_store::{Created, Name, Store, StoreError, Upload};
@@ -230,16 +229,9 @@ impl Catalogue {
             .map_err(|error| error.unproven(&name))?;
         self.stored
             .fetch_add(sealed.len() as u64, Ordering::Relaxed);
-        let table = Table::of_packs(&packs, id)
-            .map_err(|e| RepositoryError::io("sort a part of the index", e))?
-            .on_disk(self.cache.as_deref());
-        let parts = packs
-            .iter()
-            .flat_map(|pack| &pack.frames)
-            .flat_map(|frame| &frame.parts);
         self.dedup
-            .indexed(Arc::new(table), parts.map(|part| part.id));
-        Ok(())
+            .indexed(&packs, id, self.cache.as_deref())
+            .map_err(|e| RepositoryError::io("sort a part of the index", e))
     }
 
     /// Opens a segment again as the store has it: a chunk that it forgot would be lost.

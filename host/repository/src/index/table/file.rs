@@ -18,6 +18,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 
 const MAGIC: &[u8; 8] = b"hf-idx-3";
+const PAGE_BYTES: usize = 4096;
 /// Magic, the head's length and hash.
 const TRAILER_BYTES: usize = 8 + 8 + 32;
 /// Bytes of a share, of a segment and of a pack in the head.
@@ -70,8 +71,11 @@ impl ShareNote {
         self.offset + u64::from(self.blocks) * BLOCK_BYTES as u64
     }
 
+    /// Returns the length of fences, filter and zeros: shares begin at pages, so that no block lies in two.
     fn front_bytes(&self) -> usize {
-        self.blocks as usize * 4 + self.filter_bytes as usize
+        let blocks = self.blocks as usize * BLOCK_BYTES;
+        let all = blocks + self.blocks as usize * 4 + self.filter_bytes as usize;
+        all.next_multiple_of(PAGE_BYTES) - blocks
     }
 }
 
@@ -142,13 +146,16 @@ impl<W: Write> TableWriter<W> {
         let share = self.share.take();
         let mut front: Vec<u8> = share.fences.iter().flat_map(|f| f.to_le_bytes()).collect();
         front.extend_from_slice(&share.filter);
-        self.shares.push(ShareNote {
+        let mut note = ShareNote {
             offset,
             blocks,
             filter_bytes: share.filter.len() as u32,
             descriptor: share.descriptor,
-            hash: *blake3::hash(&front).as_bytes(),
-        });
+            hash: [0; 32],
+        };
+        front.resize(note.front_bytes(), 0);
+        note.hash = *blake3::hash(&front).as_bytes();
+        self.shares.push(note);
         self.write(&front)
     }
 
@@ -261,7 +268,7 @@ impl Head {
     fn is_whole(&self, bytes: u64) -> bool {
         let mut end = 0;
         for share in &self.shares {
-            if share.offset != end {
+            if share.offset != end || share.blocks > 1 << 24 {
                 return false;
             }
             end = share.front_offset() + share.front_bytes() as u64;
@@ -306,6 +313,7 @@ impl Head {
             }
             let (fences, filter) = bytes.split_at(note.blocks as usize * 4);
             let fences = fences.as_chunks::<4>().0;
+            let filter = &filter[..note.filter_bytes as usize];
             front.push(Share {
                 fences: fences.iter().map(|f| u32::from_le_bytes(*f)).collect(),
                 descriptor: note.descriptor,

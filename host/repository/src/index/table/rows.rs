@@ -81,7 +81,10 @@ impl Rows {
 
     /// Opens a file that [`Rows::merge_into`] wrote.
     pub(in crate::index) fn open(path: &Path) -> io::Result<Self> {
-        Self::new(Bytes::File(File::open(path)?), Some(path.to_owned()))
+        let file = File::open(path)?;
+        // Look-ups read here and there; what lies beside is not wanted.
+        let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::Random);
+        Self::new(Bytes::File(file), Some(path.to_owned()))
     }
 
     /// Merges rows in memory.
