@@ -50,3 +50,28 @@ fn the_benchmark_runs_from_data_to_report() {
         assert!(report.contains(expected), "{expected} is not in {report}");
     }
 }
+
+#[test]
+fn what_grows_is_measured_from_files_to_snapshots() {
+    let place = tempfile::tempdir().unwrap();
+    let work = place.path().join("work").to_str().unwrap().to_owned();
+    let age = plugin("age");
+    let plugins = age.parent().unwrap().to_str().unwrap();
+    let holdfast = program();
+    let tables = python(
+        "growth.py",
+        &[
+            "--holdfast",
+            holdfast.to_str().unwrap(),
+            "--plugins",
+            plugins,
+            "--work",
+            &work,
+            "--scale",
+            "0.0001",
+        ],
+    );
+    for expected in ["| 200 |", "| 100, names of 200 bytes |", "| snapshots | list |"] {
+        assert!(tables.contains(expected), "{expected} is not in {tables}");
+    }
+}
