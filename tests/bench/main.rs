@@ -71,7 +71,11 @@ fn what_grows_is_measured_from_files_to_snapshots() {
             "0.0001",
         ],
     );
-    for expected in ["| 200 |", "| 100, names of 200 bytes |", "| snapshots | list |"] {
+    for expected in [
+        "| 200 |",
+        "| 100, names of 200 bytes |",
+        "| snapshots | list |",
+    ] {
         assert!(tables.contains(expected), "{expected} is not in {tables}");
     }
 }
