@@ -286,3 +286,25 @@ fn errors_have_their_documented_form_wrong_command_lines_too() {
     asked.guide.holds("any error", &both[0]);
     asked.guide.holds("run", &both[1]);
 }
+
+#[test]
+fn copies_have_their_documented_form() {
+    let asked = Asked::new();
+    let (world, operator) = (&asked.world, asked.world.at("operator.key"));
+    world.run(&["run", "--all"]).expect(0);
+    let text = std::fs::read_to_string(world.at("holdfast.toml")).unwrap();
+    let directory = world.path().display();
+    let offsite = format!("\n[store.offsite]\nurl = \"file://{directory}/offsite\"\n");
+    std::fs::write(world.at("holdfast.toml"), text + &offsite).unwrap();
+    let key = std::fs::read_to_string(&operator).unwrap();
+    let recipient = key
+        .lines()
+        .find_map(|line| line.strip_prefix("# public key: "));
+    world
+        .run(&["init", "offsite", "--recipient", recipient.unwrap()])
+        .expect(0);
+    let copy = ["copy", "--from", "local", "--to", "offsite"];
+    let dry = [&copy[..], &["--dry-run"]].concat();
+    asked.are("copy --dry-run", &asked.ask_as_operator(&dry, 0));
+    asked.are("copy", &asked.ask_as_operator(&copy, 0));
+}

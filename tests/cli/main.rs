@@ -5,6 +5,7 @@
 mod codes;
 mod commands;
 mod configuration;
+mod copying;
 mod help;
 mod json;
 mod keys;

@@ -43,6 +43,17 @@ Examples:
   holdfast restore etc@3f9a '*.conf' --target /tmp/etc --dry-run --identity operator.key
   holdfast restore orders --to-source --identity operator.key";
 
+const COPY_EXAMPLES: &str = "\
+What is there already is not copied again, and a copy that was interrupted goes on. Between stores of
+one trust group (`init STORE --same-keys-as OTHER`) packs travel as they are, and write keys are enough.
+Between others the content is read, which takes an identity or a read key of the first store, and
+stored as a backup would be.
+
+Examples:
+  holdfast copy --from local --to offsite                     all snapshots
+  holdfast copy etc orders@3f9a --from local --to offsite     those of a job, and a single one
+  holdfast copy --from offsite --to local                     and back";
+
 const GC_EXAMPLES: &str = "\
 It needs no lock: backups may go on. Packs are named first and removed by a later gc, when two others
 have begun, the grace time is over and every run that could rely on them has ended.
@@ -240,6 +251,9 @@ pub(crate) enum Command {
         #[command(flatten)]
         unlock: Unlock,
     },
+    /// Copy snapshots from one store to another
+    #[command(after_help = COPY_EXAMPLES)]
+    Copy(Copy),
     /// Collect what nobody needs: forgotten snapshots, and packs that no snapshot needs
     #[command(after_help = GC_EXAMPLES)]
     Gc(Gc),
@@ -280,6 +294,12 @@ pub(crate) struct Init {
     /// Make an operator's identity that opens it, and write that to this new file
     #[arg(long, value_name = "FILE")]
     pub(crate) new_identity: Option<PathBuf>,
+    /// Let it share the keys of this store's repository, so that packs travel between the two as they are
+    #[arg(long, value_name = "STORE", requires = "identity")]
+    pub(crate) same_keys_as: Option<String>,
+    /// Open that repository with this operator's identity
+    #[arg(long, value_name = "FILE", requires = "same_keys_as")]
+    pub(crate) identity: Vec<PathBuf>,
     /// Let a passphrase alone open it; it is asked for twice on the terminal
     #[arg(
         id = "passphrase",
@@ -311,6 +331,24 @@ pub(crate) struct Run {
     /// Only ask whether it would work now, and back up nothing
     #[arg(long)]
     pub(crate) check: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Copy {
+    /// JOB (all its snapshots), JOB@ID or an id; all snapshots, where none is named
+    #[arg(value_name = "SNAPSHOT")]
+    pub(crate) snapshots: Vec<String>,
+    /// The store that they are in
+    #[arg(long, value_name = "STORE")]
+    pub(crate) from: String,
+    /// The store that they come to
+    #[arg(long, value_name = "STORE")]
+    pub(crate) to: String,
+    /// Only say which would be copied
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) unlock: Unlock,
 }
 
 #[derive(Args)]

@@ -77,6 +77,14 @@ pub enum JobError {
         /// The store.
         place: String,
     },
+    /// A key reads too little for what is wanted.
+    #[error("{message}")]
+    KeyReadsTooLittle {
+        /// What is wanted.
+        message: String,
+        /// What to do next.
+        hint: &'static str,
+    },
     /// A key file cannot be used.
     #[error("cannot use key file `{path}`")]
     Key {
@@ -214,6 +222,7 @@ impl Describe for JobError {
             Self::NotGranted { .. } => Kind::Denied,
             Self::Busy { .. } | Self::Collecting { .. } => Kind::Busy,
             Self::Key { .. }
+            | Self::KeyReadsTooLittle { .. }
             | Self::KeyFile { .. }
             | Self::NotTheirs { .. }
             | Self::Identity { .. }
@@ -243,6 +252,7 @@ impl Describe for JobError {
             Self::NotGranted { name, .. } => {
                 format!("Look at what it asks for, and say yes: holdfast plugin grant {name}")
             }
+            Self::KeyReadsTooLittle { hint, .. } => (*hint).to_owned(),
             Self::Collecting { .. } => "Wait for it to end".to_owned(),
             Self::Busy { .. } => {
                 "Wait for it to end, or see what it does: holdfast history".to_owned()

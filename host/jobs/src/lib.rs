@@ -7,6 +7,8 @@
 pub mod backup;
 /// `holdfast.toml`: found, read, checked.
 pub mod config;
+/// Copies snapshots from store to store.
+pub mod copy;
 /// What can go wrong.
 pub mod error;
 /// Collects what nobody needs.

@@ -11,7 +11,7 @@ use crate::state::JobState;
 use crate::wire::{Deaf, PluginSealer};
 use holdfast_base::cancel::Cancel;
 use holdfast_base::time::SystemClock;
-use holdfast_repository::keys::Role;
+use holdfast_repository::keys::{KeyFile, Role};
 use holdfast_repository::pipeline::seal::{Identity, Recipient, SealError, Sealer, Secret};
 use holdfast_repository::{Repository, RepositoryError, Setup};
 use holdfast_sandbox::CallContext;
@@ -66,7 +66,7 @@ impl Credentials {
 }
 
 /// Who shall be able to open a new repository.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Operators<'a> {
     /// Recipients in the encryptor's notation, beside those of the configuration.
     pub recipients: &'a [String],
@@ -74,6 +74,8 @@ pub struct Operators<'a> {
     pub new_identity: Option<&'a Path>,
     /// A passphrase, which stands alone.
     pub passphrase: Option<Secret>,
+    /// The read key of a repository whose trust group the new one joins.
+    pub same_keys_as: Option<&'a KeyFile>,
 }
 
 struct NoSecrets;
@@ -251,7 +253,11 @@ impl Context {
                 ),
             ));
         }
-        let key = Repository::init(&setup, &operators).map_err(|error| match error {
+        let made = match who.same_keys_as {
+            Some(other) => Repository::init_with_keys_of(&setup, &operators, other),
+            None => Repository::init(&setup, &operators),
+        };
+        let key = made.map_err(|error| match error {
             RepositoryError::Seal(SealError::Unusable { detail }) => JobError::usage(
                 format!("a recipient cannot be used: {detail}"),
                 Some("Look at --recipient, and at `recipients` in the store's table"),

@@ -71,13 +71,36 @@ impl Repository {
     /// # Errors
     /// There is one already, nobody is named who could open it, or the store failed.
     pub fn init(setup: &Setup, operators: &[Recipient]) -> Result<KeyFile, RepositoryError> {
+        Self::create(setup, operators, &|number| new_key(setup, number))
+    }
+
+    /// Creates a repository of the same trust group as another, and returns its read key: packs travel between
+    /// the two as they are.
+    ///
+    /// # Errors
+    /// As for [`Repository::init`], or the other's key does not read.
+    pub fn init_with_keys_of(
+        setup: &Setup,
+        operators: &[Recipient],
+        other: &KeyFile,
+    ) -> Result<KeyFile, RepositoryError> {
+        other.require(Role::Read)?;
+        Self::create(setup, operators, &|number| group_key(other, number))
+    }
+
+    fn create(
+        setup: &Setup,
+        operators: &[Recipient],
+        make_key: &dyn Fn(u32) -> Result<KeyFile, RepositoryError>,
+    ) -> Result<KeyFile, RepositoryError> {
         if operators.is_empty() {
             let detail = "nobody is named who could open the repository".into();
             return Err(KeyError::Malformed { detail }.into());
         }
         let store = setup.store.as_ref();
         let number = first_free_epoch(store)?;
-        let key = new_key(setup, number)?;
+        let key = make_key(number)?;
+        let number = key.writing()?.epoch;
         // The epoch first: a repository without `format` is none, and one with it can be opened.
         epoch::create(store, setup.sealer.as_ref(), number, &key, operators)?;
         let header = Header {
@@ -336,6 +359,32 @@ fn new_key(setup: &Setup, number: u32) -> Result<KeyFile, RepositoryError> {
             epoch: number,
             identity: epoch.identity,
         }]),
+    })
+}
+
+/// Makes the key of a repository that shares another's secrets, but not its root of trust.
+fn group_key(other: &KeyFile, first_free: u32) -> Result<KeyFile, RepositoryError> {
+    let signing = SigningKey::from_bytes(&random()?);
+    let keys = other.writing()?;
+    if first_free > keys.epoch {
+        let detail = format!(
+            "an interrupted creation left epoch {} there; remove what lies below `epochs`",
+            keys.epoch
+        );
+        return Err(KeyError::Malformed { detail }.into());
+    }
+    Ok(KeyFile {
+        holdfast_key: file::VERSION,
+        role: Role::Read,
+        repository: RepositoryId(random()?),
+        verifying_key: hex::encode(signing.verifying_key().to_bytes()),
+        root_key: Some(Secret::new(hex::encode(signing.to_bytes()))),
+        write: Some(WriteKeys {
+            signing_key: None,
+            certificate: None,
+            ..keys.clone()
+        }),
+        ..other.clone()
     })
 }
 

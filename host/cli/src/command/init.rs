@@ -5,7 +5,7 @@ use crate::exit::Outcome;
 use crate::passphrase;
 use crate::view::View;
 use holdfast_jobs::JobError;
-use holdfast_jobs::open::{Context, Operators};
+use holdfast_jobs::open::{Context, Credentials, Operators};
 
 pub(crate) fn run(context: &Context, init: &Init, view: &View) -> Result<Outcome, JobError> {
     let store = match &init.store {
@@ -18,7 +18,19 @@ pub(crate) fn run(context: &Context, init: &Init, view: &View) -> Result<Outcome
         None => None,
     };
     let has_passphrase = passphrase.is_some();
+    let other = match &init.same_keys_as {
+        Some(other) => {
+            let credentials = Credentials {
+                key: None,
+                identities: init.identity.clone(),
+                passphrase: None,
+            };
+            Some(context.open(other, &credentials)?)
+        }
+        None => None,
+    };
     let operators = Operators {
+        same_keys_as: other.as_ref().map(|other| other.key()),
         recipients: &init.recipient,
         new_identity: init.new_identity.as_deref(),
         passphrase,
@@ -32,6 +44,9 @@ pub(crate) fn run(context: &Context, init: &Init, view: &View) -> Result<Outcome
         view.say(&format!("Created a repository in {}", created.place));
         view.say(&format!("  write key: {} (backs up, cannot read)", created.key_file.display()));
         view.say(&format!("  it signs for this host: {}", context.places.host));
+        if let Some(other) = &init.same_keys_as {
+            view.say(&format!("  it has the keys of store {other}: packs travel between the two as they are"));
+        }
         if let Some(path) = &init.new_identity {
             view.say(&format!("  operator's identity: {}", path.display()));
             view.say("Keep the identity off this machine, and twice: who has it and the store can restore;");

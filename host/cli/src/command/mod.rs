@@ -2,6 +2,7 @@
 
 mod check;
 pub(crate) mod compile;
+mod copy;
 mod doctor;
 mod entries;
 mod gc;
@@ -51,6 +52,7 @@ pub(crate) fn run(arguments: Arguments, view: &View) -> Result<Outcome, JobError
             let keys = Keys { unlock, store };
             check::run(&context(&global)?, &keys, data, view)
         }
+        Command::Copy(copy) => copy::run(&context(&global)?, &copy, view),
         Command::Gc(gc) => gc::run(&context(&global)?, &gc, view),
         Command::Verify {
             snapshot,

@@ -1,0 +1,164 @@
+//! `copy`: between stores of one trust group as packs, between others as content.
+
+use holdfast_filetree::compare::compare;
+use holdfast_tests::{Ended, World, noise};
+use std::path::Path;
+
+const JOBS: &str =
+    "[job.tree]\nsource = \"files\"\nstore = \"local\"\n[job.tree.with]\npaths = [\"DIR/tree\"]\n";
+
+/// A world with a store `local` that is backed up to, and a store `offsite`.
+fn world() -> World {
+    let world = World::new();
+    let directory = world.path().to_str().unwrap();
+    let offsite = format!("[store.offsite]\nurl = \"file://{directory}/offsite\"\n");
+    world.jobs(&(offsite + &JOBS.replace("DIR", directory)));
+    world.install(&["files", "age"]);
+    let identity = world.at("operator.key");
+    world
+        .run(&[
+            "init",
+            "local",
+            "--new-identity",
+            identity.to_str().unwrap(),
+        ])
+        .expect(0);
+    for n in 0..20 {
+        world.write(&format!("tree/f{n}"), noise(n, 100_000));
+    }
+    world
+}
+
+fn recipient(world: &World) -> String {
+    let text = std::fs::read_to_string(world.at("operator.key")).unwrap();
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("# public key: "));
+    line.unwrap().to_owned()
+}
+
+fn init_offsite(world: &World, more: &[&str]) {
+    let recipient = recipient(world);
+    let words = ["init", "offsite", "--recipient", &recipient];
+    world.run(&[&words[..], more].concat()).expect(0);
+}
+
+fn copy(world: &World, more: &[&str]) -> Ended {
+    world.run(&[&["copy", "--from", "local", "--to", "offsite"], more].concat())
+}
+
+fn comes_back(world: &World, store: &str) {
+    let target = world.at(&format!("out-{store}"));
+    world
+        .as_operator(&[
+            "restore",
+            "tree",
+            "--store",
+            store,
+            "--target",
+            target.to_str().unwrap(),
+        ])
+        .expect(0);
+    let tree = world.at("tree");
+    let restored = target.join(tree.strip_prefix("/").unwrap());
+    let restored = if restored.exists() { restored } else { target };
+    assert_eq!(compare(&tree, &restored).unwrap(), Vec::<String>::new());
+}
+
+fn count(directory: &Path) -> usize {
+    let listed = std::fs::read_dir(directory).into_iter().flatten();
+    listed
+        .map(|entry| {
+            if entry.as_ref().unwrap().path().is_dir() {
+                count(&entry.unwrap().path())
+            } else {
+                1
+            }
+        })
+        .sum()
+}
+
+#[test]
+fn packs_travel_as_they_are_where_keys_are_the_same() {
+    let world = world();
+    let identity = world.at("operator.key");
+    init_offsite(
+        &world,
+        &[
+            "--same-keys-as",
+            "local",
+            "--identity",
+            identity.to_str().unwrap(),
+        ],
+    );
+    world.run(&["run", "tree"]).expect(0);
+    world.write("tree/f3", "changed");
+    world.run(&["run", "tree"]).expect(0);
+    // The write keys are enough.
+    let said = copy(&world, &["--dry-run"]).expect(0).stdout;
+    assert_eq!(said.matches("would be copied").count(), 2, "{said}");
+    let said = copy(&world, &[]).expect(0).stdout;
+    assert_eq!(said.matches(" copied as ").count(), 2, "{said}");
+    let packs = count(&world.at("repository/packs"));
+    assert_eq!(count(&world.at("offsite/packs")), packs);
+    let said = copy(&world, &[]).expect(0).stdout;
+    assert!(said.contains("2 snapshots are there already"), "{said}");
+    world.as_operator(&["check", "offsite", "--data"]).expect(0);
+    comes_back(&world, "offsite");
+    // And back, when the first is lost.
+    std::fs::remove_dir_all(world.at("repository")).unwrap();
+    std::fs::remove_file(world.at("keys/local.key")).unwrap();
+    let recipient = recipient(&world);
+    let again = [
+        "--same-keys-as",
+        "offsite",
+        "--identity",
+        identity.to_str().unwrap(),
+    ];
+    world
+        .run(&[&["init", "local", "--recipient", &recipient], &again[..]].concat())
+        .expect(0);
+    world
+        .run(&["copy", "--from", "offsite", "--to", "local"])
+        .expect(0);
+    comes_back(&world, "local");
+    world.run(&["run", "tree"]).expect(0);
+}
+
+#[test]
+fn content_is_read_where_keys_differ() {
+    let world = world();
+    init_offsite(&world, &[]);
+    world.run(&["run", "tree"]).expect(0);
+    copy(&world, &[])
+        .expect(11)
+        .says("different keys")
+        .says("--same-keys-as");
+    let identity = world.at("operator.key");
+    let identity = ["--identity", identity.to_str().unwrap()];
+    copy(&world, &identity).expect(0);
+    world.as_operator(&["check", "offsite", "--data"]).expect(0);
+    comes_back(&world, "offsite");
+}
+
+#[test]
+fn what_cannot_be_copied_is_named() {
+    let world = world();
+    world.run(&["run", "tree"]).expect(0);
+    copy(&world, &[]).expect(10).says("holdfast init");
+    init_offsite(&world, &[]);
+    world
+        .run(&["copy", "--from", "local", "--to", "local"])
+        .expect(2)
+        .says("cannot be copied into itself");
+    world
+        .run(&["copy", "--from", "local", "--to", "ofsite"])
+        .expect(2)
+        .says("offsite");
+    let identity = world.at("operator.key");
+    copy(
+        &world,
+        &["nothing", "--identity", identity.to_str().unwrap()],
+    )
+    .expect(2);
+}
