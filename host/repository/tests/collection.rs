@@ -68,6 +68,21 @@ fn add(session: &Session, path: &str, bytes: &[u8]) {
     session.add(file(path, bytes.len()), Some(content)).unwrap();
 }
 
+/// Waits until the store's clock, which is coarse, shows a later time than what is there bears.
+fn tick(place: &Place) {
+    let newest = place.store().list("snapshots").unwrap();
+    let newest = newest.iter().map(|listed| listed.received).max().unwrap();
+    let probe = place.directory.path().join("probe");
+    loop {
+        std::fs::write(&probe, b"x").unwrap();
+        let now = probe.metadata().unwrap().modified().unwrap();
+        let now = now.duration_since(std::time::UNIX_EPOCH).unwrap();
+        if now.as_nanos() > newest.0.unsigned_abs().into() {
+            return;
+        }
+    }
+}
+
 #[test]
 fn what_only_a_forgotten_snapshot_needed_goes_and_the_rest_stays() {
     let place = Place::new();
@@ -144,6 +159,7 @@ fn a_run_that_relies_on_what_was_forgotten_can_still_commit() {
     let place = Place::new();
     let bytes = noise(1, 900_000);
     let first = place.backup(&[("a", bytes.clone())]);
+    tick(&place);
     let session = place.begin();
     add(&session, "a", &bytes);
     session.settle().unwrap();
@@ -188,6 +204,7 @@ fn a_run_whose_session_was_ended_goes_on_in_another_if_all_is_there() {
 fn a_run_whose_session_and_packs_are_gone_commits_nothing() {
     let place = Place::new();
     let first = place.backup(&[("a", noise(1, 900_000))]);
+    tick(&place);
     let session = place.begin();
     add(&session, "a", &noise(1, 900_000));
     session.settle().unwrap();
