@@ -29,6 +29,8 @@ pub mod places;
 pub mod plugins;
 /// Brings entries back.
 pub mod restore;
+/// Which snapshots stay, and why.
+pub mod retention;
 /// Secrets, by reference.
 pub mod secrets;
 /// Finds snapshots by what people call them.

@@ -40,6 +40,14 @@ fn names_by_id(root: &Root, wanted: &str) -> bool {
     root.job != wanted && root.snapshot.to_string().starts_with(id)
 }
 
+/// Picks the snapshot that is meant among some that are in order.
+///
+/// # Errors
+/// There is none, or there are several.
+pub fn among<'a>(roots: &'a [Root], wanted: &str) -> Result<&'a Root, JobError> {
+    pick(roots, wanted)
+}
+
 /// Picks the snapshot that is meant; the newest, where only its job is named.
 fn pick<'a>(roots: &'a [Root], wanted: &str) -> Result<&'a Root, JobError> {
     let (job, id) = match wanted.split_once('@') {

@@ -84,8 +84,8 @@ pub enum RepositoryError {
         /// The snapshot.
         snapshot: SnapshotId,
     },
-    /// Two listings of the same objects differ.
-    #[error("two listings of `{area}`, one right after the other, differ")]
+    /// Listings of the same objects differ.
+    #[error("listings of `{area}`, one right after the other, differ")]
     Disagree {
         /// What was listed.
         area: &'static str,

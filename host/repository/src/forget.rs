@@ -6,10 +6,11 @@
 //! - What cannot be read never hides a snapshot, and always holds one: a torn object costs room, not data.
 //! - Decisions are made on marks that two listings agree on: one that lies would show what is forgotten.
 
-use crate::error::RepositoryError;
+use crate::error::{RepositoryError, chain};
 use crate::format::mark::{Hold, Mark, Tombstone};
+use crate::format::root::Root;
 use crate::repository::Repository;
-use crate::snapshot;
+use crate::snapshot::{self, Slot};
 use holdfast_base::id::SnapshotId;
 use holdfast_base::time::Instant;
 use holdfast_store::{Created, Listed, Name};
@@ -19,6 +20,8 @@ use std::collections::{HashMap, HashSet};
 pub const GRACE_SECONDS: i64 = 7 * 24 * 3600;
 /// Largest plaintext of a mark; one that expands to more is a bomb.
 const MARK_EXPANDED_MAX: usize = 64 << 10;
+/// Listings until two agree: others may commit meanwhile.
+const LISTINGS_MAX: u32 = 4;
 /// What the names of these tombstones begin with: others belong to collection.
 const TOMBSTONE_PREFIX: &str = "s-";
 
@@ -56,13 +59,25 @@ pub struct Held {
 }
 
 impl Held {
+    /// Returns when it ends by itself, if it does.
+    #[must_use]
+    pub fn until(&self) -> Option<Instant> {
+        self.hold.as_ref().ok().and_then(|hold| hold.until)
+    }
+
+    /// Returns why it holds, in words.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        match &self.hold {
+            Ok(hold) => hold.reason.clone(),
+            Err(error) => chain(error),
+        }
+    }
+
     /// Returns whether it holds at that moment.
     #[must_use]
     pub fn holds_at(&self, now: Instant) -> bool {
-        match &self.hold {
-            Ok(hold) => hold.until.is_none_or(|until| until > now),
-            Err(_) => true,
-        }
+        self.until().is_none_or(|until| until > now)
     }
 }
 
@@ -101,6 +116,15 @@ impl Marks {
         let forgotten = self.forgotten.iter();
         forgotten.map(|mark| mark.tombstone.snapshot).collect()
     }
+}
+
+/// What stands in a repository.
+#[derive(Debug)]
+pub struct Standing {
+    /// All snapshots, the forgotten ones too, with when the store received each.
+    pub snapshots: Vec<(Root, Instant)>,
+    /// All marks on them.
+    pub marks: Marks,
 }
 
 fn tombstone_name(id: &SnapshotId) -> Result<Name, RepositoryError> {
@@ -288,22 +312,45 @@ impl Repository {
     /// Returns all marks, for whoever decides what is lost.
     ///
     /// # Errors
-    /// The store cannot be listed, or two listings do not agree.
+    /// The store cannot be listed, or its listings do not agree.
     pub fn marks_surely(&self) -> Result<Marks, RepositoryError> {
-        let list = |area: &'static str| -> Result<Vec<Listed>, RepositoryError> {
-            let sorted = || -> Result<Vec<Listed>, RepositoryError> {
-                let mut listed = self.setup.store.list(area)?;
-                listed.sort_by(|a, b| a.name.cmp(&b.name));
-                Ok(listed)
-            };
-            let listed = sorted()?;
-            if sorted()? == listed {
+        let holds = self.agreed("holds")?;
+        Ok(self.read_marks(&self.agreed("tombstones")?, &holds))
+    }
+
+    /// Returns all that stands in the repository, for whoever decides what is lost.
+    ///
+    /// # Errors
+    /// The store cannot be listed, its listings do not agree, or a snapshot cannot be read: it may be the
+    /// newest.
+    pub fn standing(&self) -> Result<Standing, RepositoryError> {
+        let marks = self.marks_surely()?;
+        let mut snapshots = Vec::new();
+        for (id, object) in marked(&self.agreed("snapshots")?, "") {
+            match self.slot(&id)? {
+                Slot::Root(root) => snapshots.push((*root, object.received)),
+                Slot::Expired => {}
+            }
+        }
+        Ok(Standing { snapshots, marks })
+    }
+
+    /// Lists until two listings, one right after the other, agree.
+    fn agreed(&self, area: &'static str) -> Result<Vec<Listed>, RepositoryError> {
+        let list = || -> Result<Vec<Listed>, RepositoryError> {
+            let mut listed = self.setup.store.list(area)?;
+            listed.sort_by(|a, b| a.name.cmp(&b.name));
+            Ok(listed)
+        };
+        let mut before = list()?;
+        for _ in 1..LISTINGS_MAX {
+            let listed = list()?;
+            if listed == before {
                 return Ok(listed);
             }
-            Err(RepositoryError::Disagree { area })
-        };
-        let holds = list("holds")?;
-        Ok(self.read_marks(&list("tombstones")?, &holds))
+            before = listed;
+        }
+        Err(RepositoryError::Disagree { area })
     }
 
     fn read_marks(&self, tombstones: &[Listed], holds: &[Listed]) -> Marks {
@@ -371,9 +418,6 @@ impl Repository {
 fn held_error(held: &Held) -> RepositoryError {
     RepositoryError::Held {
         snapshot: held.snapshot,
-        reason: match &held.hold {
-            Ok(hold) => hold.reason.clone(),
-            Err(error) => crate::error::chain(error),
-        },
+        reason: held.reason(),
     }
 }

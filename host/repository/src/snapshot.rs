@@ -150,6 +150,7 @@ impl Repository {
         }
     }
 
+    /// Reads what is in the place of a snapshot, from the cache where that has it.
     pub(crate) fn slot(&self, id: &SnapshotId) -> Result<Slot, RepositoryError> {
         match self
             .remembered(id)

@@ -14,10 +14,11 @@ use holdfast_repository::forget::GRACE_SECONDS;
 use holdfast_repository::format::root::Root;
 use holdfast_repository::keys::Role;
 use holdfast_repository::{Repository, RepositoryError};
-use holdfast_store::Name;
+use holdfast_store::{Created, Listed, Name, Store, StoreError, Upload};
 use holdfast_testkit::faults::{After, Fault, FaultStore, Plan};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use support::{Place, noise};
 
 /// More operations than any of these has.
@@ -261,12 +262,12 @@ fn a_forget_that_breaks_at_any_operation_leaves_each_snapshot_forgotten_or_not()
 }
 
 #[test]
-fn a_listing_that_is_cut_short_once_decides_nothing() {
+fn a_listing_that_is_cut_short_once_lets_nothing_go_that_is_held() {
     let (base, roots) = place();
     base.open(Role::Write)
         .hold(&roots[0].snapshot, "court", None, "here")
         .unwrap();
-    let mut refused = 0;
+    let mut torn = 0;
     for at in 1..OPERATIONS_MAX {
         let place = base.copy();
         let plan = Plan {
@@ -278,17 +279,86 @@ fn a_listing_that_is_cut_short_once_decides_nothing() {
         let Ok(repository) = place.open_on(store.clone(), Role::Write) else {
             continue;
         };
-        let error = repository.forget(&why(&roots), "here").unwrap_err();
-        refused += u32::from(matches!(error, RepositoryError::Disagree { .. }));
+        repository.forget(&why(&roots), "here").unwrap_err();
         assert_eq!(place.open(Role::Write).snapshot_ids().unwrap().len(), 3);
-        if store.struck().is_none() {
-            break;
-        }
+        let Some(struck) = store.struck() else { break };
+        torn += u32::from(struck == "list holds");
     }
-    assert_eq!(
-        refused, 2,
-        "each of the two listings of holds was cut short"
-    );
+    assert_eq!(torn, 2, "each listing of the holds was cut short once");
+}
+
+/// A store of which each second listing is empty.
+struct Flapping(Arc<dyn Store>, AtomicU64);
+
+impl Store for Flapping {
+    fn place(&self) -> String {
+        self.0.place()
+    }
+
+    fn get(&self, name: &Name) -> Result<Vec<u8>, StoreError> {
+        self.0.get(name)
+    }
+
+    fn get_range(&self, name: &Name, offset: u64, length: usize) -> Result<Vec<u8>, StoreError> {
+        self.0.get_range(name, offset, length)
+    }
+
+    fn size(&self, name: &Name) -> Result<u64, StoreError> {
+        self.0.size(name)
+    }
+
+    fn create(&self, name: &Name, bytes: &[u8]) -> Result<Created, StoreError> {
+        self.0.create(name, bytes)
+    }
+
+    fn upload(&self) -> Result<Box<dyn Upload>, StoreError> {
+        self.0.upload()
+    }
+
+    fn list(&self, area: &str) -> Result<Vec<Listed>, StoreError> {
+        let mut listed = self.0.list(area)?;
+        if self.1.fetch_add(1, Ordering::SeqCst) % 2 == 1 {
+            listed.clear();
+        }
+        Ok(listed)
+    }
+
+    fn delete(&self, name: &Name) -> Result<(), StoreError> {
+        self.0.delete(name)
+    }
+}
+
+#[test]
+fn nothing_is_decided_on_listings_that_never_agree() {
+    let (place, roots) = place();
+    let repository = place.open(Role::Write);
+    repository
+        .hold(&roots[0].snapshot, "court", None, "here")
+        .unwrap();
+    let store = Arc::new(Flapping(place.store(), AtomicU64::new(0)));
+    let flapping = place.open_on(store, Role::Write).unwrap();
+    let error = flapping.forget(&why(&roots[1..]), "here").unwrap_err();
+    assert!(matches!(error, RepositoryError::Disagree { area: "holds" }));
+    assert_eq!(error.kind(), Kind::Temporary);
+    let error = flapping.standing().unwrap_err();
+    assert!(matches!(error, RepositoryError::Disagree { .. }));
+    assert_eq!(ids(&repository).len(), 3);
+}
+
+#[test]
+fn what_stands_has_the_times_of_the_store_and_wants_every_snapshot_to_be_readable() {
+    let (place, roots) = place();
+    let repository = place.open(Role::Write);
+    repository.forget(&why(&roots[..1]), "here").unwrap();
+    let standing = repository.standing().unwrap();
+    assert_eq!(standing.snapshots.len(), 3, "the forgotten ones too");
+    for (root, received) in &standing.snapshots {
+        assert!((received.0 - root.finished.0).abs() < HOUR);
+    }
+    assert_eq!(standing.marks.hidden(), [roots[0].snapshot].into());
+    let name = holdfast_repository::snapshot::name(&SnapshotId([7; 16])).unwrap();
+    place.store().create(&name, b"nothing").unwrap();
+    assert!(repository.standing().unwrap_err().is_damage());
 }
 
 #[test]

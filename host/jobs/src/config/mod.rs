@@ -1,11 +1,13 @@
 //! `holdfast.toml`: read and checked. Every error names file, line and column.
 
 mod allow;
+mod keep;
 pub mod reference;
 pub mod store;
 mod words;
 
 pub use allow::{AllowConfig, CommandConfig, CommandConfigs, Tables};
+pub use keep::{CopyConfig, KeepConfig, TagRules};
 pub use store::StoreConfig;
 
 use holdfast_base::error::{Describe, Hint, Kind};
@@ -29,6 +31,7 @@ pub struct Config {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct Body {
+    time_zone: Option<Spanned<String>>,
     #[serde(default)]
     store: BTreeMap<String, StoreConfig>,
     #[serde(default)]
@@ -36,7 +39,7 @@ struct Body {
 }
 
 /// The tables that a configuration is made of.
-const TABLES: [&str; 2] = ["store", "job"];
+const TABLES: [&str; 3] = ["store", "job", "time-zone"];
 /// The longest that a run may be allowed to take: a year.
 const TIMEOUT_MINUTES_MAX: f64 = 366.0 * 24.0 * 60.0;
 
@@ -57,6 +60,20 @@ pub struct JobConfig {
     /// Tags of every snapshot.
     #[serde(default)]
     pub tags: Vec<Spanned<String>>,
+    /// What is kept; all, where nothing is said.
+    pub keep: Option<Spanned<KeepConfig>>,
+    /// What is kept of snapshots with these tags.
+    #[serde(default)]
+    pub keep_tags: TagRules,
+    /// Other stores that get its snapshots, and what is kept there.
+    #[serde(default)]
+    pub copy_to: Vec<CopyConfig>,
+    /// How old the newest snapshot may be.
+    pub rpo: Option<Spanned<String>>,
+    /// How much of a backup may be missing in the next one.
+    pub shrink_limit: Option<Spanned<String>>,
+    /// How many snapshots may come within a day.
+    pub burst_limit: Option<Spanned<i64>>,
     /// How hard zstd tries: 1 to 19.
     #[serde(default = "three")]
     pub compression_level: Spanned<i32>,
@@ -231,6 +248,7 @@ impl Config {
 
     fn check(&self) -> Result<(), ConfigError> {
         self.check_tables()?;
+        self.check_retention()?;
         for (name, job) in &self.body.job {
             self.check_name(name)?;
             if let Some(store) = &job.store

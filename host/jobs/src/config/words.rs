@@ -3,12 +3,13 @@
 use holdfast_sandbox::manifest::closest;
 
 /// What a parser expects, and what an operator calls it.
-const TYPES: [(&str, &str); 8] = [
+const TYPES: [(&str, &str); 9] = [
     ("expected a string", "expected a text"),
     ("expected a sequence", "expected a list"),
     ("expected a map", "expected a table"),
     ("expected struct", "expected a table"),
     ("expected i32", "expected a whole number"),
+    ("expected i64", "expected a whole number"),
     ("expected f64", "expected a number"),
     ("invalid type: string", "this takes no text:"),
     ("invalid type: ", "this takes no "),

@@ -1,0 +1,79 @@
+//! Retention: which snapshots of a job stay, and why.
+//!
+//! - `rules` and `calendar` say what is kept; `doubt` whose times are not believed; `freeze` when nothing
+//!   is forgotten at all; `plan` joins them. All of that only computes: what comes in decides what goes out.
+//! - `accepted` remembers what the operator has said yes to; `apply` is what reads and changes a repository.
+//!
+//! Nothing here trusts a clock of its own: times are the store's, checked against those that a snapshot
+//! was signed with, and lifetimes count back from the newest snapshot.
+
+/// What the operator has said yes to.
+pub mod accepted;
+/// Reads a repository, decides, and forgets.
+pub mod apply;
+/// Hours, days, weeks, months and years in a time zone.
+pub mod calendar;
+/// Snapshots whose times are not believed.
+pub mod doubt;
+/// When nothing is forgotten.
+pub mod freeze;
+/// What is kept, and why.
+pub mod plan;
+/// What a job's tables ask for.
+pub mod rules;
+
+use holdfast_base::id::SnapshotId;
+use holdfast_base::time::Instant;
+use holdfast_repository::format::root::Root;
+
+/// What retention knows of a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// Its id.
+    pub snapshot: SnapshotId,
+    /// When its run began, as it says itself.
+    pub started: Instant,
+    /// When it was committed, as it says itself.
+    pub finished: Instant,
+    /// When the store received it.
+    pub received: Instant,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// Entries in it.
+    pub entries: u64,
+    /// Bytes of their content.
+    pub bytes: u64,
+    /// What was left out of it.
+    pub warnings: u64,
+    /// Why it is held, where it is.
+    pub held: Option<String>,
+}
+
+impl Candidate {
+    /// Takes from a snapshot what retention needs.
+    #[must_use]
+    pub fn new(root: &Root, received: Instant, held: Option<String>) -> Self {
+        Self {
+            snapshot: root.snapshot,
+            started: root.started,
+            finished: root.finished,
+            received,
+            tags: root.tags.clone(),
+            entries: root.counts.entries,
+            bytes: root.counts.bytes,
+            warnings: root.counts.warnings,
+            held,
+        }
+    }
+
+    /// Returns the moment that it shows: when its run began, or, where that took more than a day, ended.
+    #[must_use]
+    pub fn when(&self) -> Instant {
+        const DAY: i64 = 86_400_000_000_000;
+        if self.finished.0.saturating_sub(self.started.0) <= DAY {
+            self.started
+        } else {
+            self.finished
+        }
+    }
+}
