@@ -169,6 +169,33 @@ fn runs_and_snapshots_have_their_documented_form() {
 }
 
 #[test]
+fn retention_has_its_documented_form() {
+    let asked = Asked::new();
+    asked.ask(&["run", "tree"], 0);
+    asked.ask(&["run", "tree", "--tag", "t"], 0);
+    asked.ask(&["run", "tree"], 0);
+    let jobs = JOBS.replacen("source", "keep = { last = 1 }\nburst-limit = 1\nsource", 1);
+    asked.world.jobs(&jobs);
+    let listed = one(&asked.ask(&["list"], 0));
+    let id = |n: usize| listed[n]["snapshot"].as_str().unwrap();
+    let hold = ["hold", id(0), "--reason", "why", "--until", "2099-12-31"];
+    asked.are("hold", &asked.ask(&hold, 0));
+    let held = one(&asked.ask(&["list"], 0));
+    asked.guide.holds("held", &held[0]["held"]);
+    assert!(held[1]["held"].is_null());
+    let frozen = asked.are("forget JOB", &asked.ask(&["forget", "tree"], 3));
+    asked.guide.all_hold("frozen", &frozen[0]["frozen"]);
+    asked.guide.all_hold("verdicts", &frozen[0]["verdicts"]);
+    asked.are("release", &asked.ask(&["release", id(0)], 0));
+    asked.are("forget SNAPSHOT", &asked.ask(&["forget", id(1)], 0));
+    asked.guide.all_hold(
+        "list --forgotten",
+        &one(&asked.ask(&["list", "--forgotten"], 0)),
+    );
+    asked.are("undelete", &asked.ask(&["undelete", id(1)], 0));
+}
+
+#[test]
 fn checks_and_restores_have_their_documented_form() {
     let asked = Asked::new();
     asked.ask(&["run", "--all"], 0);

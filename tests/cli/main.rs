@@ -14,6 +14,7 @@ mod names;
 mod output;
 mod passphrase;
 mod restoring;
+mod retention;
 mod rights;
 mod signers;
 

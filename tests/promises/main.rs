@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
 mod p1_no_success_without_end;
+mod p2_retention_waits_for_a_sound_backup;
 mod p3_collection_takes_nothing_needed;
 mod p4_keys_are_never_replaced;
 mod p5_no_permission_to_delete;

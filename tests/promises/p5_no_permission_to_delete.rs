@@ -1,5 +1,5 @@
 //! To back up, no permission to delete is needed: the kernel refuses every removal in the store, and
-//! runs, a run after a killed one, and `check` do their work all the same.
+//! runs, what they forget, a run after a killed one, and `check` do their work all the same.
 
 use holdfast_filetree::compare::compare;
 use holdfast_tests::{Ended, TREE, World, noise};
@@ -38,7 +38,8 @@ fn run(world: &World, program: &str, arguments: &[&str]) -> Ended {
 
 #[test]
 fn runs_need_not_remove_anything_from_the_store() {
-    let world = World::ready(TREE, &["files"]);
+    let job = TREE.replace("source", "keep = { last = 1 }\nsource");
+    let world = World::ready(&job, &["files"]);
     let format = world.at("repository/format");
     let removal = run(&world, "/bin/rm", &[format.to_str().unwrap()]);
     if removal.code == Some(CANNOT) {
@@ -60,7 +61,8 @@ fn runs_need_not_remove_anything_from_the_store() {
     for n in 0..30 {
         world.write(&format!("tree/f{n}"), noise(100 + n, 100_000));
     }
-    run(&world, "holdfast", &["run", "tree"]).expect(0);
+    let ended = run(&world, "holdfast", &["run", "tree"]).expect(0);
+    assert!(ended.stdout.contains("1 forgotten"), "{}", ended.stdout);
     run(&world, "holdfast", &["check"]).expect(0);
     let inner = world.restore("tree");
     let inner = inner.join(world.at("tree").strip_prefix("/").unwrap());

@@ -66,6 +66,16 @@ Examples:
   holdfast gc                                  for cron or a systemd timer, once a day
   holdfast gc --identity operator.key          copy what is needed out of packs of which little is";
 
+const FORGET_EXAMPLES: &str = "\
+Nothing is forgotten of a job whose newest run failed, is missing, shrank, or came in a burst, until
+you accept that. What is forgotten comes back with `holdfast undelete`, until collection removes it.
+
+Examples:
+  holdfast forget orders --dry-run             which rule keeps what?
+  holdfast forget --all                        for cron, where runs cannot do it
+  holdfast forget orders --accept shrunk       it is smaller now, and that is right
+  holdfast forget orders@3f9a                  this one";
+
 const FIND_EXAMPLES: &str = "\
 Examples:
   holdfast find nginx.conf --identity operator.key
@@ -179,6 +189,28 @@ pub(crate) enum Command {
     List {
         /// Only snapshots of this job
         job: Option<String>,
+        /// List what is forgotten, why, and until when it can be brought back at the least
+        #[arg(long)]
+        forgotten: bool,
+        #[command(flatten)]
+        keys: Keys,
+    },
+    /// Forget snapshots that no rule of their job keeps, or that are named
+    #[command(after_help = FORGET_EXAMPLES)]
+    Forget(Forget),
+    /// Bring a forgotten snapshot back, before collection removes it
+    Undelete {
+        /// JOB@ID or an id, of a snapshot that is forgotten
+        snapshot: String,
+        #[command(flatten)]
+        keys: Keys,
+    },
+    /// Hold a snapshot: no rule and no collection removes it
+    Hold(Hold),
+    /// End the hold on a snapshot
+    Release {
+        /// JOB@ID or an id
+        snapshot: String,
         #[command(flatten)]
         keys: Keys,
     },
@@ -392,6 +424,51 @@ fn time(text: &str) -> Result<Duration, String> {
         .checked_mul(seconds)
         .filter(|s| *s <= 100 * 366 * 86_400);
     Ok(Duration::from_secs(seconds.ok_or("that is too long")?))
+}
+
+#[derive(Args)]
+pub(crate) struct Forget {
+    /// Jobs whose rules decide, or single snapshots: JOB@ID, or an id
+    #[arg(value_name = "JOB|SNAPSHOT", required_unless_present = "all")]
+    pub(crate) what: Vec<String>,
+    /// All jobs that say what is kept
+    #[arg(long, conflicts_with = "what")]
+    pub(crate) all: bool,
+    /// Only show what would be forgotten, and what keeps the rest
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Forget only snapshots with this tag; may be repeated
+    #[arg(long, value_name = "TAG")]
+    pub(crate) tag: Vec<String>,
+    /// Look at the snapshots of this host, instead of this machine's; may be repeated
+    #[arg(long, value_name = "HOST")]
+    pub(crate) host: Vec<String>,
+    /// Look at the snapshots of all hosts
+    #[arg(long, conflicts_with = "host")]
+    pub(crate) all_hosts: bool,
+    /// Say yes to what keeps a job from forgetting; `times`: what is in the store was moved there
+    #[arg(
+        long,
+        value_name = "WHAT",
+        value_parser = ["failed", "missing", "shrunk", "burst", "times"]
+    )]
+    pub(crate) accept: Vec<String>,
+    #[command(flatten)]
+    pub(crate) keys: Keys,
+}
+
+#[derive(Args)]
+pub(crate) struct Hold {
+    /// JOB (its newest snapshot), JOB@ID, an id, or `latest`
+    pub(crate) snapshot: String,
+    /// Why it is held
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+    /// Let the hold end by itself after this day, or at a time such as 2030-12-31T12:00:00Z
+    #[arg(long, value_name = "DATE")]
+    pub(crate) until: Option<String>,
+    #[command(flatten)]
+    pub(crate) keys: Keys,
 }
 
 #[derive(Args)]

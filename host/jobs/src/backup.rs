@@ -6,6 +6,7 @@ use crate::history::{self, Run};
 use crate::open::{Context, Credentials};
 use crate::permit;
 use crate::plugins::Installed;
+use crate::retention::apply::{JobRetained, RetentionOptions};
 use crate::secrets::JobSecrets;
 use crate::state::JobState;
 use crate::wire::SessionDraft;
@@ -38,6 +39,15 @@ pub struct RunOptions {
     pub gauge: Arc<Gauge>,
     /// Hears what the plugin says.
     pub listener: Arc<dyn Listener>,
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Ran {
+    /// The snapshot that it committed.
+    pub root: Root,
+    /// What was forgotten after it, where the job says what is kept.
+    pub retained: Option<Result<JobRetained, JobError>>,
 }
 
 /// A source that is ready to be called.
@@ -158,11 +168,11 @@ impl Context {
         Ok(missing.chain(found).collect())
     }
 
-    /// Runs a job.
+    /// Runs a job, and forgets what its rules no longer keep once the new snapshot is committed.
     ///
     /// # Errors
-    /// Nothing was committed, or the store does not say whether it was.
-    pub fn run(&self, job: &str, options: &RunOptions) -> Result<Root, JobError> {
+    /// Nothing was committed, or the store does not say whether it was: then nothing is forgotten either.
+    pub fn run(&self, job: &str, options: &RunOptions) -> Result<Ran, JobError> {
         let started = SystemClock.now();
         self.config.job(job)?;
         let _lock = self.lock(job)?;
@@ -192,6 +202,8 @@ impl Context {
                 error,
             },
         );
+        let retained = result.is_ok().then(|| self.retain_after(job)).flatten();
+        let result = result.map(|root| Ran { root, retained });
         result.map_err(|error| match error {
             // What is wrong with the configuration is no failed backup.
             JobError::Config(_) | JobError::Usage { .. } => error,
@@ -202,6 +214,19 @@ impl Context {
                 source: Box::new(other),
             },
         })
+    }
+
+    /// Forgets what a job's rules no longer keep, where it has any.
+    fn retain_after(&self, job: &str) -> Option<Result<JobRetained, JobError>> {
+        let retain = || -> Result<Option<JobRetained>, JobError> {
+            let store = self.config.store_of(job)?;
+            if self.config.retention(job, store)?.is_none() || self.cancel.is_raised() {
+                return Ok(None);
+            }
+            let (ours, options) = (Credentials::default(), RetentionOptions::default());
+            self.retain(job, store, &ours, &options).map(Some)
+        };
+        retain().transpose()
     }
 
     /// Says that the time was over, where that is why a run failed.

@@ -5,8 +5,10 @@ pub(crate) mod compile;
 mod copy;
 mod doctor;
 mod entries;
+mod forget;
 mod gc;
 mod history;
+mod hold;
 mod init;
 mod key;
 mod plugin;
@@ -59,8 +61,18 @@ pub(crate) fn run(arguments: Arguments, view: &View) -> Result<Outcome, JobError
             with,
             keys,
         } => check::verify(&context(&global)?, &snapshot, &with, &keys, view),
-        Command::List { job, keys } => {
-            snapshots::list(&context(&global)?, job.as_deref(), &keys, view)
+        Command::List {
+            job,
+            forgotten,
+            keys,
+        } => snapshots::list(&context(&global)?, job.as_deref(), forgotten, &keys, view),
+        Command::Forget(forget) => forget::run(&context(&global)?, &forget, view),
+        Command::Hold(hold) => hold::hold(&context(&global)?, &hold, view),
+        Command::Release { snapshot, keys } => {
+            hold::release(&context(&global)?, &snapshot, &keys, view)
+        }
+        Command::Undelete { snapshot, keys } => {
+            hold::undelete(&context(&global)?, &snapshot, &keys, view)
         }
         Command::Show { snapshot, keys } => {
             snapshots::show(&context(&global)?, &snapshot, &keys, view)

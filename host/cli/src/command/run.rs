@@ -7,7 +7,7 @@ use crate::view::View;
 use holdfast_base::error::{Describe, Kind};
 use holdfast_base::size::ByteSize;
 use holdfast_jobs::JobError;
-use holdfast_jobs::backup::RunOptions;
+use holdfast_jobs::backup::{Ran, RunOptions};
 use holdfast_jobs::open::Context;
 use holdfast_jobs::wire::Deaf;
 use holdfast_repository::format::root::Root;
@@ -99,8 +99,10 @@ fn backup(context: &Context, run: &Run, job: &str, view: &View) -> Result<Outcom
     };
     let result = context.run(job, &options);
     drop(watch);
-    let root = result?;
-    view.answer(&super::snapshots::json(&root), |view| tell(&root, view));
+    let Ran { root, retained } = result?;
+    view.answer(&super::snapshots::json(&root, None), |view| {
+        tell(&root, view)
+    });
     for (subject, message) in root.warnings.iter().take(WARNINGS_SHOWN) {
         view.warn(&format!("{subject}: {message}"));
     }
@@ -111,8 +113,19 @@ fn backup(context: &Context, run: &Run, job: &str, view: &View) -> Result<Outcom
             root.snapshot.short()
         ));
     }
+    let told = match &retained {
+        None => Outcome::Done,
+        Some(Ok(retained)) => super::forget::tell(job, retained, false, view),
+        Some(Err(error)) => {
+            let error = holdfast_repository::error::chain(error);
+            view.warn(&format!(
+                "{job}: the snapshot is committed; nothing more is forgotten: {error}"
+            ));
+            Outcome::Warnings
+        }
+    };
     Ok(if root.counts.warnings == 0 {
-        Outcome::Done
+        told
     } else {
         Outcome::Warnings
     })

@@ -3,26 +3,35 @@
 use crate::args::Keys;
 use crate::exit::Outcome;
 use crate::view::View;
+use holdfast_base::id::SnapshotId;
 use holdfast_base::size::ByteSize;
+use holdfast_base::time::{Clock, SystemClock};
 use holdfast_jobs::JobError;
 use holdfast_jobs::open::Context;
 use holdfast_jobs::select;
-use holdfast_repository::RepositoryError;
+use holdfast_repository::forget::Held;
 use holdfast_repository::format::item::Item;
 use holdfast_repository::format::root::Root;
 use holdfast_repository::format::trust::Author;
 use holdfast_repository::read::Reader;
+use holdfast_repository::{Repository, RepositoryError};
 use std::cmp::Ordering;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Returns a snapshot as scripts read it.
-pub(crate) fn json(root: &Root) -> serde_json::Value {
+pub(crate) fn json(root: &Root, held: Option<&Held>) -> serde_json::Value {
     let mut value = serde_json::to_value(root).unwrap_or_default();
     if let Some(map) = value.as_object_mut() {
         map.remove("references");
         map.insert("started".into(), root.started.to_string().into());
         map.insert("finished".into(), root.finished.to_string().into());
         map.insert("signed-by".into(), signed_by(&root.author));
+        let held = held.map(|held| {
+            let until = held.until().map(|until| until.to_string());
+            serde_json::json!({"reason": held.reason(), "until": until})
+        });
+        map.insert("held".into(), held.unwrap_or_default());
     }
     value
 }
@@ -35,17 +44,37 @@ pub(crate) fn signed_by(author: &Author) -> serde_json::Value {
     }
 }
 
+/// Returns the holds that hold now.
+fn holds(repository: &Repository) -> Result<HashMap<SnapshotId, Held>, JobError> {
+    let now = SystemClock.now();
+    let holds = repository.marks()?.holds.into_iter();
+    let holds = holds.filter(|held| held.holds_at(now));
+    Ok(holds.map(|held| (held.snapshot, held)).collect())
+}
+
+/// Says why and until when a snapshot is held.
+fn held_words(held: &Held) -> String {
+    let until = held.until().map(|until| format!(" until {until}"));
+    format!("held{}: {}", until.unwrap_or_default(), held.reason())
+}
+
 pub(crate) fn list(
     context: &Context,
     job: Option<&str>,
+    forgotten: bool,
     keys: &Keys,
     view: &View,
 ) -> Result<Outcome, JobError> {
     let repository = super::open(context, keys, job)?;
+    if forgotten {
+        return super::hold::list_forgotten(&repository, job, view);
+    }
     let (mut roots, failures) = repository.snapshots()?;
     known_job(context, job, &roots)?;
     roots.retain(|root| job.is_none_or(|job| root.job == job));
-    let all = serde_json::Value::Array(roots.iter().map(json).collect());
+    let holds = holds(&repository)?;
+    let one = |root: &Root| json(root, holds.get(&root.snapshot));
+    let all: serde_json::Value = roots.iter().map(one).collect();
     view.answer(&all, |view| {
         if roots.is_empty() {
             return view.note("there are no snapshots yet: holdfast run JOB makes one");
@@ -70,8 +99,10 @@ pub(crate) fn list(
                 Author::Host { .. } => "",
                 Author::Root | Author::Nobody => " (not proven)",
             };
+            let held = holds.get(&root.snapshot).map(held_words);
+            let held = held.map_or_else(String::new, |held| format!("  {held}"));
             view.line(&format!(
-                "{}  {}  {:width$}  {:>9}  {:>10}  {}{unproven}{tags}",
+                "{}  {}  {:width$}  {:>9}  {:>10}  {}{unproven}{tags}{held}",
                 root.snapshot.short(),
                 root.started,
                 root.job,
@@ -119,7 +150,9 @@ pub(crate) fn show(
 ) -> Result<Outcome, JobError> {
     let repository = super::open(context, keys, Some(snapshot))?;
     let root = select::snapshot(&repository, snapshot)?;
-    view.answer(&json(&root), |view| {
+    let holds = holds(&repository)?;
+    let held = holds.get(&root.snapshot);
+    view.answer(&json(&root, held), |view| {
         let counts = &root.counts;
         view.line(&format!("snapshot  {}", root.snapshot));
         view.line(&format!("job       {} on {}", root.job, root.host));
@@ -146,6 +179,9 @@ pub(crate) fn show(
         ));
         if !root.tags.is_empty() {
             view.line(&format!("tags      {}", root.tags.join(", ")));
+        }
+        if let Some(held) = held {
+            view.line(&format!("hold      {}", held_words(held)));
         }
         for (key, value) in &root.facts {
             view.line(&format!("fact      {key} = {value}"));
