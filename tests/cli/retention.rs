@@ -243,6 +243,28 @@ fn snapshots_of_other_hosts_are_left_alone_unless_they_are_named() {
 }
 
 #[test]
+fn a_host_cannot_forget_what_another_made_and_an_operator_can() {
+    let world = world("keep = { last = 1 }", 2);
+    let key = world.at("other.key").display().to_string();
+    let export = ["key", "export", "write", &key, "--host", "elsewhere"];
+    world.as_operator(&export).expect(0);
+    let all = ids(&world, &[]);
+    for words in [&["forget", "tree", "--all-hosts"][..], &["forget", &all[0]]] {
+        let words = [words, &["--key", &key]].concat();
+        world
+            .run(&words)
+            .expect(12)
+            .says("host elsewhere cannot forget it")
+            .says("or as an operator: --identity FILE");
+    }
+    assert_eq!(world.snapshots(), 2);
+    world
+        .as_operator(&["forget", "tree", "--all-hosts"])
+        .expect(0);
+    assert_eq!(ids(&world, &[]), all[1..]);
+}
+
+#[test]
 fn a_key_that_only_lists_forgets_nothing() {
     let world = world("keep = { last = 1 }", 2);
     let key = world.at("audit.key").display().to_string();

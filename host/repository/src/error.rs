@@ -72,6 +72,16 @@ pub enum RepositoryError {
         /// Why it is held.
         reason: String,
     },
+    /// A host's key is to forget, or has forgotten, what another host made.
+    #[error("snapshot `{snapshot}` was made by host {made_by}: host {host} cannot forget it")]
+    NotOwn {
+        /// The snapshot.
+        snapshot: SnapshotId,
+        /// Who made it.
+        made_by: String,
+        /// Who would forget it.
+        host: String,
+    },
     /// A snapshot that is to be released is not held.
     #[error("snapshot `{snapshot}` is not held")]
     NotHeld {
@@ -234,7 +244,7 @@ impl RepositoryError {
         }
     }
 
-    fn damaged(self, object: impl Into<String>) -> Self {
+    pub(crate) fn damaged(self, object: impl Into<String>) -> Self {
         Self::Damaged {
             object: object.into(),
             source: Box::new(self),
@@ -268,7 +278,7 @@ impl Describe for RepositoryError {
             | Self::NotHeld { .. }
             | Self::NotForgotten { .. }
             | Self::NoEntry { .. } => Kind::Usage,
-            Self::Held { .. } => Kind::Denied,
+            Self::Held { .. } | Self::NotOwn { .. } => Kind::Denied,
             Self::Disagree { .. } => Kind::Temporary,
             Self::Headless { .. } | Self::NoEpoch { .. } => Kind::Damaged,
             Self::Store(error) | Self::Unanswered { source: error, .. } => error.kind(),
@@ -304,6 +314,9 @@ impl Describe for RepositoryError {
             Self::NoSnapshot { .. } => vec![Hint("See what there is: holdfast list".into())],
             Self::Held { snapshot, .. } => vec![Hint(format!(
                 "Nothing but its end overrides a hold: holdfast release {}", snapshot.short()
+            ))],
+            Self::NotOwn { made_by, .. } => vec![Hint(format!(
+                "Forget it on {made_by}, or as an operator: --identity FILE"
             ))],
             Self::NotHeld { .. } => vec![Hint("See what is held: holdfast list".into())],
             Self::NotForgotten { .. } => vec![Hint("See what can be brought back: holdfast list --forgotten".into())],

@@ -2,6 +2,7 @@
 //!
 //! - To forget is to create one object beside the snapshot. The snapshot stays as it is until collection
 //!   removes it after the grace time; until then, removing that object brings it back.
+//! - A host forgets what it made itself; the operators' keys forget anything.
 //! - A hold wins over a tombstone, whichever was first.
 //! - What cannot be read never hides a snapshot, and always holds one: a torn object costs room, not data.
 //! - Decisions are made on marks that two listings agree on: one that lies would show what is forgotten.
@@ -9,6 +10,7 @@
 use crate::error::{RepositoryError, chain};
 use crate::format::mark::{Hold, Mark, Tombstone};
 use crate::format::root::Root;
+use crate::format::trust::Author;
 use crate::repository::Repository;
 use crate::snapshot::{self, Slot};
 use holdfast_base::id::SnapshotId;
@@ -88,7 +90,7 @@ pub struct Marks {
     pub forgotten: Vec<Forgotten>,
     /// All holds, those that have ended too.
     pub holds: Vec<Held>,
-    /// Tombstones that cannot be read: their snapshots are not forgotten.
+    /// Tombstones that cannot be read, or are another host's: their snapshots are not forgotten.
     pub failures: Vec<RepositoryError>,
 }
 
@@ -169,6 +171,7 @@ impl Repository {
                 return Err(held_error(held));
             }
             self.exists(id)?;
+            self.may_forget(id, self.signer()?.author())?;
         }
         for (id, why) in which {
             let tombstone = Tombstone {
@@ -181,8 +184,8 @@ impl Repository {
             };
             let name = tombstone_name(id)?;
             if self.put_mark(&name, &tombstone)? == Created::Existed {
-                // One that nobody can read would be believed here and nowhere else.
-                self.mark::<Tombstone>(&name, id)?;
+                // One that counts for nobody would be believed here and nowhere else.
+                self.tombstone(&name, id)?;
             }
         }
         Ok(())
@@ -232,7 +235,7 @@ impl Repository {
             Err(error) if error.is_absent() => true,
             Err(error) => return Err(error.into()),
         };
-        let forgotten = self.mark::<Tombstone>(&tombstone_name(id)?, id)?;
+        let forgotten = self.tombstone(&tombstone_name(id)?, id)?;
         Ok(may_go && forgotten.is_some())
     }
 
@@ -275,7 +278,7 @@ impl Repository {
                 let held = self.mark::<Hold>(&name, id)?;
                 Err(RepositoryError::Held {
                     snapshot: *id,
-                    reason: held.map_or_else(String::new, |held| held.reason),
+                    reason: held.map_or_else(String::new, |(held, _)| held.reason),
                 })
             }
         }
@@ -325,11 +328,14 @@ impl Repository {
     /// newest.
     pub fn standing(&self) -> Result<Standing, RepositoryError> {
         let marks = self.marks_surely()?;
+        let hidden = marks.hidden();
         let mut snapshots = Vec::new();
         for (id, object) in marked(&self.agreed("snapshots")?, "") {
-            match self.slot(&id)? {
-                Slot::Root(root) => snapshots.push((*root, object.received)),
-                Slot::Expired => {}
+            match self.slot(&id) {
+                Ok(Slot::Root(root)) => snapshots.push((*root, object.received)),
+                Ok(Slot::Expired) => {}
+                Err(_) if hidden.contains(&id) => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(Standing { snapshots, marks })
@@ -360,7 +366,7 @@ impl Repository {
         for (id, object) in marked(holds, "") {
             let hold = match self.mark::<Hold>(&object.name, &id) {
                 Ok(None) => continue,
-                Ok(Some(hold)) => Ok(hold),
+                Ok(Some((hold, _))) => Ok(hold),
                 Err(error) => Err(error),
             };
             ended.extend(hold.iter().filter_map(|hold| Some((id, hold.until?))));
@@ -371,7 +377,7 @@ impl Repository {
             });
         }
         for (id, object) in marked(tombstones, TOMBSTONE_PREFIX) {
-            match self.mark::<Tombstone>(&object.name, &id) {
+            match self.tombstone(&object.name, &id) {
                 Ok(None) => {}
                 Ok(_) if marks.hold(&id, now).is_some() => {}
                 Ok(Some(tombstone)) => {
@@ -383,6 +389,41 @@ impl Repository {
             }
         }
         marks
+    }
+
+    /// Reads a tombstone that counts: a host forgets its own snapshots, and the operators forget any.
+    fn tombstone(
+        &self,
+        name: &Name,
+        id: &SnapshotId,
+    ) -> Result<Option<Tombstone>, RepositoryError> {
+        match self.mark::<Tombstone>(name, id)? {
+            None => Ok(None),
+            Some((tombstone, author)) => {
+                self.may_forget(id, &author).map_err(|error| match error {
+                    error @ RepositoryError::NotOwn { .. } => error.damaged(name.as_str()),
+                    other => other,
+                })?;
+                Ok(Some(tombstone))
+            }
+        }
+    }
+
+    /// Makes sure that a snapshot was made by the host that forgets it, or is forgotten by the operators.
+    fn may_forget(&self, id: &SnapshotId, author: &Author) -> Result<(), RepositoryError> {
+        let Author::Host { name, .. } = author else {
+            return Ok(());
+        };
+        match self.slot(id) {
+            Ok(Slot::Root(root)) if root.host != *name => Err(RepositoryError::NotOwn {
+                snapshot: *id,
+                made_by: root.host,
+                host: name.clone(),
+            }),
+            Ok(_) => Ok(()),
+            // Of one that is gone already nothing is left to be lost.
+            Err(error) => self.exists(id).map_or(Ok(()), |()| Err(error)),
+        }
     }
 
     fn exists(&self, id: &SnapshotId) -> Result<(), RepositoryError> {
@@ -400,9 +441,13 @@ impl Repository {
         Ok(self.put_catalog(name, &bytes)?.0)
     }
 
-    /// Reads a mark; none where it was taken away meanwhile.
-    fn mark<M: Mark>(&self, name: &Name, id: &SnapshotId) -> Result<Option<M>, RepositoryError> {
-        let read = || -> Result<Option<M>, RepositoryError> {
+    /// Reads a mark, and who signed it; none where it was taken away meanwhile.
+    fn mark<M: Mark>(
+        &self,
+        name: &Name,
+        id: &SnapshotId,
+    ) -> Result<Option<(M, Author)>, RepositoryError> {
+        let read = || -> Result<Option<(M, Author)>, RepositoryError> {
             let bytes = match self.get_catalog(name, MARK_EXPANDED_MAX) {
                 Err(RepositoryError::Store(error)) if error.is_absent() => return Ok(None),
                 other => other?,

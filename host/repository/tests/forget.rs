@@ -11,15 +11,18 @@ use holdfast_base::id::SnapshotId;
 use holdfast_base::time::{Clock, Instant, SystemClock};
 use holdfast_repository::check::{Depth, Progress, Report, check};
 use holdfast_repository::forget::GRACE_SECONDS;
+use holdfast_repository::format::mark::{Mark, Tombstone};
 use holdfast_repository::format::root::Root;
 use holdfast_repository::keys::Role;
+use holdfast_repository::pipeline::seal::{Recipient, seal_bytes};
 use holdfast_repository::{Repository, RepositoryError};
 use holdfast_store::{Created, Listed, Name, Store, StoreError, Upload};
 use holdfast_testkit::faults::{After, Fault, FaultStore, Plan};
+use holdfast_testkit::sealer::NativeAge;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use support::{Place, noise};
+use support::{Place, noise, setup};
 
 /// More operations than any of these has.
 const OPERATIONS_MAX: u64 = 60;
@@ -157,6 +160,70 @@ fn a_key_that_only_lists_can_neither_forget_nor_hold() {
     let held = audit.hold(id, "x", None, "here").unwrap_err();
     assert_eq!((forgotten.kind(), held.kind()), (Kind::Key, Kind::Key));
     assert_eq!(ids(&audit).len(), 3);
+}
+
+#[test]
+fn a_host_forgets_only_its_own_and_the_operators_forget_anything() {
+    let (place, roots) = place();
+    let operator = place.open(Role::Read);
+    let key = operator.host_key("there").unwrap();
+    let there = Repository::open(setup(place.directory.path()), key).unwrap();
+    let (first, second) = (&roots[0].snapshot, &roots[1].snapshot);
+    let error = there.forget(&why(&roots[..1]), "here").unwrap_err();
+    let told = format!("snapshot `{first}` was made by host here: host there cannot forget it");
+    assert_eq!(
+        (error.to_string(), error.kind()),
+        (told.clone(), Kind::Denied)
+    );
+    // What a program that does not ask would write counts for nobody.
+    let (body, signer) = (forged(*first, &operator), there.signer().unwrap());
+    let bytes = zstd::bulk::compress(&body.encode(&signer).unwrap(), 3).unwrap();
+    let to = [Recipient::PublicKey(place.key.catalog.public_key.clone())];
+    let sealed = seal_bytes(&NativeAge, &to, bytes).unwrap();
+    place.store().create(&tombstone(first), &sealed).unwrap();
+    assert_eq!(ids(&operator).len(), 3);
+    let marks = operator.marks().unwrap();
+    let failure = holdfast_repository::error::chain(&marks.failures[0]);
+    assert!(failure.contains(&told), "{failure}");
+    assert_eq!(checked(&place).damage.len(), 1);
+    operator.forget(&why(&roots[1..2]), "anywhere").unwrap();
+    assert_eq!(there.marks().unwrap().hidden(), [*second].into());
+    // To keep something, anybody will do.
+    there.hold(second, "not so fast", None, "here").unwrap();
+    assert_eq!(ids(&operator).len(), 3);
+    assert_eq!(
+        there.marks().unwrap().holds[0].hold.as_ref().unwrap().host,
+        "there"
+    );
+}
+
+fn forged(snapshot: SnapshotId, repository: &Repository) -> Tombstone {
+    Tombstone {
+        snapshot,
+        repository: repository.header().repository,
+        why: "no rule keeps it".into(),
+        host: "there".into(),
+        written: SystemClock.now(),
+        program: "0".into(),
+    }
+}
+
+#[test]
+fn a_snapshot_that_cannot_be_read_is_in_the_way_until_it_is_forgotten() {
+    let (place, roots) = place();
+    let operator = place.open(Role::Read);
+    let lost = SnapshotId([7; 16]);
+    let name = holdfast_repository::snapshot::name(&lost).unwrap();
+    place.store().create(&name, b"nothing").unwrap();
+    assert!(operator.standing().unwrap_err().is_damage());
+    // No host can say that it was its own.
+    let error = place
+        .open(Role::Write)
+        .forget(&[(lost, "gone".into())], "here");
+    assert!(error.unwrap_err().is_damage());
+    operator.forget(&[(lost, "gone".into())], "here").unwrap();
+    let standing = operator.standing().unwrap();
+    assert_eq!(standing.snapshots.len(), roots.len());
 }
 
 #[test]
@@ -346,7 +413,7 @@ fn nothing_is_decided_on_listings_that_never_agree() {
 }
 
 #[test]
-fn what_stands_has_the_times_of_the_store_and_wants_every_snapshot_to_be_readable() {
+fn what_stands_has_the_times_of_the_store() {
     let (place, roots) = place();
     let repository = place.open(Role::Write);
     repository.forget(&why(&roots[..1]), "here").unwrap();
@@ -356,9 +423,6 @@ fn what_stands_has_the_times_of_the_store_and_wants_every_snapshot_to_be_readabl
         assert!((received.0 - root.finished.0).abs() < HOUR);
     }
     assert_eq!(standing.marks.hidden(), [roots[0].snapshot].into());
-    let name = holdfast_repository::snapshot::name(&SnapshotId([7; 16])).unwrap();
-    place.store().create(&name, b"nothing").unwrap();
-    assert!(repository.standing().unwrap_err().is_damage());
 }
 
 #[test]

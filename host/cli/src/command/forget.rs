@@ -4,6 +4,7 @@ use crate::args::Forget;
 use crate::exit::Outcome;
 use crate::view::View;
 use holdfast_base::error::Describe;
+use holdfast_base::id::SnapshotId;
 use holdfast_jobs::JobError;
 use holdfast_jobs::open::Context;
 use holdfast_jobs::retention::apply::{Hosts, JobRetained, Retained, RetentionOptions};
@@ -97,24 +98,28 @@ fn accepted(words: &[String]) -> BTreeSet<Accept> {
     ACCEPTS.iter().filter(fits).copied().collect()
 }
 
-/// Forgets one snapshot that was named.
+/// Forgets one snapshot that was named; one whose whole id is given need not be readable.
 fn one(context: &Context, forget: &Forget, wanted: &str, view: &View) -> Result<(), JobError> {
     let repository = super::open(context, &forget.keys, Some(wanted))?;
-    let root = select::snapshot(&repository, wanted)?;
+    let (snapshot, job) = match wanted.parse::<SnapshotId>() {
+        Ok(id) => {
+            let root = repository.snapshot(&id);
+            (id, root.map_or_else(|_| String::new(), |root| root.job))
+        }
+        Err(_) => {
+            let root = select::snapshot(&repository, wanted)?;
+            (root.snapshot, root.job)
+        }
+    };
     if !forget.dry_run {
-        repository.forget(&[(root.snapshot, SAID_SO.to_owned())], &context.places.host)?;
+        repository.forget(&[(snapshot, SAID_SO.to_owned())], &context.places.host)?;
     }
-    let json = serde_json::json!({
-        "snapshot": root.snapshot, "job": root.job, "dry-run": forget.dry_run,
-    });
-    let id = root.snapshot.short();
+    let json = serde_json::json!({"snapshot": snapshot, "job": job, "dry-run": forget.dry_run});
+    let id = snapshot.short();
     view.answer(&json, |view| {
         view.say(&match forget.dry_run {
-            true => format!("{}@{id} would be forgotten", root.job),
-            false => format!(
-                "{}@{id} is forgotten; it comes back with: holdfast undelete {id}",
-                root.job
-            ),
+            true => format!("{job}@{id} would be forgotten"),
+            false => format!("{job}@{id} is forgotten; it comes back with: holdfast undelete {id}"),
         });
     });
     Ok(())

@@ -80,6 +80,8 @@ struct Group<'a> {
     all: Vec<Candidate>,
     /// Those that are not forgotten.
     present: Vec<Candidate>,
+    /// Whether this machine made them, so that its history speaks of them.
+    is_own: bool,
 }
 
 impl Context {
@@ -101,6 +103,7 @@ impl Context {
         };
         let started = SystemClock.now();
         let repository = self.open(store, credentials)?;
+        let own = repository.host_or(&self.places.host);
         let standing = repository.standing()?;
         let of_job = standing
             .snapshots
@@ -116,7 +119,7 @@ impl Context {
         };
         for (host, snapshots) in hosts {
             let is_meant = match &options.hosts {
-                Hosts::Own => host == self.places.host,
+                Hosts::Own => host == own,
                 Hosts::Named(names) => names.contains(host),
                 Hosts::All => true,
             };
@@ -124,7 +127,8 @@ impl Context {
                 came.others.insert(host.to_owned(), snapshots.len());
                 continue;
             }
-            let group = Group::new((job, host, store), &snapshots, &standing);
+            let mut group = Group::new((job, host, store), &snapshots, &standing);
+            group.is_own = host == own;
             let retained = self.decide(&group, &policy, options)?;
             if !options.dry_run {
                 self.forget_dropped(&repository, &retained, started)?;
@@ -195,7 +199,7 @@ impl Context {
 
     /// Returns whether the newest run of a job on this machine failed, and committed nothing since.
     fn failed(&self, group: &Group<'_>) -> Result<Option<Freeze>, JobError> {
-        if group.host != self.places.host {
+        if !group.is_own {
             return Ok(None);
         }
         let runs = history::read(&self.places)?;
@@ -287,6 +291,7 @@ impl<'a> Group<'a> {
             store,
             all,
             present,
+            is_own: false,
         }
     }
 

@@ -3,7 +3,7 @@
 //! Both are signed, since they decide what is lost: whoever only lists can write neither.
 
 use super::FormatError;
-use super::trust::{Signer, Trust};
+use super::trust::{Author, Signer, Trust};
 use holdfast_base::id::{RepositoryId, SnapshotId};
 use holdfast_base::time::Instant;
 use serde::de::DeserializeOwned;
@@ -67,7 +67,7 @@ pub trait Mark: Serialize + DeserializeOwned {
         signer.sign(Self::WHAT, self)
     }
 
-    /// Reads the object, and checks its signature, its repository, its name and its host.
+    /// Reads the object, and checks its signature, its repository, its name and its host; returns who signed it.
     ///
     /// # Errors
     /// The bytes are no such object, or not this one.
@@ -76,14 +76,14 @@ pub trait Mark: Serialize + DeserializeOwned {
         trust: &Trust,
         repository: RepositoryId,
         name: SnapshotId,
-    ) -> Result<Self, FormatError> {
+    ) -> Result<(Self, Author), FormatError> {
         let (mark, author): (Self, _) = trust.verify(Self::WHAT, bytes)?;
         author.made(Self::WHAT, mark.host())?;
         let wrong = |detail| Err(FormatError::invalid(Self::WHAT, detail));
         match mark.of() {
             (_, other) if other != repository => wrong("it belongs to another repository"),
             (other, _) if other != name => wrong("it bears the name of another snapshot"),
-            _ => Ok(mark),
+            _ => Ok((mark, author)),
         }
     }
 }
@@ -138,7 +138,7 @@ mod tests {
         let other = Trust::new(other, repository);
         let bytes = mark.encode(&Signer::root(key)).unwrap();
         let read = |key, repository, name| Tombstone::decode(&bytes, key, repository, name);
-        assert_eq!(read(&public, repository, name), Ok(mark));
+        assert_eq!(read(&public, repository, name), Ok((mark, Author::Root)));
         assert!(read(&other, repository, name).is_err());
         assert!(read(&public, RepositoryId([9; 16]), name).is_err());
         assert!(read(&public, repository, SnapshotId([9; 16])).is_err());
