@@ -415,9 +415,9 @@ impl Repository {
             return Ok(());
         };
         match self.slot(id) {
-            Ok(Slot::Root(root)) if root.host != *name => Err(RepositoryError::NotOwn {
+            Ok(Slot::Root(root)) if root.made_by() != name => Err(RepositoryError::NotOwn {
                 snapshot: *id,
-                made_by: root.host,
+                made_by: root.made_by().to_owned(),
                 host: name.clone(),
             }),
             Ok(_) => Ok(()),

@@ -109,26 +109,28 @@ impl Context {
             .snapshots
             .iter()
             .filter(|(root, _)| root.job == job);
-        let mut hosts: BTreeMap<&str, Vec<&(Root, Instant)>> = BTreeMap::new();
+        // What another machine has copied stands apart: it cannot push out what this one made or copied.
+        let mut hosts: BTreeMap<(&str, &str), Vec<&(Root, Instant)>> = BTreeMap::new();
         for snapshot in of_job {
-            hosts.entry(&snapshot.0.host).or_default().push(snapshot);
+            let made = (snapshot.0.host.as_str(), snapshot.0.made_by());
+            hosts.entry(made).or_default().push(snapshot);
         }
         let mut came = JobRetained {
             hosts: Vec::new(),
             others: BTreeMap::new(),
         };
-        for (host, snapshots) in hosts {
+        for ((host, made_by), snapshots) in hosts {
             let is_meant = match &options.hosts {
-                Hosts::Own => host == own,
+                Hosts::Own => host == own && made_by == own,
                 Hosts::Named(names) => names.contains(host),
                 Hosts::All => true,
             };
             if !is_meant {
-                came.others.insert(host.to_owned(), snapshots.len());
+                *came.others.entry(host.to_owned()).or_default() += snapshots.len();
                 continue;
             }
             let mut group = Group::new((job, host, store), &snapshots, &standing);
-            group.is_own = host == own;
+            group.is_own = host == own && made_by == own;
             let retained = self.decide(&group, &policy, options)?;
             if !options.dry_run {
                 self.forget_dropped(&repository, &retained, started)?;

@@ -46,8 +46,10 @@ impl fmt::Display for Doubt {
     }
 }
 
-/// Returns why a snapshot's times are not believed. What the store received up to `vouched` may come from
-/// the past: the operator has said that objects were moved there, which sets the store's times anew.
+/// Returns why a snapshot's times are not believed.
+///
+/// A copy may come from the past, and so may what the store received up to `vouched`: the operator has said
+/// that objects were moved there, which sets the store's times anew.
 #[must_use]
 pub fn doubt(snapshot: &Candidate, vouched: Option<Instant>) -> Option<Doubt> {
     let finished = snapshot.finished;
@@ -57,7 +59,8 @@ pub fn doubt(snapshot: &Candidate, vouched: Option<Instant>) -> Option<Doubt> {
     if finished.0.saturating_sub(snapshot.received.0) > DIFFERENCE_MAX {
         return Some(Doubt::Future { finished });
     }
-    let is_vouched = vouched.is_some_and(|vouched| snapshot.received <= vouched);
+    let is_vouched =
+        snapshot.is_copy || vouched.is_some_and(|vouched| snapshot.received <= vouched);
     if snapshot.received.0.saturating_sub(finished.0) > DIFFERENCE_MAX && !is_vouched {
         return Some(Doubt::Past { finished });
     }

@@ -242,11 +242,12 @@ pub fn shrunk(
 /// are forgotten too, in the order in which they came.
 #[must_use]
 pub fn burst(snapshots: &[Candidate], limit: u32, accepted: Option<Instant>) -> Option<Freeze> {
-    let came: Vec<Instant> = snapshots
+    let mut came: Vec<Instant> = snapshots
         .iter()
-        .map(|snapshot| snapshot.received)
+        .map(Candidate::came)
         .filter(|received| accepted.is_none_or(|accepted| *received > accepted))
         .collect();
+    came.sort_unstable();
     let mut from = 0;
     for (to, at) in came.iter().enumerate() {
         while at.0.saturating_sub(came[from].0) >= DAY {
@@ -268,9 +269,7 @@ pub fn burst(snapshots: &[Candidate], limit: u32, accepted: Option<Instant>) -> 
 /// forgotten too, in the order in which they came; without a setting, their usual distance tells.
 #[must_use]
 pub fn missing(snapshots: &[Candidate], rpo: Option<&Lifetime>, now: Instant) -> Option<Freeze> {
-    // Where objects were moved, the store received them later than they were made.
-    let age = |snapshot: &Candidate| snapshot.received.min(snapshot.finished);
-    let Some(newest) = snapshots.iter().map(age).max() else {
+    let Some(newest) = snapshots.iter().map(Candidate::came).max() else {
         return Some(Freeze::Missing {
             newest: None,
             expected: String::new(),
@@ -296,7 +295,7 @@ fn usual_distance(snapshots: &[Candidate]) -> Option<i64> {
     let newest = snapshots.len().saturating_sub(DISTANCES + 1);
     let mut distances: Vec<i64> = snapshots[newest..]
         .windows(2)
-        .map(|pair| pair[1].received.0 - pair[0].received.0)
+        .map(|pair| pair[1].came().0.saturating_sub(pair[0].came().0))
         .collect();
     distances.sort_unstable();
     (distances.len() >= 3).then(|| distances[distances.len() / 2])

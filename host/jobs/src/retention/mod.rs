@@ -37,6 +37,8 @@ pub struct Candidate {
     pub finished: Instant,
     /// When the store received it.
     pub received: Instant,
+    /// Whether it is a copy, which comes to a store long after it was made.
+    pub is_copy: bool,
     /// Its tags.
     pub tags: Vec<String>,
     /// Entries in it.
@@ -58,12 +60,19 @@ impl Candidate {
             started: root.started,
             finished: root.finished,
             received,
+            is_copy: root.origin.is_some(),
             tags: root.tags.clone(),
             entries: root.counts.entries,
             bytes: root.counts.bytes,
             warnings: root.counts.warnings,
             held,
         }
+    }
+
+    /// Returns when it came: when the store received it, unless that was long after it was made.
+    #[must_use]
+    pub fn came(&self) -> Instant {
+        self.received.min(self.finished)
     }
 
     /// Returns the moment that it shows: when its run began, or, where that took more than a day, ended.

@@ -13,6 +13,7 @@ fn came(parts: &[(i64, u64, u64)]) -> Vec<Candidate> {
         started: Instant(hours * HOUR),
         finished: Instant(hours * HOUR),
         received: Instant(hours * HOUR),
+        is_copy: false,
         tags: Vec::new(),
         entries: *entries,
         bytes: *bytes,
@@ -78,6 +79,12 @@ fn a_burst_is_seen_until_it_is_accepted_wherever_it_lies() {
     assert_eq!((count, limit, at), (25, 24, Instant(50 * HOUR)));
     assert_eq!(burst(&snapshots, 24, Some(Instant(50 * HOUR))), None);
     assert_eq!(burst(&snapshots, 34, None), None);
+    // What was copied or moved in one go was made one by one.
+    let mut copied = came(&hourly);
+    for snapshot in &mut copied {
+        snapshot.received = at;
+    }
+    assert_eq!(burst(&copied[..40], 24, None), None);
 }
 
 #[test]

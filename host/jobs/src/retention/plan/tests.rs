@@ -31,6 +31,7 @@ fn made(number: u16, when: Instant) -> Candidate {
         started: when,
         finished: later(60),
         received: later(61),
+        is_copy: false,
         tags: Vec::new(),
         entries: 10,
         bytes: 1_000,
@@ -237,6 +238,12 @@ fn what_was_moved_is_believed_once_the_operator_vouches_for_it() {
     assert_eq!(kept(&doubted).len(), 11);
     let vouched = plan(&snapshots, &daily, &TimeZone::UTC, Some(moved));
     assert_eq!(kept(&vouched), [8, 9, 10]);
+    // Copies need nobody for that.
+    for snapshot in &mut snapshots {
+        snapshot.is_copy = true;
+    }
+    let copies = plan(&snapshots, &daily, &TimeZone::UTC, None);
+    assert_eq!(kept(&copies), [8, 9, 10]);
     // Nobody vouches for the future.
     snapshots.push(Candidate {
         received: moved,
