@@ -60,7 +60,7 @@ def newest_key(repository, operator):
     with open(os.path.join(repository, "format")) as file:
         name = json.loads(file.readline())["repository"]
     epochs = os.path.join(repository, "epochs")
-    for epoch in sorted(os.listdir(epochs), reverse=True):
+    for epoch in sorted(os.listdir(epochs), key=lambda name: [int(n) for n in name.split("-")], reverse=True):
         try:
             key = json.loads(opened(os.path.join(epochs, epoch), operator))
         except subprocess.CalledProcessError:

@@ -11,12 +11,14 @@ mod json;
 mod keys;
 mod mistakes;
 mod names;
+mod operators;
 mod output;
 mod passphrase;
 mod restoring;
 mod retention;
 mod rights;
 mod signers;
+mod thieves;
 
 use holdfast_tests::{TREE, World, noise};
 

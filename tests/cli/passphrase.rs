@@ -140,21 +140,22 @@ fn a_passphrase_is_asked_for_on_the_terminal_and_never_shown() {
 }
 
 #[test]
-fn a_passphrase_stands_alone() {
+fn a_passphrase_opens_beside_a_recipient() {
     let world = bare();
     let recipient = "age1lvyvwawkr0mcnnnncaghunadrqkmuf9e6507x9y920xxpp866cnql7dp2z";
-    world
-        .run(&["init", "--passphrase", "--recipient", recipient])
-        .expect(2)
-        .says("cannot be used with");
-    let text = std::fs::read_to_string(world.at("holdfast.toml")).unwrap();
-    let url = format!("url = \"file://{}/repository\"", world.path().display());
-    let with = format!("{url}\nrecipients = [\"{recipient}\"]");
-    world.write("holdfast.toml", text.replace(&url, &with));
-    world
-        .run(&["init", "--passphrase-from", "command:echo sesame"])
-        .expect(2)
-        .says("a passphrase stands alone")
-        .says("in the store's table");
-    assert!(world.files("repository").is_empty() && world.files("keys").is_empty());
+    let from = "command:echo sesame";
+    let init = ["init", "--recipient", recipient, "--passphrase-from", from];
+    let identity = world.at("operator.key").display().to_string();
+    let more = ["--new-identity", &identity];
+    world.run(&[&init[..], &more].concat()).expect(0);
+    world.run(&["run", "tree"]).expect(0);
+    for with in [["--passphrase-from", from], ["--identity", &identity]] {
+        let listed = world.run(&[&["ls", "tree"][..], &with].concat()).expect(0);
+        assert!(listed.stdout.contains("tree/a"), "{with:?}");
+    }
+    let listed = world.run(&["key", "recipients"]).expect(0).stdout;
+    assert!(
+        listed.lines().count() == 3 && listed.contains("(a passphrase)"),
+        "{listed}"
+    );
 }

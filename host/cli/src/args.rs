@@ -1,5 +1,9 @@
 //! What can be typed. The doc comments are the help texts.
 
+mod keys;
+
+pub(crate) use keys::{Key, NewPassphrase, Rotate};
+
 use clap::{Args, Parser, Subcommand};
 use holdfast_base::id::SnapshotId;
 use holdfast_base::size::ByteSize;
@@ -297,9 +301,12 @@ pub(crate) enum Command {
     /// Check the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Export and recover keys
+    /// Export and recover keys, and say who can open a repository
     #[command(subcommand)]
     Key(Key),
+    /// Begin a new epoch: what is stored from now on is sealed to a new key
+    #[command(after_help = keys::ROTATE_HELP)]
+    Rotate(Rotate),
     /// Show which jobs ran on this machine, when, and how they ended
     History {
         /// Only runs of this job
@@ -332,20 +339,11 @@ pub(crate) struct Init {
     /// Open that repository with this operator's identity
     #[arg(long, value_name = "FILE", requires = "same_keys_as")]
     pub(crate) identity: Vec<PathBuf>,
-    /// Let a passphrase alone open it; it is asked for twice on the terminal
-    #[arg(
-        id = "passphrase",
-        long,
-        conflicts_with_all = ["passphrase-from", "recipient", "new_identity"]
-    )]
+    /// Let a passphrase open it; it is asked for twice on the terminal
+    #[arg(id = "passphrase", long, conflicts_with = "passphrase-from")]
     pub(crate) ask: bool,
     /// The same, and take it from env:NAME, file:PATH, credential:NAME or command:LINE
-    #[arg(
-        id = "passphrase-from",
-        long,
-        value_name = "REFERENCE",
-        conflicts_with_all = ["recipient", "new_identity"]
-    )]
+    #[arg(id = "passphrase-from", long, value_name = "REFERENCE")]
     pub(crate) from: Option<String>,
 }
 
@@ -537,32 +535,4 @@ pub(crate) enum Plugin {
 pub(crate) enum ConfigCommand {
     /// Check the configuration, and the jobs' settings against their plugins
     Check,
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Key {
-    /// Write a key of a role to a new file
-    Export {
-        /// What its holder may do: audit lists and checks, write backs up too, read restores too
-        #[arg(value_parser = ["audit", "write", "read"])]
-        role: String,
-        /// The new file, which must not be there yet
-        file: PathBuf,
-        /// Make a write key for this host, and not for the one where this runs; takes an identity or a
-        /// read key
-        #[arg(long, value_name = "NAME")]
-        host: Option<String>,
-        #[command(flatten)]
-        keys: Keys,
-    },
-    /// Make a write key for a host that lost its own, from an operator's identity or passphrase
-    Recover {
-        /// The store; the only one, where none is named
-        store: Option<String>,
-        /// Make it for this host, and not for the one where this runs
-        #[arg(long, value_name = "NAME")]
-        host: Option<String>,
-        #[command(flatten)]
-        operator: Operator,
-    },
 }

@@ -1,15 +1,20 @@
-//! Key files: read as they are, written once, never made by reading.
+//! Key files: read as they are, written once, never made by reading. And who can open a repository.
 
 use crate::error::JobError;
+use crate::open::Credentials;
+use holdfast_base::cancel::Cancel;
+use holdfast_repository::collect;
 use holdfast_repository::format::trust::Author;
 pub use holdfast_repository::keys::KeyFile;
 use holdfast_repository::keys::{KeyError, Role};
-use holdfast_repository::pipeline::seal::{Identity, Secret};
+use holdfast_repository::operators::{Change, Rotation};
+use holdfast_repository::pipeline::seal::{Identity, Recipient, SealError, Secret};
 use holdfast_repository::{Repository, RepositoryError};
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Reads a key file.
 ///
@@ -67,6 +72,100 @@ pub fn of_role(
         return Err(RepositoryError::from(KeyError::Role { held, needed }).into());
     }
     Ok(held.narrowed(role).map_err(RepositoryError::from)?)
+}
+
+/// Says which recipient cannot be used, where that is what failed.
+pub(crate) fn unusable_recipient(error: RepositoryError) -> JobError {
+    match error {
+        RepositoryError::Seal(SealError::Unusable { detail }) => JobError::usage(
+            format!("a recipient cannot be used: {detail}"),
+            Some("Look at --recipient, and at `recipients` in the store's table"),
+        ),
+        other => other.into(),
+    }
+}
+
+/// Lets more operators open a repository.
+///
+/// # Errors
+/// One cannot be used or is there already, the key is no read key, or the store failed.
+pub fn add(
+    repository: &Repository,
+    credentials: &Credentials,
+    recipients: &[String],
+    passphrase: Option<Secret>,
+) -> Result<Change, JobError> {
+    let public = recipients.iter().cloned().map(Recipient::PublicKey);
+    let all: Vec<_> = public
+        .chain(passphrase.map(Recipient::Passphrase))
+        .collect();
+    if all.is_empty() {
+        return Err(JobError::usage(
+            "nobody is named who shall be able to open the repository",
+            Some("Name a recipient (age1…), or let a passphrase open it with --new-passphrase"),
+        ));
+    }
+    let identities = credentials.operators()?;
+    let added = repository.add_operators(&all, &identities);
+    added.map_err(unusable_recipient)
+}
+
+/// Lets an operator no longer open a repository.
+///
+/// # Errors
+/// There is no such operator, it is the last, the key is no read key, or the store failed.
+pub fn remove(
+    repository: &Repository,
+    credentials: &Credentials,
+    which: &str,
+) -> Result<Change, JobError> {
+    Ok(repository.remove_operator(which, &credentials.operators()?)?)
+}
+
+/// Begins a new epoch.
+///
+/// # Errors
+/// The key is no read key, nobody knows who can open the repository, or the store failed.
+pub fn rotate(
+    repository: &Repository,
+    credentials: &Credentials,
+    recipients: &[String],
+    revoke: &[String],
+) -> Result<Change, JobError> {
+    let rotation = Rotation {
+        operators: recipients
+            .iter()
+            .cloned()
+            .map(Recipient::PublicKey)
+            .collect(),
+        revoke: revoke.to_vec(),
+    };
+    let rotated = repository.rotate(&rotation, &credentials.operators()?);
+    rotated.map_err(unusable_recipient)
+}
+
+/// Seals anew what is sealed to older epochs: a collection that copies it. What was done stays done when it is
+/// interrupted, and the next one goes on.
+///
+/// # Errors
+/// The key is no read key, or as for a collection.
+pub fn reseal(
+    repository: &Arc<Repository>,
+    host: &str,
+    cancel: &Cancel,
+    progress: &collect::Progress,
+) -> Result<collect::Report, JobError> {
+    let key = repository.key();
+    key.require(Role::Read).map_err(RepositoryError::from)?;
+    let epoch = key.writing().map_err(RepositoryError::from)?.epoch;
+    // What is sealed anew is opened again before anything relies on it.
+    key.epoch(epoch).map_err(RepositoryError::from)?;
+    let options = collect::Options {
+        reseal_before: Some(epoch),
+        host: repository.host_or(host),
+        ..collect::Options::default()
+    };
+    Ok(collect::collect(repository, &options, cancel, progress)?)
 }
 
 /// Writes a key to a new file.

@@ -35,6 +35,8 @@ pub mod retention;
 pub mod secrets;
 /// Finds snapshots by what people call them.
 pub mod select;
+/// The recovery sheet: all that a restore needs, on paper.
+pub mod sheet;
 /// Durable values of a job.
 pub mod state;
 /// Counts what was moved so far.

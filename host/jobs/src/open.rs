@@ -58,7 +58,7 @@ impl Credentials {
     ///
     /// # Errors
     /// An identity cannot be read.
-    fn operators(&self) -> Result<Vec<Identity>, JobError> {
+    pub fn operators(&self) -> Result<Vec<Identity>, JobError> {
         let files = self.identities.iter().map(|path| keys::identity(path));
         let passphrase = self.passphrase.iter().cloned().map(Identity::Passphrase);
         files.chain(passphrase.map(Ok)).collect()
@@ -72,7 +72,7 @@ pub struct Operators<'a> {
     pub recipients: &'a [String],
     /// Where an identity that is to be made goes.
     pub new_identity: Option<&'a Path>,
-    /// A passphrase, which stands alone.
+    /// A passphrase.
     pub passphrase: Option<Secret>,
     /// The read key of a repository whose trust group the new one joins.
     pub same_keys_as: Option<&'a KeyFile>,
@@ -222,15 +222,7 @@ impl Context {
             }
         }
         let mut operators = self.recipients(store, who.recipients)?;
-        if let Some(passphrase) = who.passphrase {
-            if !operators.is_empty() {
-                return Err(JobError::usage(
-                    "a passphrase stands alone: what is sealed to one cannot have other recipients",
-                    Some("Leave out the recipients, on the command line and in the store's table"),
-                ));
-            }
-            operators.push(Recipient::Passphrase(passphrase));
-        }
+        operators.extend(who.passphrase.map(Recipient::Passphrase));
         if let Some(path) = who.new_identity {
             let pair = setup
                 .sealer
@@ -257,13 +249,7 @@ impl Context {
             Some(other) => Repository::init_with_keys_of(&setup, &operators, other),
             None => Repository::init(&setup, &operators),
         };
-        let key = made.map_err(|error| match error {
-            RepositoryError::Seal(SealError::Unusable { detail }) => JobError::usage(
-                format!("a recipient cannot be used: {detail}"),
-                Some("Look at --recipient, and at `recipients` in the store's table"),
-            ),
-            other => other.into(),
-        })?;
+        let key = made.map_err(keys::unusable_recipient)?;
         let place = setup.store.place();
         let repository = Repository::open(setup, key)?;
         let key = keys::of_role(&repository, Role::Write, None, &self.places.host)?;

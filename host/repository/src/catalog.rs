@@ -2,9 +2,50 @@
 
 use crate::error::RepositoryError;
 use crate::pipeline::put::create_surely;
-use crate::pipeline::seal::{Recipient, open_bytes, seal_bytes};
-use crate::repository::{Repository, expand_small};
+use crate::pipeline::seal::{Identity, Recipient, open_bytes, seal_bytes};
+use crate::repository::{Repository, Setup, expand_small};
 use holdfast_store::{Created, Name};
+
+/// Creates an object that is sealed to the catalog key; returns whether it is new, and its length in the store.
+///
+/// # Errors
+/// It does not exist, or the store does not say whether it does.
+pub(crate) fn put(
+    setup: &Setup,
+    catalog: &[Recipient],
+    name: &Name,
+    plain: &[u8],
+) -> Result<(Created, u64), RepositoryError> {
+    let sealed = seal(setup, catalog, name, plain)?;
+    let created = create_surely(setup.store.as_ref(), name, &sealed)?;
+    Ok((created, sealed.len() as u64))
+}
+
+/// Reads an object that the catalog key opens, and that expands to at most `max` bytes.
+///
+/// # Errors
+/// It is absent or damaged, or the store failed.
+pub(crate) fn get(
+    setup: &Setup,
+    catalog: &[Identity],
+    name: &Name,
+    max: usize,
+) -> Result<Vec<u8>, RepositoryError> {
+    let sealed = setup.store.get(name)?;
+    let packed = open_bytes(setup.sealer.as_ref(), catalog, sealed)?;
+    expand_small(&packed, max)
+}
+
+fn seal(
+    setup: &Setup,
+    catalog: &[Recipient],
+    name: &Name,
+    plain: &[u8],
+) -> Result<Vec<u8>, RepositoryError> {
+    let packed = zstd::bulk::compress(plain, 3)
+        .map_err(|e| RepositoryError::io(format!("compress `{name}`"), e))?;
+    Ok(seal_bytes(setup.sealer.as_ref(), catalog, packed)?)
+}
 
 impl Repository {
     /// Creates an object of the catalog; returns whether it is new, and its length in the store.
@@ -16,9 +57,7 @@ impl Repository {
         name: &Name,
         plain: &[u8],
     ) -> Result<(Created, u64), RepositoryError> {
-        let sealed = self.seal_catalog(name, plain)?;
-        let created = create_surely(self.setup.store.as_ref(), name, &sealed)?;
-        Ok((created, sealed.len() as u64))
+        put(&self.setup, &self.catalog_recipient(), name, plain)
     }
 
     /// Compresses and seals an object of the catalog.
@@ -30,10 +69,7 @@ impl Repository {
         name: &Name,
         plain: &[u8],
     ) -> Result<Vec<u8>, RepositoryError> {
-        let packed = zstd::bulk::compress(plain, 3)
-            .map_err(|e| RepositoryError::io(format!("compress `{name}`"), e))?;
-        let recipients = [Recipient::PublicKey(self.key.catalog.public_key.clone())];
-        Ok(seal_bytes(self.setup.sealer.as_ref(), &recipients, packed)?)
+        seal(&self.setup, &self.catalog_recipient(), name, plain)
     }
 
     /// Reads an object of the catalog that expands to at most `max` bytes; one that says more is a bomb.
@@ -41,8 +77,10 @@ impl Repository {
     /// # Errors
     /// It is absent or damaged, or the store failed.
     pub(crate) fn get_catalog(&self, name: &Name, max: usize) -> Result<Vec<u8>, RepositoryError> {
-        let sealed = self.setup.store.get(name)?;
-        let packed = open_bytes(self.setup.sealer.as_ref(), &self.catalog_identity(), sealed)?;
-        expand_small(&packed, max)
+        get(&self.setup, &self.catalog_identity(), name, max)
+    }
+
+    fn catalog_recipient(&self) -> [Recipient; 1] {
+        [Recipient::PublicKey(self.key.catalog.public_key.clone())]
     }
 }

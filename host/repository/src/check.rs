@@ -18,7 +18,8 @@ use crate::error::{RepositoryError, chain};
 use crate::format::segment::IndexedPack;
 use crate::format::trust::Author;
 use crate::index::Index;
-use crate::keys::epoch;
+use crate::keys::announce;
+use crate::keys::epoch::Revision;
 use crate::pipeline::put::pack_name;
 use crate::read::Reader;
 use crate::repository::Repository;
@@ -126,6 +127,10 @@ pub fn check(
     Ok(report)
 }
 
+fn epoch_name(epoch: u32) -> Result<Name, RepositoryError> {
+    Revision { epoch, revision: 0 }.name()
+}
+
 /// Checks that operators still have an epoch to open. Its content only they can see.
 fn check_epochs(repository: &Repository, report: &mut Report) -> Result<(), RepositoryError> {
     let stored = repository.setup.store.list("epochs")?;
@@ -133,11 +138,25 @@ fn check_epochs(repository: &Repository, report: &mut Report) -> Result<(), Repo
         let object = stored.iter().find(|object| object.name == *wanted);
         object.map(|object| object.size)
     };
-    let needed = match &repository.key.write {
-        Some(keys) => vec![epoch::name(keys.epoch)?],
+    for (object, why) in &repository.announced.unread {
+        report.damage.push((object.clone(), why.clone()));
+    }
+    if let Some(newest) = repository.announcement() {
+        let name = announce::name(newest.announcement)?;
+        if repository.announced.is_hidden {
+            report
+                .damage
+                .push((name.to_string(), "it is missing".into()));
+        } else if let Err(error) = repository.stored_announcement(newest.announcement) {
+            report.damage(name.as_str(), &error);
+        }
+    }
+    let needed = match (repository.announcement(), &repository.key.write) {
+        (Some(newest), _) => vec![Name::new(newest.epoch_object.clone())?],
+        (None, Some(keys)) => vec![epoch_name(keys.epoch)?],
         // An audit key does not say which there are.
-        None if stored.is_empty() => vec![epoch::name(1)?],
-        None => stored.iter().map(|object| object.name.clone()).collect(),
+        (None, None) if stored.is_empty() => vec![epoch_name(1)?],
+        (None, None) => stored.iter().map(|object| object.name.clone()).collect(),
     };
     for name in needed {
         let what = match size(&name) {

@@ -50,6 +50,8 @@ pub struct Options {
     pub expire: Vec<SnapshotId>,
     /// Unneeded bytes in a thousand that may stay in packs which are needed for something else.
     pub unused_permille: u64,
+    /// Seal anew what is sealed to an epoch before this one; what the key cannot open stays.
+    pub reseal_before: Option<u32>,
     /// Bytes of packs that are copied at most.
     pub repack_max: u64,
     /// The machine that collects.
@@ -65,6 +67,7 @@ impl Default for Options {
             expire_after: Duration::from_secs(96 * 3600),
             expire: Vec::new(),
             unused_permille: 50,
+            reseal_before: None,
             repack_max: u64::MAX,
             host: String::new(),
         }

@@ -192,6 +192,28 @@ pub enum RepositoryError {
         /// The snapshot.
         snapshot: SnapshotId,
     },
+    /// Somebody else changed who can open the repository, or its epoch, at the same moment.
+    #[error("somebody else has changed the keys of the repository in this moment")]
+    KeysChanged,
+    /// The store shows only announcements that are older than one this machine has seen.
+    #[error(
+        "the store has lost announcement {number} of the operators, or hides it: nothing is written"
+    )]
+    Hidden {
+        /// The newest one that was seen.
+        number: u32,
+    },
+    /// It is not written down who can open the repository.
+    #[error(
+        "it is not recorded who can open this repository, so that nobody can be added or taken out"
+    )]
+    Unrecorded,
+    /// What is asked of the operators' keys cannot be.
+    #[error("{message}")]
+    Operators {
+        /// What cannot be.
+        message: String,
+    },
     /// The run was cancelled.
     #[error("the run was cancelled")]
     Cancelled,
@@ -280,6 +302,9 @@ impl Describe for RepositoryError {
             | Self::NoEntry { .. } => Kind::Usage,
             Self::Held { .. } | Self::NotOwn { .. } => Kind::Denied,
             Self::Disagree { .. } => Kind::Temporary,
+            Self::KeysChanged => Kind::Temporary,
+            Self::Hidden { .. } => Kind::Damaged,
+            Self::Unrecorded | Self::Operators { .. } => Kind::Usage,
             Self::Headless { .. } | Self::NoEpoch { .. } => Kind::Damaged,
             Self::Store(error) | Self::Unanswered { source: error, .. } => error.kind(),
             Self::Key(error) => error.kind(),
@@ -344,6 +369,18 @@ impl Describe for RepositoryError {
             Self::Overtaken { .. } => vec![Hint(
                 "Run it again: it stores anew what is gone".into(),
             )],
+            Self::KeysChanged => vec![Hint("Look, and try again: holdfast key recipients".into())],
+            Self::Hidden { .. } => vec![Hint(
+                "Was the store brought back from an older copy? Then begin a new epoch: holdfast rotate --identity FILE"
+                    .into(),
+            )],
+            Self::Unrecorded => vec![Hint(
+                "Begin a new epoch, and name everybody: holdfast rotate --recipient age1… --identity FILE"
+                    .into(),
+            )],
+            Self::Operators { .. } => {
+                vec![Hint("See who can open it: holdfast key recipients".into())]
+            }
             Self::Unproven { .. } => vec![Hint(
                 "Look at the memory and the disks of this machine and of the store before you run it again"
                     .into(),

@@ -25,6 +25,8 @@ pub mod index;
 pub mod keys;
 /// Files that were backed up before and need not be read again.
 pub mod known;
+/// Who can open a repository, its epochs, and whose keys no longer count.
+pub mod operators;
 /// The steps that content takes, each with its way back.
 pub mod pipeline;
 /// Processes, and whether they still live.

@@ -5,8 +5,10 @@ use crate::format::header::{Features, HOST_KEYS, Header, Purpose, Splitter, VERS
 use crate::format::segment::IndexedPack;
 use crate::format::trust::{Author, Signer, Trust};
 use crate::index::{Segments, decode_segment};
+use crate::keys::announce::{self, Announced};
+use crate::keys::epoch::{self, Revision};
 use crate::keys::file::{self, ReadEpoch, WriteKeys};
-use crate::keys::{IdKey, KeyError, KeyFile, Role, epoch};
+use crate::keys::{IdKey, KeyError, KeyFile, Role};
 use crate::pipeline::put::{create_surely, segment_name};
 use crate::pipeline::seal::{Identity, Recipient, Sealer, Secret, open_bytes};
 use ed25519_dalek::SigningKey;
@@ -38,6 +40,7 @@ pub struct Repository {
     pub(crate) header: Header,
     pub(crate) key: KeyFile,
     pub(crate) trust: Trust,
+    pub(crate) announced: Announced,
     pub(crate) id_key: Option<IdKey>,
 }
 
@@ -98,11 +101,14 @@ impl Repository {
             return Err(KeyError::Malformed { detail }.into());
         }
         let store = setup.store.as_ref();
-        let number = first_free_epoch(store)?;
-        let key = make_key(number)?;
-        let number = key.writing()?.epoch;
+        let key = make_key(first_free_epoch(store)?)?;
+        let at = Revision {
+            epoch: key.writing()?.epoch,
+            revision: 0,
+        };
         // The epoch first: a repository without `format` is none, and one with it can be opened.
-        epoch::create(store, setup.sealer.as_ref(), number, &key, operators)?;
+        let operators = crate::operators::named(setup, operators)?;
+        crate::operators::begin(setup, &key, at, operators)?;
         let header = Header {
             holdfast: VERSION,
             repository: key.repository,
@@ -134,21 +140,34 @@ impl Repository {
             let (key, repository) = (key.repository, header.repository);
             return Err(KeyError::Foreign { key, repository }.into());
         }
-        let trust = Trust::new(header.key()?, header.repository);
-        let id_key = match &key.write {
-            Some(keys) => Some(IdKey::new(&keys.id_secret()?)),
-            None => None,
-        };
         let cache = setup
             .cache
             .as_ref()
             .and_then(|cache| private_directory(cache, &header));
         let setup = Setup { cache, ..setup };
+        let trust = Trust::new(header.key()?, header.repository);
+        let announced = announce::read(&setup, &key, &trust)?;
+        let mut key = key;
+        let mut trust = trust;
+        if let Some(newest) = &announced.newest {
+            trust = trust.without(newest.revoked.clone());
+            if let Some(keys) = &mut key.write
+                && keys.epoch < newest.epoch
+            {
+                keys.epoch = newest.epoch;
+                keys.epoch_recipient.clone_from(&newest.epoch_recipient);
+            }
+        }
+        let id_key = match &key.write {
+            Some(keys) => Some(IdKey::new(&keys.id_secret()?)),
+            None => None,
+        };
         Ok(Self {
             setup,
             header,
             key,
             trust,
+            announced,
             id_key,
         })
     }
@@ -168,7 +187,13 @@ impl Repository {
             identities,
             header.repository,
         )?;
-        Self::open(setup, key)
+        let mut opened = Self::open(setup, key)?;
+        // An epoch that was never announced is what an interruption left: nothing is sealed to it.
+        if let (Some(keys), Some(newest)) = (&mut opened.key.write, &opened.announced.newest) {
+            keys.epoch = newest.epoch;
+            keys.epoch_recipient.clone_from(&newest.epoch_recipient);
+        }
+        Ok(opened)
     }
 
     /// Returns what the repository says of itself.
@@ -186,9 +211,25 @@ impl Repository {
     /// Returns what signs for the holder of the key.
     ///
     /// # Errors
-    /// The key cannot write.
+    /// The key cannot write, or was revoked.
     pub fn signer(&self) -> Result<Signer, RepositoryError> {
-        Ok(self.key.signer()?)
+        let signer = self.key.signer()?;
+        self.trust.usable(&signer).map_err(KeyError::from)?;
+        Ok(signer)
+    }
+
+    /// Makes sure that nothing stands in the way of writing.
+    ///
+    /// # Errors
+    /// The key cannot write or was revoked, or the store hides what operators announced.
+    pub(crate) fn writable(&self) -> Result<(), RepositoryError> {
+        self.signer()?;
+        match &self.announced.newest {
+            Some(newest) if self.announced.is_hidden => Err(RepositoryError::Hidden {
+                number: newest.announcement,
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Returns the host that the key was certified for, if it was for one.
@@ -327,19 +368,14 @@ fn first_free_epoch(store: &dyn Store) -> Result<u32, RepositoryError> {
             return Err(RepositoryError::Headless { place: place() });
         }
     }
-    let taken = store.list("epochs")?;
-    let last = taken
-        .iter()
-        .filter_map(|listed| listed.name.last().parse::<u32>().ok())
-        .max();
-    Ok(last.map_or(1, |last| last.saturating_add(1)))
+    let taken = epoch::listed(store)?;
+    Ok(taken.first().map_or(1, |last| last.epoch.saturating_add(1)))
 }
 
 fn new_key(setup: &Setup, number: u32) -> Result<KeyFile, RepositoryError> {
     let signing = SigningKey::from_bytes(&random()?);
     let catalog = setup.sealer.generate()?;
     let epoch = setup.sealer.generate()?;
-    let hexed = |bytes: [u8; 32]| Secret::new(hex::encode(bytes));
     Ok(KeyFile {
         holdfast_key: file::VERSION,
         role: Role::Read,
@@ -378,7 +414,7 @@ fn group_key(other: &KeyFile, first_free: u32) -> Result<KeyFile, RepositoryErro
         role: Role::Read,
         repository: RepositoryId(random()?),
         verifying_key: hex::encode(signing.verifying_key().to_bytes()),
-        root_key: Some(Secret::new(hex::encode(signing.to_bytes()))),
+        root_key: Some(hexed(signing.to_bytes())),
         write: Some(WriteKeys {
             signing_key: None,
             certificate: None,
@@ -386,6 +422,11 @@ fn group_key(other: &KeyFile, first_free: u32) -> Result<KeyFile, RepositoryErro
         }),
         ..other.clone()
     })
+}
+
+/// Writes a secret as key files have it.
+pub(crate) fn hexed(bytes: [u8; 32]) -> Secret {
+    Secret::new(hex::encode(bytes))
 }
 
 /// Returns random bytes from the system.

@@ -149,7 +149,7 @@ impl Session {
     ) -> Result<Self, RepositoryError> {
         let keys = repository.key.writing()?;
         // What could not be signed in the end is not begun.
-        repository.signer()?;
+        repository.writable()?;
         repository
             .header
             .allow(crate::format::header::Purpose::Write)?;

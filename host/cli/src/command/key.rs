@@ -1,5 +1,6 @@
 //! `key`: exports keys, makes them again, and says who can open a repository.
 
+use super::{operators, sheet};
 use crate::args::{Key, Keys, Operator, Unlock};
 use crate::exit::Outcome;
 use crate::view::View;
@@ -32,6 +33,29 @@ pub(crate) fn run(context: &Context, key: &Key, view: &View) -> Result<Outcome, 
             let keys = as_operator(store.as_ref(), operator, "a write key is made again from")?;
             recover(context, host.as_deref(), &keys, view)
         }
+        Key::Recipients { store, unlock } => {
+            operators::list(context, &of(store.as_ref(), unlock), view)
+        }
+        Key::AddRecipient {
+            recipient,
+            new,
+            keys,
+        } => operators::add(context, recipient, new, keys, view),
+        Key::RemoveRecipient { recipient, keys } => {
+            operators::remove(context, recipient, keys, view)
+        }
+        Key::Reseal { store, unlock } => {
+            operators::reseal(context, &of(store.as_ref(), unlock), view)
+        }
+        Key::Sheet { file, keys } => sheet::write(context, file, keys, view),
+    }
+}
+
+/// Puts together what opens a store.
+pub(super) fn of(store: Option<&String>, unlock: &Unlock) -> Keys {
+    Keys {
+        unlock: unlock.clone(),
+        store: store.cloned(),
     }
 }
 

@@ -11,9 +11,11 @@ mod history;
 mod hold;
 mod init;
 mod key;
+mod operators;
 mod plugin;
 mod restore;
 mod run;
+mod sheet;
 mod snapshots;
 
 use crate::args::{Arguments, Command, Keys, Passphrase, Unlock};
@@ -43,6 +45,7 @@ pub(crate) fn run(arguments: Arguments, view: &View) -> Result<Outcome, JobError
         Command::History { job, last } => history::run(&global, job.as_deref(), last, view),
         Command::Init(init) => init::run(&context(&global)?, &init, view),
         Command::Key(key) => key::run(&context(&global)?, &key, view),
+        Command::Rotate(rotate) => operators::rotate(&context(&global)?, &rotate, view),
         Command::Run(run) => run::run(&context(&global)?, &run, view),
         Command::Doctor => doctor::doctor(&context(&global)?, view),
         Command::Config(_) => doctor::config(&context(&global)?, view),

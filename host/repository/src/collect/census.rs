@@ -151,9 +151,21 @@ impl Census {
             .filter(|(id, _)| settled.contains(id))
             .collect();
         clean.sort_unstable_by_key(|(id, worth)| (worth.needed * 1000 / worth.all.max(1), **id));
-        let all: u64 = self.packs.values().map(|worth| worth.all).sum();
-        let mut unused = self.unused_bytes(&HashSet::new());
+        let is_older = |worth: &Worth| {
+            worth.kind != PackKind::Catalog
+                && options
+                    .reseal_before
+                    .is_some_and(|epoch| worth.epoch < epoch)
+        };
         let mut retired = Vec::new();
+        for (id, _) in clean.iter().filter(|(_, worth)| is_older(worth)) {
+            if take(id) {
+                retired.push(**id);
+            }
+        }
+        clean.retain(|(_, worth)| !is_older(worth));
+        let all: u64 = self.packs.values().map(|worth| worth.all).sum();
+        let mut unused = self.unused_bytes(&retired.iter().copied().collect());
         for (id, worth) in clean {
             let wasted = worth.all - worth.needed;
             let is_enough = unused * 1000 <= all.saturating_mul(options.unused_permille);

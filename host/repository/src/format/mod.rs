@@ -3,6 +3,8 @@
 //! What is read here came from a store and may be anything: every parser answers with a
 //! [`FormatError`], never with a panic and never with memory that the input names but does not fill.
 
+/// What an operator tells every host.
+pub mod announcement;
 /// The object `format`: what this repository is.
 pub mod header;
 /// Entries as the item stream holds them.
@@ -25,6 +27,8 @@ pub mod signed;
 pub mod trust;
 /// Numbers of variable length, and a reader that never runs past its end.
 pub mod wire;
+
+use holdfast_base::time::Instant;
 
 /// Says why bytes are not what they should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -64,6 +68,16 @@ pub enum FormatError {
         claimed: String,
         /// The host that signed it.
         signed: String,
+    },
+    /// The key that signed was revoked.
+    #[error("the {what} is signed with a key of host `{host}` that was revoked on {when}")]
+    Revoked {
+        /// What was being read.
+        what: &'static str,
+        /// The host.
+        host: String,
+        /// When the key was revoked.
+        when: Instant,
     },
     /// The signature does not fit.
     #[error("the signature of the {what} does not fit")]

@@ -142,7 +142,7 @@ impl Root {
         repository: RepositoryId,
         name: SnapshotId,
     ) -> Result<Self, FormatError> {
-        let (mut root, author): (Self, Author) = trust.verify(WHAT, bytes)?;
+        let (mut root, author): (Self, Author) = trust.verify_one(WHAT, bytes, Some(&name))?;
         author.made(WHAT, root.made_by())?;
         root.author = author;
         if root.repository != repository {

@@ -4,10 +4,12 @@
 //! - A host signs with a key of its own. What it signs carries its certificate, signed by the root: so a
 //!   host that has its write key cannot sign for another.
 //! - A certificate belongs to one repository, and names one host.
+//! - A certificate can be revoked. Then its snapshots count that were there when it was, by their ids, and
+//!   nothing else that its key signed: no clock decides, which whoever holds the key could set.
 
 use super::{FormatError, signed};
 use ed25519_dalek::{SigningKey, VerifyingKey};
-use holdfast_base::id::RepositoryId;
+use holdfast_base::id::{RepositoryId, SnapshotId};
 use holdfast_base::time::Instant;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -33,6 +35,24 @@ pub struct Certificate {
     pub epoch: u32,
     /// When it was made.
     pub issued: Instant,
+}
+
+/// Says that keys of a host no longer count.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Revocation {
+    /// The host.
+    pub host: String,
+    /// Its certificates up to this moment, by the clock of the operator who made both, are revoked.
+    pub when: Instant,
+    /// The snapshots that they had signed then: these stay valid.
+    pub snapshots: Vec<SnapshotId>,
+}
+
+impl Revocation {
+    fn covers(&self, certificate: &Certificate) -> bool {
+        self.host == certificate.host && certificate.issued <= self.when
+    }
 }
 
 /// Who signed an object, as far as its signature proves it.
@@ -177,8 +197,17 @@ impl Certificate {
 pub struct Trust {
     root: VerifyingKey,
     repository: RepositoryId,
+    revoked: Vec<Revocation>,
     /// Certificates that were found good, so that ten thousand snapshots of a host cost one check.
-    known: Mutex<HashMap<Vec<u8>, (Author, VerifyingKey)>>,
+    known: Mutex<HashMap<Vec<u8>, Certified>>,
+}
+
+/// A certificate that was found good.
+#[derive(Debug, Clone)]
+struct Certified {
+    author: Author,
+    key: VerifyingKey,
+    revoked: Option<usize>,
 }
 
 impl Trust {
@@ -188,7 +217,35 @@ impl Trust {
         Self {
             root,
             repository,
+            revoked: Vec::new(),
             known: Mutex::default(),
+        }
+    }
+
+    /// Trusts no longer what was revoked.
+    #[must_use]
+    pub fn without(self, mut revoked: Vec<Revocation>) -> Self {
+        for revocation in &mut revoked {
+            revocation.snapshots.sort_unstable();
+        }
+        Self {
+            revoked,
+            known: Mutex::default(),
+            ..self
+        }
+    }
+
+    /// Makes sure that what signs is not revoked, before anything is made that nobody would accept.
+    ///
+    /// # Errors
+    /// It is revoked, or no certificate of this repository.
+    pub fn usable(&self, signer: &Signer) -> Result<(), FormatError> {
+        match &signer.certificate {
+            None => Ok(()),
+            Some(certificate) => {
+                let certified = self.certified(certificate.as_bytes())?;
+                self.valid(WHAT, &certified, None)
+            }
         }
     }
 
@@ -201,15 +258,49 @@ impl Trust {
         what: &'static str,
         bytes: &[u8],
     ) -> Result<(T, Author), FormatError> {
-        let parts = signed::parts(what, bytes)?;
-        let (author, key) = match parts.below {
-            [] => (Author::Root, self.root),
-            certificate => self.certified(certificate)?,
-        };
-        Ok((parts.verified(what, &key)?, author))
+        self.verify_one(what, bytes, None)
     }
 
-    fn certified(&self, bytes: &[u8]) -> Result<(Author, VerifyingKey), FormatError> {
+    /// Does the same for a snapshot, which stays valid where it was there before a key was revoked.
+    ///
+    /// # Errors
+    /// The bytes are not such an object, or were signed by somebody who is not trusted.
+    pub(super) fn verify_one<T: DeserializeOwned>(
+        &self,
+        what: &'static str,
+        bytes: &[u8],
+        snapshot: Option<&SnapshotId>,
+    ) -> Result<(T, Author), FormatError> {
+        let parts = signed::parts(what, bytes)?;
+        if parts.below.is_empty() {
+            return Ok((parts.verified(what, &self.root)?, Author::Root));
+        }
+        let certified = self.certified(parts.below)?;
+        let value = parts.verified(what, &certified.key)?;
+        self.valid(what, &certified, snapshot)?;
+        Ok((value, certified.author))
+    }
+
+    fn valid(
+        &self,
+        what: &'static str,
+        certified: &Certified,
+        snapshot: Option<&SnapshotId>,
+    ) -> Result<(), FormatError> {
+        let Some(revocation) = certified.revoked.and_then(|at| self.revoked.get(at)) else {
+            return Ok(());
+        };
+        if snapshot.is_some_and(|id| revocation.snapshots.binary_search(id).is_ok()) {
+            return Ok(());
+        }
+        Err(FormatError::Revoked {
+            what,
+            host: revocation.host.clone(),
+            when: revocation.when,
+        })
+    }
+
+    fn certified(&self, bytes: &[u8]) -> Result<Certified, FormatError> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = known.get(bytes) {
             return Ok(found.clone());
@@ -221,13 +312,16 @@ impl Trust {
                 "it belongs to another repository",
             ));
         }
-        let key = certificate.sound()?;
-        let author = Author::Host {
-            name: certificate.host,
-            key: certificate.key,
+        let certified = Certified {
+            key: certificate.sound()?,
+            revoked: self.revoked.iter().position(|one| one.covers(&certificate)),
+            author: Author::Host {
+                name: certificate.host,
+                key: certificate.key,
+            },
         };
-        known.insert(bytes.to_vec(), (author.clone(), key));
-        Ok((author, key))
+        known.insert(bytes.to_vec(), certified.clone());
+        Ok(certified)
     }
 }
 
@@ -307,6 +401,35 @@ mod tests {
         let bytes = signer.sign("snapshot", &7).unwrap();
         let error = trust.verify::<i32>("snapshot", &bytes).unwrap_err();
         assert!(error.to_string().contains("another repository"), "{error}");
+    }
+
+    #[test]
+    fn a_revoked_key_counts_for_what_was_there_and_a_newer_one_for_all() {
+        let (root, host, trust) = keys();
+        let there = SnapshotId([7; 16]);
+        let trust = trust.without(vec![Revocation {
+            host: "web1".into(),
+            when: Instant(10),
+            snapshots: vec![there],
+        }]);
+        let signed = |issued, name: &str| {
+            let certificate = Certificate {
+                issued: Instant(issued),
+                ..certificate(&host, name)
+            };
+            let text = certificate.encode(&root).unwrap();
+            Signer::host(host.clone(), text).unwrap()
+        };
+        let read = |signer: &Signer, id| {
+            let bytes = signer.sign("snapshot", &7).unwrap();
+            trust.verify_one::<i32>("snapshot", &bytes, id).is_ok()
+        };
+        let old = signed(10, "web1");
+        assert!(read(&old, Some(&there)) && trust.usable(&old).is_err());
+        assert!(!read(&old, Some(&SnapshotId([8; 16]))) && !read(&old, None));
+        for sound in [signed(11, "web1"), signed(10, "db1")] {
+            assert!(read(&sound, None) && trust.usable(&sound).is_ok());
+        }
     }
 
     #[test]

@@ -1,43 +1,131 @@
 //! Epochs: the operators' way to everything.
 //!
-//! `epochs/N` is the whole read key as it was when epoch N began, sealed to the operators'
-//! recipients. So an operator's identity and the store are all that a restore needs: not the
-//! machine that made the backup, and no key file from it.
+//! - An epoch's object is the whole read key, with the private halves of all epochs so far, sealed to the
+//!   operators' recipients. So an operator's identity and the store are all that a restore needs: not the
+//!   machine that made the backup, and no key file from it.
+//! - It is never changed. Where the operators change, a revision with another name takes its place.
+//! - A passphrase opens an identity of its own, and that opens epochs like any other: so an epoch is sealed
+//!   anew without anybody's passphrase.
 
 use super::file::{KeyError, KeyFile};
 use crate::error::RepositoryError;
 use crate::pipeline::put::create_surely;
-use crate::pipeline::seal::{Identity, Recipient, SealError, Sealer, open_bytes, seal_bytes};
+use crate::pipeline::seal::{
+    Identity, Recipient, SealError, Sealer, Secret, open_bytes, seal_bytes,
+};
 use holdfast_base::id::RepositoryId;
 use holdfast_store::{Created, Name, Store};
 
-/// Returns the name of an epoch's object.
-///
-/// # Errors
-/// Never for a number; the type of names wants to be asked.
-pub fn name(epoch: u32) -> Result<Name, RepositoryError> {
-    Ok(Name::new(format!("epochs/{epoch:08}"))?)
+/// Which epoch an object holds, and the how-manieth way of sealing it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Revision {
+    /// The epoch.
+    pub epoch: u32,
+    /// Counted from zero.
+    pub revision: u32,
 }
 
-/// Seals the read key to the operators and stores it.
+impl Revision {
+    /// Returns the name of its object.
+    ///
+    /// # Errors
+    /// Never for numbers; the type of names wants to be asked.
+    pub fn name(&self) -> Result<Name, RepositoryError> {
+        Ok(Name::new(match self.revision {
+            0 => format!("epochs/{:08}", self.epoch),
+            revision => format!("epochs/{:08}-{revision}", self.epoch),
+        })?)
+    }
+
+    fn of(name: &Name) -> Option<Self> {
+        let (epoch, revision) = match name.last().split_once('-') {
+            Some((epoch, revision)) => (epoch, revision.parse().ok()?),
+            None => (name.last(), 0),
+        };
+        let epoch = epoch.parse().ok()?;
+        Some(Self { epoch, revision })
+    }
+}
+
+/// Returns the revisions that the store has, newest first.
 ///
 /// # Errors
-/// The epoch exists already, or sealing or storing failed.
+/// The store cannot be listed.
+pub fn listed(store: &dyn Store) -> Result<Vec<Revision>, RepositoryError> {
+    let listed = store.list("epochs")?;
+    let mut found: Vec<_> = listed
+        .iter()
+        .filter_map(|object| Revision::of(&object.name))
+        .collect();
+    found.sort_unstable_by(|a, b| b.cmp(a));
+    Ok(found)
+}
+
+/// Seals the read key to the operators and stores it; then reads it again, and opens it.
+///
+/// Where none of the identities opens it, it is sealed to a key more that nobody keeps, and that opens it: so
+/// it is known in any case that what the store has is this key, and whole.
+///
+/// # Errors
+/// The object exists already, sealing or storing failed, or it does not come back as it was.
 pub fn create(
     store: &dyn Store,
     sealer: &dyn Sealer,
-    epoch: u32,
+    at: Revision,
     key: &KeyFile,
     operators: &[Recipient],
+    identities: &[Identity],
 ) -> Result<(), RepositoryError> {
-    let name = name(epoch)?;
-    let sealed = seal_bytes(sealer, operators, key.encode()?)?;
-    match create_surely(store, &name, &sealed)? {
-        Created::New => Ok(()),
-        Created::Existed => Err(RepositoryError::Exists {
-            place: store.place(),
-        }),
+    let name = at.name()?;
+    let plain = key.encode()?;
+    let opens = |with: &[Identity], sealed: &[u8]| {
+        let opened = open_bytes(sealer, with, sealed.to_vec());
+        opened.is_ok_and(|opened| opened == plain)
+    };
+    let mut sealed = seal_bytes(sealer, operators, plain.clone())?;
+    let mut with = identities.to_vec();
+    if !opens(&with, &sealed) {
+        let witness = sealer.generate()?;
+        let more = Recipient::PublicKey(witness.public_key);
+        let all: Vec<_> = operators.iter().cloned().chain([more]).collect();
+        sealed = seal_bytes(sealer, &all, plain.clone())?;
+        with = vec![Identity::Key(witness.identity)];
     }
+    match create_surely(store, &name, &sealed)? {
+        Created::New => {}
+        Created::Existed => return Err(RepositoryError::KeysChanged),
+    }
+    let stored = store.get(&name)?;
+    if stored == sealed && opens(&with, &stored) {
+        return Ok(());
+    }
+    let detail = "it does not open as it was sealed".into();
+    Err(RepositoryError::from(SealError::Damaged { detail }).unproven(&name))
+}
+
+/// Makes an identity that a passphrase opens; returns its public half, and its object.
+///
+/// # Errors
+/// Sealing or storing failed.
+pub fn create_identity(
+    store: &dyn Store,
+    sealer: &dyn Sealer,
+    passphrase: &Secret,
+) -> Result<(String, Name), RepositoryError> {
+    let pair = sealer.generate()?;
+    let unique = hex::encode(crate::repository::random::<8>()?);
+    let name = Name::new(format!("identities/{unique}"))?;
+    let to = [Recipient::Passphrase(passphrase.clone())];
+    let plain = pair.identity.expose().trim_end().as_bytes().to_vec();
+    let sealed = seal_bytes(sealer, &to, [&plain[..], b"\n"].concat())?;
+    create_surely(store, &name, &sealed)?;
+    let with = [Identity::Passphrase(passphrase.clone())];
+    let opened = open_bytes(sealer, &with, store.get(&name)?);
+    let opened = opened.map_err(|error| RepositoryError::from(error).unproven(&name))?;
+    if opened.trim_ascii_end() == plain {
+        return Ok((pair.public_key, name));
+    }
+    Err(RepositoryError::Renamed.unproven(&name))
 }
 
 /// Opens the newest epoch of this repository that one of the identities fits.
@@ -53,11 +141,11 @@ pub fn open(
     identities: &[Identity],
     repository: RepositoryId,
 ) -> Result<KeyFile, RepositoryError> {
-    let mut names: Vec<_> = store.list("epochs")?.into_iter().map(|l| l.name).collect();
-    names.sort();
+    let revisions = listed(store)?;
+    let identities = with_passphrases(store, sealer, identities)?;
     let mut failure = None;
-    for name in names.iter().rev() {
-        match read(store, sealer, identities, name) {
+    for revision in revisions {
+        match read(store, sealer, &identities, &revision.name()?) {
             Ok(key) if key.repository == repository => return Ok(key),
             Ok(key) => {
                 let key = key.repository;
@@ -81,6 +169,35 @@ pub fn open(
     }))
 }
 
+/// Adds the identities that passphrases open. The passphrases stay: once, epochs were sealed to them.
+fn with_passphrases(
+    store: &dyn Store,
+    sealer: &dyn Sealer,
+    identities: &[Identity],
+) -> Result<Vec<Identity>, RepositoryError> {
+    let is_passphrase = |identity: &&Identity| matches!(identity, Identity::Passphrase(_));
+    let passphrases: Vec<_> = identities.iter().filter(is_passphrase).cloned().collect();
+    let mut all = identities.to_vec();
+    if passphrases.is_empty() {
+        return Ok(all);
+    }
+    for object in store.list("identities")? {
+        match open_bytes(sealer, &passphrases, store.get(&object.name)?) {
+            Ok(plain) => {
+                let text = String::from_utf8(plain).map_err(|_| {
+                    let detail = "it is no identity".into();
+                    RepositoryError::from(SealError::Damaged { detail })
+                        .in_object(object.name.as_str())
+                })?;
+                // First, since it opens without the work that a passphrase takes.
+                all.insert(0, Identity::Key(Secret::new(text)));
+            }
+            Err(error) => tracing::debug!(%error, name = %object.name, "passing over an identity"),
+        }
+    }
+    Ok(all)
+}
+
 fn read(
     store: &dyn Store,
     sealer: &dyn Sealer,
@@ -92,4 +209,23 @@ fn read(
         Ok(KeyFile::decode(&bytes)?)
     };
     read().map_err(|error| error.in_object(name.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn revisions_are_read_from_names_and_the_newest_comes_by_number() {
+        let revision = |epoch, revision| Revision { epoch, revision };
+        for (at, name) in [
+            (revision(1, 0), "epochs/00000001"),
+            (revision(1, 10), "epochs/00000001-10"),
+        ] {
+            assert_eq!(at.name().unwrap().as_str(), name);
+            assert_eq!(Revision::of(&at.name().unwrap()), Some(at));
+        }
+        assert_eq!(Revision::of(&Name::new("epochs/x-1").unwrap()), None);
+        assert!(revision(1, 10) > revision(1, 9) && revision(2, 0) > revision(1, 10));
+    }
 }

@@ -149,7 +149,7 @@ impl Describe for KeyError {
                 "Give a key that can read: `--identity FILE` with an operator's identity, or a read key"
                     .into(),
             )],
-            Self::Unsigning => vec![Hint(
+            Self::Unsigning | Self::Certificate(FormatError::Revoked { .. }) => vec![Hint(
                 "Get a key for this host: holdfast key export write FILE --host NAME --identity FILE".into(),
             )],
             Self::Role { needed, .. } => vec![Hint(format!(

@@ -7,6 +7,8 @@
 //!
 //! A key is made once, by `init`. Loading never makes one, whatever is missing or unreadable.
 
+/// Reads what operators have announced, and announces.
+pub mod announce;
 /// Epochs: the operators' way to everything.
 pub mod epoch;
 /// The content of a key file.

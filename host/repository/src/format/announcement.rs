@@ -1,0 +1,89 @@
+//! Announcements: what an operator tells every host, so that no key file has to be carried around.
+//!
+//! - They are numbered, and the newest that the root signed counts.
+//! - One says which epoch new packs are sealed to, who can open it, and which keys are revoked.
+
+use super::trust::{Author, Revocation, Signer, Trust};
+use super::{FormatError, signed};
+use holdfast_base::id::RepositoryId;
+use holdfast_base::time::Instant;
+use serde::{Deserialize, Serialize};
+
+const WHAT: &str = "announcement";
+
+/// What an operator tells every host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Announcement {
+    /// Its number; also the name of the object, so that two cannot be swapped.
+    pub announcement: u32,
+    /// The repository that it belongs to.
+    pub repository: RepositoryId,
+    /// When it was made.
+    pub made: Instant,
+    /// The epoch that new packs are sealed to.
+    pub epoch: u32,
+    /// The public half of that epoch.
+    pub epoch_recipient: String,
+    /// The object that holds its private half, sealed to the operators.
+    pub epoch_object: String,
+    /// Who can open it.
+    pub operators: Vec<Operator>,
+    /// Keys of hosts that no longer count.
+    pub revoked: Vec<Revocation>,
+}
+
+/// One that can open the repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Operator {
+    /// The public key, in the encryptor's own notation.
+    pub recipient: String,
+    /// The object that holds its private half, sealed to a passphrase, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub passphrase: Option<String>,
+    /// Since when.
+    pub added: Instant,
+}
+
+impl Announcement {
+    /// Writes and signs the object.
+    ///
+    /// # Errors
+    /// It cannot be written as JSON.
+    pub fn encode(&self, root: &Signer) -> Result<Vec<u8>, FormatError> {
+        root.sign(WHAT, self)
+    }
+
+    /// Returns the number that the object bears, without looking at its signature.
+    ///
+    /// # Errors
+    /// The bytes are no such object.
+    pub fn number(bytes: &[u8]) -> Result<u32, FormatError> {
+        Ok(signed::peek::<Self>(WHAT, bytes)?.announcement)
+    }
+
+    /// Reads the object, and checks that the root signed it for this repository under this number.
+    ///
+    /// # Errors
+    /// The bytes are no such object, or not this one.
+    pub fn decode(
+        bytes: &[u8],
+        trust: &Trust,
+        repository: RepositoryId,
+        number: u32,
+    ) -> Result<Self, FormatError> {
+        let wrong = |detail| Err(FormatError::invalid(WHAT, detail));
+        let (read, author): (Self, Author) = trust.verify(WHAT, bytes)?;
+        if author != Author::Root {
+            return wrong("a host signed it, and only the root may");
+        }
+        if read.repository != repository {
+            return wrong("it belongs to another repository");
+        }
+        if read.announcement != number {
+            return wrong("it bears the number of another");
+        }
+        Ok(read)
+    }
+}

@@ -1,0 +1,165 @@
+//! Reads what operators have announced, and announces.
+//!
+//! - The newest announcement that can be read counts. A host keeps it in its cache, and notices a store
+//!   that shows only older ones: then it writes nothing, since the epoch may have gone with them.
+//! - One that cannot be read is passed over: it may be what an interruption left. `check` names it.
+//! - Two operators at once cannot both win: a number is created once.
+
+use crate::catalog;
+use crate::error::{RepositoryError, chain};
+use crate::format::announcement::Announcement;
+use crate::format::trust::{Signer, Trust};
+use crate::keys::KeyFile;
+use crate::pipeline::seal::{Identity, Recipient};
+use crate::repository::Setup;
+use holdfast_base::id::RepositoryId;
+use holdfast_store::{Created, Name};
+
+/// Largest plaintext of an announcement; one that expands to more is a bomb.
+const EXPANDED_MAX: usize = 256 << 20;
+
+/// What is known of the announcements of a repository.
+#[derive(Debug, Default)]
+pub struct Announced {
+    /// The newest one.
+    pub newest: Option<Announcement>,
+    /// The highest number that is taken.
+    pub last: u32,
+    /// Newer ones that cannot be read: the object, and why.
+    pub unread: Vec<(String, String)>,
+    /// Whether the newest one came from the cache, since the store shows only older ones.
+    pub is_hidden: bool,
+}
+
+/// Returns the name of an announcement's object.
+///
+/// # Errors
+/// Never for a number; the type of names wants to be asked.
+pub fn name(number: u32) -> Result<Name, RepositoryError> {
+    Ok(Name::new(format!("announcements/{number:08}"))?)
+}
+
+/// Reads the newest announcement.
+///
+/// # Errors
+/// The store failed. That one is damaged is no error.
+pub fn read(setup: &Setup, key: &KeyFile, trust: &Trust) -> Result<Announced, RepositoryError> {
+    let listed = setup.store.list("announcements")?;
+    let mut numbers: Vec<u32> = listed
+        .iter()
+        .filter_map(|object| object.name.last().parse().ok())
+        .collect();
+    numbers.sort_unstable();
+    let mut found = Announced {
+        last: numbers.last().copied().unwrap_or(0),
+        ..Announced::default()
+    };
+    let kept = remembered(setup, trust, key.repository);
+    for number in numbers.into_iter().rev() {
+        if kept
+            .as_ref()
+            .is_some_and(|kept| kept.announcement == number)
+        {
+            found.newest = kept;
+            return Ok(found);
+        }
+        match one(setup, key, trust, number) {
+            Ok((announcement, bytes)) => {
+                if kept.as_ref().is_none_or(|kept| kept.announcement < number) {
+                    remember(setup, &bytes);
+                }
+                found.newest = Some(announcement);
+                break;
+            }
+            Err(RepositoryError::Store(error)) if !error.is_absent() && !is_damage(&error) => {
+                return Err(error.into());
+            }
+            Err(error) => found
+                .unread
+                .push((name(number)?.to_string(), chain(&error))),
+        }
+    }
+    let newest = found
+        .newest
+        .as_ref()
+        .map_or(0, |newest| newest.announcement);
+    if let Some(kept) = kept
+        && kept.announcement > newest
+    {
+        tracing::warn!(
+            number = kept.announcement,
+            "the store hides or has lost what operators announced"
+        );
+        found.last = found.last.max(kept.announcement);
+        found.newest = Some(kept);
+        found.is_hidden = true;
+    }
+    Ok(found)
+}
+
+fn is_damage(error: &holdfast_store::StoreError) -> bool {
+    use holdfast_base::error::{Describe, Kind};
+    error.kind() == Kind::Damaged
+}
+
+/// Reads one announcement; returns it with its bytes.
+///
+/// # Errors
+/// It is absent or damaged, or the store failed.
+pub(crate) fn one(
+    setup: &Setup,
+    key: &KeyFile,
+    trust: &Trust,
+    number: u32,
+) -> Result<(Announcement, Vec<u8>), RepositoryError> {
+    let identity = [Identity::Key(key.catalog.identity.clone())];
+    let bytes = catalog::get(setup, &identity, &name(number)?, EXPANDED_MAX)?;
+    let read = Announcement::decode(&bytes, trust, key.repository, number)?;
+    Ok((read, bytes))
+}
+
+/// Creates the next announcement, and reads it again.
+///
+/// # Errors
+/// Another operator was first, the store failed, or it does not come back as it was.
+pub fn create(
+    setup: &Setup,
+    key: &KeyFile,
+    announcement: &Announcement,
+) -> Result<(), RepositoryError> {
+    let root = key.root()?;
+    let trust = Trust::new(root.verifying_key(), key.repository);
+    let name = name(announcement.announcement)?;
+    let bytes = announcement.encode(&Signer::root(root))?;
+    let recipients = [Recipient::PublicKey(key.catalog.public_key.clone())];
+    match catalog::put(setup, &recipients, &name, &bytes)? {
+        (Created::New, _) => {}
+        (Created::Existed, _) => return Err(RepositoryError::KeysChanged),
+    }
+    match one(setup, key, &trust, announcement.announcement) {
+        Ok((read, _)) if read == *announcement => Ok(()),
+        Ok(_) => Err(RepositoryError::Renamed.unproven(&name)),
+        Err(error) => Err(error.unproven(&name)),
+    }
+}
+
+fn cached(setup: &Setup) -> Option<std::path::PathBuf> {
+    setup.cache.as_ref().map(|cache| cache.join("announcement"))
+}
+
+/// Returns the newest announcement that this machine has seen. It is checked like the object itself.
+fn remembered(setup: &Setup, trust: &Trust, repository: RepositoryId) -> Option<Announcement> {
+    let bytes = std::fs::read(cached(setup)?).ok()?;
+    let number = Announcement::number(&bytes).ok()?;
+    Announcement::decode(&bytes, trust, repository, number).ok()
+}
+
+fn remember(setup: &Setup, bytes: &[u8]) {
+    let Some(path) = cached(setup) else { return };
+    let temporary = path.with_extension(std::process::id().to_string());
+    let written =
+        std::fs::write(&temporary, bytes).and_then(|()| std::fs::rename(&temporary, &path));
+    if let Err(error) = written {
+        tracing::debug!(%error, "an announcement is not kept in the cache");
+    }
+}

@@ -1,0 +1,403 @@
+//! Who can open a repository: adding and removing operators, new epochs, and keys that no longer count.
+//!
+//! - Every change makes a new epoch object and then an announcement. The announcement is the one moment at
+//!   which it counts: a crash before it leaves the old state, and an object that the next change clears away.
+//! - An epoch object is removed only after one that holds all its keys was stored, read again, opened and
+//!   announced. So at every moment there is one that the operators can open.
+//! - Where the store lets nothing be removed, older epoch objects stay, and whoever could open one still can.
+//!   That is told, and nothing fails.
+//!
+//! What a removed operator has read before stays known to it, and everything that is sealed to an epoch whose
+//! key it had. Only a new epoch protects what comes after.
+
+use crate::error::{RepositoryError, chain};
+use crate::format::announcement::{Announcement, Operator};
+use crate::format::trust::{Author, Revocation};
+use crate::keys::epoch::{self, Revision};
+use crate::keys::file::{self, ReadEpoch};
+use crate::keys::{KeyFile, Role, announce};
+use crate::pipeline::seal::{Identity, Recipient};
+use crate::repository::{Repository, Setup};
+use holdfast_base::id::SnapshotId;
+use holdfast_store::Name;
+
+/// Shortest beginning of a recipient that stands for the whole.
+const RECIPIENT_SHORT_MIN: usize = 8;
+
+/// What a change came to.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// What is announced now.
+    pub announcement: Announcement,
+    /// Older objects that stay, since the store did not remove them: what, and why.
+    pub kept: Vec<(String, String)>,
+    /// Snapshots that could not be read when a key was revoked: none of them is accepted.
+    pub unread: u64,
+}
+
+/// What a new epoch is to change beside the epoch itself.
+#[derive(Debug, Default)]
+pub struct Rotation {
+    /// Who shall be able to open it, instead of those so far; for a repository that does not record them.
+    pub operators: Vec<Recipient>,
+    /// Hosts whose keys no longer count.
+    pub revoke: Vec<String>,
+}
+
+/// Writes down who was named: what passphrases open is made here.
+///
+/// # Errors
+/// Sealing or storing failed.
+pub(crate) fn named(
+    setup: &Setup,
+    recipients: &[Recipient],
+) -> Result<Vec<Operator>, RepositoryError> {
+    let one = |recipient: &Recipient| {
+        let (recipient, passphrase) = match recipient {
+            Recipient::PublicKey(text) => (text.clone(), None),
+            Recipient::Passphrase(passphrase) => {
+                let (store, sealer) = (setup.store.as_ref(), setup.sealer.as_ref());
+                let (public, object) = epoch::create_identity(store, sealer, passphrase)?;
+                (public, Some(object.to_string()))
+            }
+        };
+        Ok(Operator {
+            recipient,
+            passphrase,
+            added: setup.clock.now(),
+        })
+    };
+    recipients.iter().map(one).collect()
+}
+
+/// Makes the first epoch and announces it.
+///
+/// # Errors
+/// Sealing or storing failed.
+pub(crate) fn begin(
+    setup: &Setup,
+    key: &KeyFile,
+    at: Revision,
+    operators: Vec<Operator>,
+) -> Result<(), RepositoryError> {
+    let listed = setup.store.list("announcements")?;
+    let numbers = listed.iter().filter_map(|one| one.name.last().parse().ok());
+    let last: u32 = numbers.max().unwrap_or(0);
+    let announcement = Announcement {
+        announcement: last.saturating_add(1),
+        repository: key.repository,
+        made: setup.clock.now(),
+        epoch: at.epoch,
+        epoch_recipient: key.writing()?.epoch_recipient.clone(),
+        epoch_object: at.name()?.to_string(),
+        operators,
+        revoked: Vec::new(),
+    };
+    publish(setup, key, at, &announcement, &[]).map_err(|error| match error {
+        // Two that make a repository at once.
+        RepositoryError::KeysChanged => RepositoryError::Exists {
+            place: setup.store.place(),
+        },
+        other => other,
+    })
+}
+
+/// Stores an epoch object, and then announces it.
+fn publish(
+    setup: &Setup,
+    key: &KeyFile,
+    at: Revision,
+    announcement: &Announcement,
+    identities: &[Identity],
+) -> Result<(), RepositoryError> {
+    let (store, sealer) = (setup.store.as_ref(), setup.sealer.as_ref());
+    let public = |operator: &Operator| Recipient::PublicKey(operator.recipient.clone());
+    let recipients: Vec<_> = announcement.operators.iter().map(public).collect();
+    epoch::create(store, sealer, at, key, &recipients, identities)?;
+    announce::create(setup, key, announcement)
+}
+
+impl Repository {
+    /// Returns what operators announced last, if anything.
+    #[must_use]
+    pub fn announcement(&self) -> Option<&Announcement> {
+        self.announced.newest.as_ref()
+    }
+
+    /// Reads an announcement from the store, whatever the cache says: for checking.
+    ///
+    /// # Errors
+    /// It is absent or damaged, or the store failed.
+    pub(crate) fn stored_announcement(&self, number: u32) -> Result<Announcement, RepositoryError> {
+        let read = announce::one(&self.setup, &self.key, &self.trust, number);
+        let name = announce::name(number)?;
+        Ok(read.map_err(|error| error.in_sealed(name.as_str()))?.0)
+    }
+
+    /// Returns the epoch objects that are older than the one that counts: whoever could open one still can.
+    ///
+    /// # Errors
+    /// The store cannot be listed.
+    pub fn older_epochs(&self) -> Result<Vec<String>, RepositoryError> {
+        let Some(newest) = self.announcement() else {
+            return Ok(Vec::new());
+        };
+        let mut older = Vec::new();
+        for revision in epoch::listed(self.setup.store.as_ref())? {
+            let name = revision.name()?.to_string();
+            if name != newest.epoch_object {
+                older.push(name);
+            }
+        }
+        Ok(older)
+    }
+
+    /// Lets more operators open the repository. `identities` is what it was opened with, if anything.
+    ///
+    /// # Errors
+    /// The key is no read key, one can open it already, or sealing or storing failed: then nothing has changed.
+    pub fn add_operators(
+        &self,
+        more: &[Recipient],
+        identities: &[Identity],
+    ) -> Result<Change, RepositoryError> {
+        let newest = self.changeable()?;
+        let mut seen: Vec<_> = newest.operators.iter().map(|one| &one.recipient).collect();
+        for recipient in more {
+            if let Recipient::PublicKey(text) = recipient {
+                if seen.contains(&text) {
+                    let message = format!("`{text}` can open the repository already");
+                    return Err(RepositoryError::Operators { message });
+                }
+                seen.push(text);
+            }
+        }
+        let mut operators = newest.operators.clone();
+        operators.extend(named(&self.setup, more)?);
+        self.reseal(newest, operators, identities)
+    }
+
+    /// Lets an operator no longer open the repository. It is named by its recipient, or the beginning of that.
+    ///
+    /// # Errors
+    /// There is no such operator, it is the last, or as for adding one.
+    pub fn remove_operator(
+        &self,
+        which: &str,
+        identities: &[Identity],
+    ) -> Result<Change, RepositoryError> {
+        let newest = self.changeable()?;
+        let is_short = which.len() < RECIPIENT_SHORT_MIN;
+        let fits = |one: &&Operator| {
+            one.recipient == which || (!is_short && one.recipient.starts_with(which))
+        };
+        let found: Vec<_> = newest.operators.iter().filter(fits).collect();
+        let refused = |message| Err(RepositoryError::Operators { message });
+        let gone = match found[..] {
+            [one] => one,
+            [] => {
+                return refused(format!(
+                    "nobody who can open the repository is called `{which}`"
+                ));
+            }
+            _ => {
+                return refused(format!(
+                    "`{which}` could be any of {} recipients",
+                    found.len()
+                ));
+            }
+        };
+        if newest.operators.len() == 1 {
+            return refused(format!(
+                "`{which}` is the last who can open the repository: without it nobody could"
+            ));
+        }
+        let left = newest.operators.iter().filter(|one| *one != gone).cloned();
+        self.reseal(newest, left.collect(), identities)
+    }
+
+    /// Begins a new epoch: what is stored from now on is sealed to a key that nobody has seen.
+    ///
+    /// # Errors
+    /// The key is no read key, or sealing or storing failed: then the old epoch goes on.
+    pub fn rotate(
+        &self,
+        rotation: &Rotation,
+        identities: &[Identity],
+    ) -> Result<Change, RepositoryError> {
+        self.key.require(Role::Read)?;
+        let newest = self.announcement();
+        if let Some(newest) = newest
+            && !self.announced.is_hidden
+        {
+            // The new object replaces the one that holds this key.
+            self.key.epoch(newest.epoch)?;
+        }
+        let operators = match (&rotation.operators[..], newest) {
+            ([], None) => return Err(RepositoryError::Unrecorded),
+            ([], Some(newest)) => newest.operators.clone(),
+            (operators, _) => named(&self.setup, operators)?,
+        };
+        let (revoked, unread) = self.revocations(&rotation.revoke)?;
+        let pair = self.setup.sealer.generate()?;
+        let mut key = self.whole_key()?;
+        let taken = epoch::listed(self.setup.store.as_ref())?;
+        let highest = taken.iter().map(|revision| revision.epoch);
+        let held = key.read.iter().flatten().map(|held| held.epoch);
+        let announced = newest.iter().map(|newest| newest.epoch);
+        let epoch = highest
+            .chain(held)
+            .chain(announced)
+            .max()
+            .unwrap_or(0)
+            .saturating_add(1);
+        key.read.get_or_insert_default().push(ReadEpoch {
+            epoch,
+            identity: pair.identity,
+        });
+        if let Some(keys) = &mut key.write {
+            keys.epoch = epoch;
+            keys.epoch_recipient.clone_from(&pair.public_key);
+        }
+        let at = Revision { epoch, revision: 0 };
+        let announcement = Announcement {
+            announcement: self.announced.last.saturating_add(1),
+            repository: self.header.repository,
+            made: self.setup.clock.now(),
+            epoch,
+            epoch_recipient: pair.public_key,
+            epoch_object: at.name()?.to_string(),
+            operators,
+            revoked,
+        };
+        self.change(key, at, announcement, unread, identities)
+    }
+
+    /// Returns what is announced, where the key may change it.
+    fn changeable(&self) -> Result<&Announcement, RepositoryError> {
+        self.key.require(Role::Read)?;
+        self.announcement().ok_or(RepositoryError::Unrecorded)
+    }
+
+    /// Seals the epoch anew to other operators.
+    fn reseal(
+        &self,
+        newest: &Announcement,
+        operators: Vec<Operator>,
+        identities: &[Identity],
+    ) -> Result<Change, RepositoryError> {
+        let key = self.whole_key()?;
+        // Without the key of the epoch, nobody could open what is sealed to it any more.
+        key.epoch(newest.epoch)?;
+        let taken = epoch::listed(self.setup.store.as_ref())?;
+        let same = taken.iter().filter(|one| one.epoch == newest.epoch);
+        let last = same.map(|one| one.revision).max();
+        let at = Revision {
+            epoch: newest.epoch,
+            revision: last.map_or(0, |last| last.saturating_add(1)),
+        };
+        let announcement = Announcement {
+            announcement: self.announced.last.saturating_add(1),
+            made: self.setup.clock.now(),
+            epoch_object: at.name()?.to_string(),
+            operators,
+            ..newest.clone()
+        };
+        self.change(key, at, announcement, 0, identities)
+    }
+
+    /// Returns the read key as epochs hold it, with the root's private half where that belongs.
+    fn whole_key(&self) -> Result<KeyFile, RepositoryError> {
+        let root = self.key.root()?;
+        let mut key = self.key.clone();
+        key.holdfast_key = file::VERSION;
+        key.root_key = Some(crate::repository::hexed(root.to_bytes()));
+        if let Some(keys) = &mut key.write {
+            (keys.signing_key, keys.certificate) = (None, None);
+        }
+        Ok(key)
+    }
+
+    fn change(
+        &self,
+        key: KeyFile,
+        at: Revision,
+        announcement: Announcement,
+        unread: u64,
+        identities: &[Identity],
+    ) -> Result<Change, RepositoryError> {
+        publish(&self.setup, &key, at, &announcement, identities)?;
+        let kept = self.clear(&key, &announcement)?;
+        Ok(Change {
+            announcement,
+            kept,
+            unread,
+        })
+    }
+
+    /// Removes what the announcement has made superfluous; returns what stays, and why.
+    fn clear(
+        &self,
+        key: &KeyFile,
+        announcement: &Announcement,
+    ) -> Result<Vec<(String, String)>, RepositoryError> {
+        let store = self.setup.store.as_ref();
+        let mut superfluous = Vec::new();
+        for revision in epoch::listed(store)? {
+            let name = revision.name()?;
+            // One whose key is not in the new object may be the only one that holds it.
+            if name.as_str() != announcement.epoch_object && key.epoch(revision.epoch).is_ok() {
+                superfluous.push(name);
+            }
+        }
+        let before = self.announcement().map(|newest| &newest.operators);
+        for operator in before.into_iter().flatten() {
+            if let Some(object) = &operator.passphrase
+                && !announcement
+                    .operators
+                    .iter()
+                    .any(|one| one.passphrase == operator.passphrase)
+            {
+                superfluous.push(Name::new(object.clone())?);
+            }
+        }
+        let mut kept = Vec::new();
+        for name in superfluous {
+            if let Err(error) = store.delete(&name) {
+                kept.push((name.to_string(), chain(&error)));
+            }
+        }
+        Ok(kept)
+    }
+
+    /// Adds what is to be revoked to what is already.
+    fn revocations(&self, hosts: &[String]) -> Result<(Vec<Revocation>, u64), RepositoryError> {
+        let before = self.announcement().map(|newest| newest.revoked.clone());
+        let mut revoked = before.unwrap_or_default();
+        if hosts.is_empty() {
+            return Ok((revoked, 0));
+        }
+        let (mut signed, mut unread) = (Vec::new(), 0);
+        for object in self.setup.store.list("snapshots")? {
+            let Ok(id) = object.name.last().parse::<SnapshotId>() else {
+                continue;
+            };
+            match self.snapshot(&id) {
+                Ok(root) => signed.push((id, root.author)),
+                Err(RepositoryError::NoSnapshot { .. }) => {}
+                Err(_) => unread += 1,
+            }
+        }
+        for host in hosts {
+            let is_theirs =
+                |author: &Author| matches!(author, Author::Host { name, .. } if name == host);
+            let theirs = signed.iter().filter(|(_, author)| is_theirs(author));
+            revoked.push(Revocation {
+                host: host.clone(),
+                when: self.setup.clock.now(),
+                snapshots: theirs.map(|(id, _)| *id).collect(),
+            });
+        }
+        Ok((revoked, unread))
+    }
+}
