@@ -3,6 +3,7 @@
 use holdfast_filetree::compare::compare;
 use holdfast_tests::{Ended, World, noise};
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 const JOBS: &str =
     "[job.tree]\nsource = \"files\"\nstore = \"local\"\n[job.tree.with]\npaths = [\"DIR/tree\"]\n";
@@ -161,4 +162,41 @@ fn what_cannot_be_copied_is_named() {
         &["nothing", "--identity", identity.to_str().unwrap()],
     )
     .expect(2);
+}
+
+#[test]
+fn each_store_keeps_what_is_said_for_it_and_copies_may_come_late() {
+    let world = world();
+    let rules = "keep = { last = 1 }\ncopy-to = [{ store = \"offsite\", keep = { last = 2 } }]\n";
+    for _ in 0..3 {
+        world.run(&["run", "tree"]).expect(0);
+    }
+    let identity = world.at("operator.key").display().to_string();
+    init_offsite(
+        &world,
+        &["--same-keys-as", "local", "--identity", &identity],
+    );
+    copy(&world, &[]).expect(0);
+    // As if they had been copied two hours after they were made.
+    let late = SystemTime::now() + Duration::from_secs(7200);
+    for file in world.files("offsite/snapshots") {
+        let file = std::fs::File::options().write(true).open(file).unwrap();
+        file.set_modified(late).unwrap();
+    }
+    let path = world.at("holdfast.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let text = text.replace("source =", &format!("{rules}source ="));
+    std::fs::write(&path, text).unwrap();
+    let left = |store: &str| {
+        let listed = world.run(&["list", "--store", store, "--json"]).expect(0);
+        let listed: serde_json::Value = serde_json::from_str(&listed.stdout).unwrap();
+        listed.as_array().unwrap().len()
+    };
+    assert_eq!((left("local"), left("offsite")), (3, 3));
+    world.run(&["forget", "tree"]).expect(0);
+    assert_eq!((left("local"), left("offsite")), (1, 2));
+    world
+        .run(&["forget", "tree", "--store", "offsite"])
+        .expect(0);
+    assert_eq!((left("local"), left("offsite")), (1, 2));
 }
