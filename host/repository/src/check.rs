@@ -20,12 +20,13 @@ use crate::format::trust::Author;
 use crate::index::Index;
 use crate::keys::announce;
 use crate::keys::epoch::Revision;
+use crate::parity;
 use crate::pipeline::put::pack_name;
 use crate::read::Reader;
 use crate::repository::Repository;
 use crate::write::lease::names_packs;
 use holdfast_base::cancel::Cancel;
-use holdfast_base::id::PackId;
+use holdfast_base::id::{PackId, SegmentId, SnapshotId};
 use holdfast_store::Name;
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
@@ -89,6 +90,27 @@ impl Report {
     }
 }
 
+/// What a check came across, beside what it reports: where a repair begins.
+#[derive(Default)]
+pub(crate) struct Survey {
+    /// What is reported.
+    pub(crate) report: Report,
+    /// Packs that sound segments list.
+    pub(crate) packs: HashMap<PackId, Arc<IndexedPack>>,
+    /// Sound segments, with the packs that each lists.
+    pub(crate) segments: Vec<(SegmentId, Vec<PackId>)>,
+    /// Segments that cannot be read.
+    pub(crate) unread_segments: Vec<SegmentId>,
+    /// Listed packs that are missing, have another length, or were found damaged.
+    pub(crate) doubtful: HashSet<PackId>,
+    /// Packs that the store has, with their lengths, and that no sound segment lists.
+    pub(crate) unlisted: HashMap<PackId, u64>,
+    /// Snapshots whose objects cannot be read.
+    pub(crate) unread_snapshots: Vec<SnapshotId>,
+    /// Packs whose parity is damaged.
+    pub(crate) harmed_parity: Vec<PackId>,
+}
+
 /// Checks a repository.
 ///
 /// # Errors
@@ -99,32 +121,44 @@ pub fn check(
     cancel: &Cancel,
     progress: &Progress,
 ) -> Result<Report, RepositoryError> {
-    let mut report = Report::default();
-    check_epochs(repository, &mut report)?;
-    let packs = read_segments(repository, &mut report)?;
-    if !report.damage.is_empty() {
+    Ok(survey(repository, depth, cancel, progress)?.report)
+}
+
+/// Checks a repository, and keeps what a repair wants to know.
+pub(crate) fn survey(
+    repository: &Arc<Repository>,
+    depth: Depth,
+    cancel: &Cancel,
+    progress: &Progress,
+) -> Result<Survey, RepositoryError> {
+    let mut survey = Survey::default();
+    check_epochs(repository, &mut survey.report)?;
+    read_segments(repository, &mut survey)?;
+    if !survey.report.damage.is_empty() {
         // The cache may have what the store has lost, and a run would rely on it.
         Index::forget(repository.setup.cache.as_deref());
     }
-    let mut damaged = check_presence(repository, &packs, &mut report)?;
+    check_presence(repository, &mut survey)?;
     if depth == Depth::Data {
-        let total = packs.values().map(|pack| pack.sealed_bytes).sum();
+        let total = survey.packs.values().map(|pack| pack.sealed_bytes).sum();
         progress.total.store(total, Ordering::Relaxed);
-        let found = check_data(repository, &packs, &mut report, cancel, &progress.done)?;
-        damaged.extend(found);
-        repository.suspect(&damaged);
-    } else if !damaged.is_empty() {
+        let report = &mut survey.report;
+        let found = check_data(repository, &survey.packs, report, cancel, &progress.done)?;
+        survey.doubtful.extend(found);
+        check_parity(repository, &mut survey, cancel)?;
+        repository.suspect(&survey.doubtful);
+    } else if !survey.doubtful.is_empty() {
         let earlier = repository.suspects();
-        repository.suspect(&damaged.union(&earlier).copied().collect());
+        repository.suspect(&survey.doubtful.union(&earlier).copied().collect());
     }
-    let sound = loss::sound_chunks(repository, &packs, &damaged, cancel)?;
-    check_snapshots(repository, &sound, &mut report)?;
-    check_sessions(repository, &mut report)?;
+    let sound = loss::sound_chunks(repository, &survey.packs, &survey.doubtful, cancel)?;
+    check_snapshots(repository, &sound, &mut survey)?;
+    check_sessions(repository, &mut survey.report)?;
     // What an interrupted encryptor did not open is not damaged.
     if cancel.is_raised() {
         return Err(RepositoryError::Cancelled);
     }
-    Ok(report)
+    Ok(survey)
 }
 
 fn epoch_name(epoch: u32) -> Result<Name, RepositoryError> {
@@ -170,26 +204,27 @@ fn check_epochs(repository: &Repository, report: &mut Report) -> Result<(), Repo
     Ok(())
 }
 
-fn read_segments(
-    repository: &Repository,
-    report: &mut Report,
-) -> Result<HashMap<PackId, Arc<IndexedPack>>, RepositoryError> {
-    let mut packs = HashMap::new();
+fn read_segments(repository: &Repository, survey: &mut Survey) -> Result<(), RepositoryError> {
     for id in repository.segments()? {
         match repository.segment(&id) {
-            Ok(listed) => packs.extend(listed.into_iter().map(|pack| (pack.id, Arc::new(pack)))),
-            Err(error) => report.damage(&format!("index/{id}"), &error),
+            Ok(listed) => {
+                let ids = listed.iter().map(|pack| pack.id).collect();
+                survey.segments.push((id, ids));
+                let listed = listed.into_iter().map(|pack| (pack.id, Arc::new(pack)));
+                survey.packs.extend(listed);
+            }
+            Err(error) => {
+                survey.unread_segments.push(id);
+                survey.report.damage(&format!("index/{id}"), &error);
+            }
         }
     }
-    Ok(packs)
+    Ok(())
 }
 
-fn check_presence(
-    repository: &Repository,
-    packs: &HashMap<PackId, Arc<IndexedPack>>,
-    report: &mut Report,
-) -> Result<HashSet<PackId>, RepositoryError> {
-    let mut damaged = HashSet::new();
+fn check_presence(repository: &Repository, survey: &mut Survey) -> Result<(), RepositoryError> {
+    let (packs, report) = (&survey.packs, &mut survey.report);
+    let damaged = &mut survey.doubtful;
     let mut stored = HashMap::new();
     for listed in repository.setup.store.list("packs")? {
         match listed.name.last().parse::<PackId>() {
@@ -216,18 +251,48 @@ fn check_presence(
     }
     report.packs = packs.len() as u64;
     report.unlisted_packs = stored.len() as u64;
-    Ok(damaged)
+    survey.unlisted = stored;
+    Ok(())
+}
+
+/// Checks the parity beside packs that are listed. That of others is nobody's loss.
+fn check_parity(
+    repository: &Repository,
+    survey: &mut Survey,
+    cancel: &Cancel,
+) -> Result<(), RepositoryError> {
+    let store = repository.setup.store.as_ref();
+    for listed in store.list(parity::AREA)? {
+        if cancel.is_raised() {
+            return Err(RepositoryError::Cancelled);
+        }
+        let pack = listed.name.last().parse::<PackId>();
+        let Some(pack) = pack.ok().filter(|id| survey.packs.contains_key(id)) else {
+            continue;
+        };
+        if let Err(error) = parity::check(store, &pack) {
+            survey.harmed_parity.push(pack);
+            survey.report.damage(listed.name.as_str(), &error);
+        }
+    }
+    Ok(())
 }
 
 fn check_snapshots(
     repository: &Arc<Repository>,
     sound: &loss::Sound,
-    report: &mut Report,
+    survey: &mut Survey,
 ) -> Result<(), RepositoryError> {
+    let report = &mut survey.report;
     let reader = Reader::new(Arc::clone(repository))?;
     let (roots, failures) = repository.snapshots_from_store()?;
     for error in &failures {
         report.damage("snapshots", error);
+        if let RepositoryError::Damaged { object, .. } = error
+            && let Some(Ok(id)) = object.strip_prefix("snapshots/").map(str::parse)
+        {
+            survey.unread_snapshots.push(id);
+        }
     }
     for error in repository.marks()?.unreadable() {
         report.damage("marks", error);

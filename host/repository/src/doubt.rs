@@ -47,6 +47,15 @@ impl Repository {
         Ok(index)
     }
 
+    /// Loads the index of what lies elsewhere than in these packs.
+    pub(crate) fn index_without(&self, packs: &HashSet<PackId>) -> Result<Index, RepositoryError> {
+        let (mut index, _) = self.load(&self.sorted_segments()?)?;
+        if !packs.is_empty() {
+            index.dismiss(packs);
+        }
+        Ok(index)
+    }
+
     fn sorted_segments(&self) -> Result<Vec<SegmentId>, RepositoryError> {
         let mut segments = self.segments()?;
         segments.sort_unstable();

@@ -214,6 +214,18 @@ pub enum RepositoryError {
         /// What cannot be.
         message: String,
     },
+    /// A second repository was named that is the first.
+    #[error("{place} is the repository that is to be repaired")]
+    Itself {
+        /// The store.
+        place: String,
+    },
+    /// A second repository was named that has nothing in common with the first.
+    #[error("the repository in {place} has other keys: its chunks have other names")]
+    Stranger {
+        /// The store.
+        place: String,
+    },
     /// The run was cancelled.
     #[error("the run was cancelled")]
     Cancelled,
@@ -328,6 +340,8 @@ impl Describe for RepositoryError {
                 other => other,
             },
             Self::Overtaken { .. } | Self::Skewed { .. } => Kind::Temporary,
+            Self::Itself { .. } => Kind::Usage,
+            Self::Stranger { .. } => Kind::Key,
             Self::Cancelled => Kind::Interrupted,
         }
     }
@@ -381,6 +395,9 @@ impl Describe for RepositoryError {
             Self::Operators { .. } => {
                 vec![Hint("See who can open it: holdfast key recipients".into())]
             }
+            Self::Stranger { .. } => vec![Hint(
+                "Name a mirror of this repository, or one that was made with its keys".into(),
+            )],
             Self::Unproven { .. } => vec![Hint(
                 "Look at the memory and the disks of this machine and of the store before you run it again"
                     .into(),

@@ -27,12 +27,16 @@ pub mod keys;
 pub mod known;
 /// Who can open a repository, its epochs, and whose keys no longer count.
 pub mod operators;
+/// Parity beside packs: what mends them without a second repository.
+pub mod parity;
 /// The steps that content takes, each with its way back.
 pub mod pipeline;
 /// Processes, and whether they still live.
 mod process;
 /// Drives the steps backwards: entries and their content.
 pub mod read;
+/// Mends what a check found, as far as something is left to mend it with.
+pub mod repair;
 /// A repository that was opened with a key.
 pub mod repository;
 /// Writes entries into a target, in parallel.

@@ -11,7 +11,8 @@ mod many;
 use crate::error::{RepositoryError, chain};
 use crate::format::root::Root;
 use crate::format::session::{Expired, encode};
-use crate::repository::Repository;
+use crate::pipeline::seal::open_bytes;
+use crate::repository::{Repository, expand_small};
 use holdfast_base::error::{Describe, Kind};
 use holdfast_base::id::SnapshotId;
 use holdfast_store::{Created, Name, StoreError};
@@ -179,6 +180,16 @@ impl Repository {
             Ok(slot)
         };
         read().map_err(|e| e.in_sealed(object.as_str()))
+    }
+
+    /// Returns whether an object of another repository is this snapshot of this one.
+    pub(crate) fn is_snapshot(&self, id: &SnapshotId, sealed: Vec<u8>) -> bool {
+        let sealer = self.setup.sealer.as_ref();
+        let packed = open_bytes(sealer, &self.catalog_identity(), sealed);
+        let bytes = packed
+            .ok()
+            .and_then(|packed| expand_small(&packed, ROOT_EXPANDED_MAX).ok());
+        bytes.is_some_and(|bytes| self.decode_slot(id, &bytes).is_ok())
     }
 
     /// Puts a mark in the place of a snapshot, so that its session can no longer commit it. Returns

@@ -112,6 +112,12 @@ impl Sealer for NativeAge {
         mut plain: Box<dyn Write + Send>,
     ) -> Result<(), SealError> {
         let identities = identities(with)?;
+        // Looking for a place past the end, the crate counts below zero.
+        if offset + length > plain_length(sealed.as_ref())? {
+            return Err(SealError::Damaged {
+                detail: "the range reaches past the end".into(),
+            });
+        }
         let sealed = io::BufReader::with_capacity(64 << 10, Cursor { sealed, at: 0 });
         let decryptor = age::Decryptor::new(sealed).map_err(decrypt_failed)?;
         let mut reader = decryptor
@@ -123,10 +129,24 @@ impl Sealer for NativeAge {
             Ok(())
         } else {
             Err(SealError::Damaged {
-                detail: "the range reaches past the end".into(),
+                detail: "the range comes back short".into(),
             })
         }
     }
+}
+
+/// Returns the length of what was sealed; no less than it, where the header cannot be made out.
+fn plain_length(sealed: &dyn SealedBytes) -> Result<u64, SealError> {
+    const HEADER_MAX: usize = 4 << 10;
+    const BLOCK: u64 = (64 << 10) + 16;
+    let head = sealed.read_at(0, HEADER_MAX).map_err(SealError::Io)?;
+    let last = head.windows(5).position(|window| window == b"\n--- ");
+    let end = last.and_then(|at| {
+        let rest = head[at + 1..].iter().position(|byte| *byte == b'\n')?;
+        Some(at + 1 + rest + 1)
+    });
+    let body = sealed.size().saturating_sub(end.unwrap_or(0) as u64 + 16);
+    Ok(body.saturating_sub(body.div_ceil(BLOCK) * 16))
 }
 
 struct Cursor {

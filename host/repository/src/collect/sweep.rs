@@ -5,6 +5,7 @@ use super::view::View;
 use crate::error::RepositoryError;
 use crate::format::segment::IndexedPack;
 use crate::index::Index;
+use crate::parity::remove_parity;
 use crate::pipeline::dedup::Dedup;
 use crate::pipeline::put::{Catalogue, pack_name, segment_name};
 use crate::repository::Repository;
@@ -101,6 +102,9 @@ pub(super) fn remove_pack(repository: &Repository, pack: &PackId) -> Result<bool
     let name = pack_name(pack)?;
     let was_there = !repository.is_gone(&name);
     repository.setup.store.delete(&name)?;
+    if let Err(error) = remove_parity(repository.setup.store.as_ref(), pack) {
+        tracing::debug!(%error, "the parity of a removed pack stays");
+    }
     Ok(was_there)
 }
 

@@ -13,6 +13,8 @@ pub mod item;
 pub mod mark;
 /// Packs: frames, padding and the table.
 pub mod pack;
+/// Parity objects: how a pack is cut, and what shows which parts are lost.
+pub mod parity;
 /// The reference stream: which chunks a snapshot needs.
 pub mod refs;
 /// Snapshot roots.

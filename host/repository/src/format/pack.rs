@@ -71,6 +71,12 @@ pub fn put_raw_frame(to: &mut Vec<u8>, bytes: &[u8]) {
     }
 }
 
+/// Returns what the length of a pack is a multiple of, if it is about `bytes`.
+#[must_use]
+pub fn padding_quantum(bytes: u64) -> u64 {
+    (bytes.next_power_of_two() / 64).clamp(64, 64 << 10)
+}
+
 /// Returns what comes after the frames: padding up to a rounded length, and the table.
 ///
 /// Rounding hides the exact sizes of the chunks: to 1/32 of the length for small packs, to 64 KiB
@@ -90,7 +96,7 @@ pub fn tail(frames: &[Frame], frames_bytes: u64) -> Vec<u8> {
     }
     let table_frame = SKIPPABLE_HEAD + table.len() + 4;
     let unpadded = frames_bytes + (SKIPPABLE_HEAD + table_frame) as u64;
-    let quantum = (unpadded.next_power_of_two() / 64).clamp(64, 64 << 10);
+    let quantum = padding_quantum(unpadded);
     let padding = (unpadded.next_multiple_of(quantum) - unpadded) as usize;
 
     let mut tail = Vec::with_capacity(SKIPPABLE_HEAD + padding + table_frame);
