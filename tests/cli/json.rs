@@ -220,6 +220,15 @@ fn checks_and_restores_have_their_documented_form() {
     asked.guide.holds("check", &damaged);
     asked.guide.all_hold("damage", &damaged["damage"]);
     asked.guide.all_hold("signers", &damaged["signers"]);
+    let repair = ["check", "--data", "--repair"];
+    let said = one(&asked.ask_as_operator(&[&repair[..], &["--dry-run"]].concat(), 4));
+    asked.guide.holds("check --repair", &said);
+    assert!(said["after"].is_null());
+    let repaired = one(&asked.ask_as_operator(&repair, 4));
+    asked.guide.holds("check --repair", &repaired);
+    asked.guide.all_hold("deeds", &repaired["deeds"]);
+    asked.guide.holds("before", &repaired["before"]);
+    asked.guide.holds("after", &repaired["after"]);
     let works = asked.are(
         "run --check",
         &asked.ask(&["run", "--check", "tree", "db"], 0),

@@ -5,6 +5,7 @@
 
 mod keys;
 mod matrix;
+mod repair;
 
 use holdfast_tests::{TREE, World, noise};
 

@@ -14,7 +14,7 @@ const JOBS: &str = "[job.mine]\nsource = \"files\"\n[job.mine.with]\npaths = [\"
 
 /// Ways in which an object comes to harm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Harm {
+pub(crate) enum Harm {
     Flipped,
     Cut,
     Swapped,
@@ -22,7 +22,7 @@ enum Harm {
     Emptied,
 }
 
-const HARMS: [Harm; 5] = [
+pub(crate) const HARMS: [Harm; 5] = [
     Harm::Flipped,
     Harm::Cut,
     Harm::Swapped,
@@ -31,13 +31,13 @@ const HARMS: [Harm; 5] = [
 ];
 
 /// A repository with the objects of each of its two snapshots, in the order of their sizes.
-struct Base {
-    world: World,
-    mine: Vec<PathBuf>,
-    other: Vec<PathBuf>,
+pub(crate) struct Base {
+    pub(crate) world: World,
+    pub(crate) mine: Vec<PathBuf>,
+    pub(crate) other: Vec<PathBuf>,
 }
 
-static BASE: LazyLock<Base> = LazyLock::new(|| {
+pub(crate) static BASE: LazyLock<Base> = LazyLock::new(|| {
     let world = World::ready(JOBS, &["files"]);
     for n in 0..40 {
         world.write(&format!("mine/d{}/f{n:02}", n % 4), noise(n, 20_000));
@@ -64,7 +64,7 @@ static BASE: LazyLock<Base> = LazyLock::new(|| {
 
 impl Base {
     /// Returns the objects of one kind, the largest first.
-    fn of_kind<'a>(&self, all: &'a [PathBuf], kind: &str) -> Vec<&'a Path> {
+    pub(crate) fn of_kind<'a>(&self, all: &'a [PathBuf], kind: &str) -> Vec<&'a Path> {
         let mut found: Vec<&Path> = all
             .iter()
             .filter(|object| object.starts_with(kind))
@@ -79,7 +79,7 @@ impl Base {
     }
 
     /// Makes a copy in which an object came to harm, and the cache knows nothing.
-    fn harmed(&self, object: &Path, partner: Option<&Path>, harm: Harm) -> World {
+    pub(crate) fn harmed(&self, object: &Path, partner: Option<&Path>, harm: Harm) -> World {
         let world = self.harmed_behind_a_cache(object, partner, harm);
         forget(&world);
         world
@@ -87,6 +87,12 @@ impl Base {
 
     fn harmed_behind_a_cache(&self, object: &Path, partner: Option<&Path>, harm: Harm) -> World {
         let world = self.world.fork();
+        self.harm(&world, object, partner, harm);
+        world
+    }
+
+    /// Harms an object of a copy.
+    pub(crate) fn harm(&self, world: &World, object: &Path, partner: Option<&Path>, harm: Harm) {
         let path = world.at("repository").join(object);
         let mut bytes = std::fs::read(&path).unwrap();
         let middle = bytes.len() / 2;
@@ -96,7 +102,7 @@ impl Base {
             Harm::Emptied => bytes.clear(),
             Harm::Removed => {
                 std::fs::remove_file(path).unwrap();
-                return world;
+                return;
             }
             Harm::Swapped => {
                 let partner = world.at("repository").join(partner.unwrap());
@@ -106,11 +112,10 @@ impl Base {
             }
         }
         std::fs::write(path, bytes).unwrap();
-        world
     }
 
     /// Restores a job's newest snapshot; returns how it ended and what is not as in the tree.
-    fn restored(&self, world: &World, job: &str) -> (Ended, Vec<String>) {
+    pub(crate) fn restored(&self, world: &World, job: &str) -> (Ended, Vec<String>) {
         let target = tempfile::tempdir_in(world.path()).unwrap().keep();
         let ended = world.as_operator(&["restore", job, "--target", target.to_str().unwrap()]);
         let tree = self.world.at(job);
@@ -123,14 +128,14 @@ impl Base {
         (ended, differences)
     }
 
-    fn comes_back(&self, world: &World, job: &str, told: &str) {
+    pub(crate) fn comes_back(&self, world: &World, job: &str, told: &str) {
         let (ended, differences) = self.restored(world, job);
         assert_eq!(ended.code, Some(0), "{told}: {ended:?}");
         assert!(differences.is_empty(), "{told}: {differences:?}");
     }
 
     /// A restore of what is damaged is loud: it ends with 4, and names what is not as it was.
-    fn fails_loudly(&self, world: &World, told: &str) {
+    pub(crate) fn fails_loudly(&self, world: &World, told: &str) {
         let (ended, differences) = self.restored(world, "mine");
         assert_eq!(ended.code, Some(4), "{told}: {ended:?}");
         for difference in &differences {
@@ -145,12 +150,12 @@ impl Base {
 }
 
 /// Removes what the cache knows of repositories.
-fn forget(world: &World) {
+pub(crate) fn forget(world: &World) {
     let cache = world.at("cache/holdfast/repositories");
     std::fs::remove_dir_all(cache).unwrap();
 }
 
-fn stdout(ended: &Ended, words: &str, told: &str) {
+pub(crate) fn stdout(ended: &Ended, words: &str, told: &str) {
     assert!(ended.stdout.contains(words), "{told}: {}", ended.stdout);
 }
 

@@ -212,3 +212,39 @@ fn a_restore_onto_a_full_disk_names_what_is_missing_and_can_be_completed() {
     let differences = compare(&world.at("tree"), &inner).unwrap();
     assert_eq!(differences, Vec::<String>::new());
 }
+
+#[test]
+fn a_repair_on_a_disk_that_is_full_or_read_only_changes_nothing_and_can_be_run_again() {
+    let world = World::new();
+    let Some(small) = Small::mount(world.at("repository"), "32m") else {
+        return;
+    };
+    world.jobs(TREE);
+    world.set_up(&["files"]);
+    world.write("tree/first", noise(1, 1 << 20));
+    world.run(&["run", "tree"]).expect(0);
+    let segment = &world.files("repository/index")[0];
+    std::fs::write(segment, "damaged").unwrap();
+    let before = world.files("repository");
+    let repair = ["check", "--data", "--repair"];
+    small.remount("ro");
+    world
+        .as_operator(&repair)
+        .expect(12)
+        .says("Read-only file system");
+    assert_eq!(world.files("repository"), before);
+    small.remount("rw");
+    small.fill();
+    world
+        .as_operator(&repair)
+        .expect(75)
+        .says("No space left on device");
+    std::fs::remove_file(world.at("repository/filler")).unwrap();
+    assert_eq!(std::fs::read(segment).unwrap(), b"damaged");
+    world.as_operator(&repair).expect(0);
+    world.as_operator(&["check", "--data"]).expect(0);
+    restored_equals(&world);
+    // Where nothing is damaged, nothing needs to be written.
+    small.remount("ro");
+    world.as_operator(&repair).expect(0);
+}

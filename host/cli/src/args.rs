@@ -85,6 +85,15 @@ Examples:
   holdfast find nginx.conf --identity operator.key
   holdfast find '/etc/**/*.conf' --job etc --identity operator.key";
 
+const CHECK_EXAMPLES: &str = "\
+A repair deletes nothing that is damaged: it is moved to quarantine/ in the store. Without an
+identity or a read key, the content of damaged packs stays as it is.
+
+Examples:
+  holdfast check --data --identity operator.key
+  holdfast check --data --repair --dry-run --identity operator.key
+  holdfast check --data --repair --from offsite --identity operator.key";
+
 const PLUGIN_EXAMPLES: &str = "\
 Without --yes it shows what the plugin asks for, and asks for your yes. A file that changed, or
 that asks for more, needs a new one.";
@@ -277,16 +286,9 @@ pub(crate) enum Command {
         #[command(flatten)]
         keys: Keys,
     },
-    /// Check a repository: its structure, and with --data all that it holds
-    Check {
-        /// The store; the only one, where none is named
-        store: Option<String>,
-        /// Read and check all data too; with an identity or a read key, what is sealed as well
-        #[arg(long)]
-        data: bool,
-        #[command(flatten)]
-        unlock: Unlock,
-    },
+    /// Check a repository: its structure, and with --data all that it holds; and repair it
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check(Check),
     /// Copy snapshots from one store to another
     #[command(after_help = COPY_EXAMPLES)]
     Copy(Copy),
@@ -401,6 +403,29 @@ pub(crate) struct Gc {
     /// End this session, which can then no longer commit; may be repeated
     #[arg(long, value_name = "SESSION")]
     pub(crate) expire: Vec<SnapshotId>,
+    #[command(flatten)]
+    pub(crate) unlock: Unlock,
+}
+
+#[derive(Args)]
+pub(crate) struct Check {
+    /// The store; the only one, where none is named
+    pub(crate) store: Option<String>,
+    /// Read and check all data too; with an identity or a read key, what is sealed as well
+    #[arg(long)]
+    pub(crate) data: bool,
+    /// Mend what is damaged, as far as something is left of it; what cannot be mended is set aside
+    #[arg(long)]
+    pub(crate) repair: bool,
+    /// Take what is lost from this store: a mirror, or a repository that was made with the same keys
+    #[arg(long, value_name = "STORE", requires = "repair")]
+    pub(crate) from: Option<String>,
+    /// Open that store with this key file, instead of its own
+    #[arg(long, value_name = "FILE", requires = "from", help_heading = KEYS)]
+    pub(crate) from_key: Option<PathBuf>,
+    /// Only say what a repair would do
+    #[arg(long, requires = "repair")]
+    pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) unlock: Unlock,
 }

@@ -12,6 +12,7 @@ use crate::wire::{Deaf, PluginSealer};
 use holdfast_base::cancel::Cancel;
 use holdfast_base::time::SystemClock;
 use holdfast_repository::keys::{KeyFile, Role};
+use holdfast_repository::parity::ParityStore;
 use holdfast_repository::pipeline::seal::{Identity, Recipient, SealError, Sealer, Secret};
 use holdfast_repository::{Repository, RepositoryError, Setup};
 use holdfast_sandbox::CallContext;
@@ -151,8 +152,12 @@ impl Context {
     }
 
     fn setup(&self, store: &str) -> Result<Setup, JobError> {
+        let objects = self.objects(store)?;
         Ok(Setup {
-            store: self.objects(store)?,
+            store: match self.config.store(store)?.shape() {
+                Some(shape) => Arc::new(ParityStore::new(objects, shape)),
+                None => objects,
+            },
             sealer: self.sealer(store)?,
             cache: Some(self.places.cache.join("repositories")),
             clock: Arc::new(SystemClock),

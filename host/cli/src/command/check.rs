@@ -3,14 +3,14 @@
 use super::snapshots::signed_by;
 use crate::args::Keys;
 use crate::exit::Outcome;
-use crate::progress::{Moment, watch};
+use crate::progress::{Moment, Watch, watch};
 use crate::view::View;
 use holdfast_base::size::ByteSize;
 use holdfast_jobs::JobError;
 use holdfast_jobs::open::Context;
 use holdfast_jobs::tally::Tally;
 use holdfast_jobs::{select, verify as judge};
-use holdfast_repository::check::{Depth, Loss, Progress, check};
+use holdfast_repository::check::{Depth, Loss, Progress, Report, check};
 use holdfast_repository::format::trust::Author;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -27,8 +27,27 @@ pub(crate) fn run(
     let repository = super::open(context, keys, None)?;
     let depth = if data { Depth::Data } else { Depth::Structure };
     let progress = Arc::new(Progress::default());
-    let seen = Arc::clone(&progress);
-    let watch = watch(view, "check", move || {
+    let watch = watched(view, &progress);
+    let report = check(&repository, depth, &context.cancel, &progress)?;
+    drop(watch);
+    view.answer(&json(&report), |view| {
+        summary(&report, data, view);
+        told(&report, view);
+        if report.damage.is_empty() {
+            view.say("no damage found");
+        }
+    });
+    Ok(if report.damage.is_empty() {
+        Outcome::Done
+    } else {
+        Outcome::Damage
+    })
+}
+
+/// Shows how far a check is.
+pub(super) fn watched(view: &View, progress: &Arc<Progress>) -> Watch {
+    let seen = Arc::clone(progress);
+    watch(view, "check", move || {
         let (done, total) = (&seen.done, &seen.total);
         let (done, total) = (done.load(Ordering::Relaxed), total.load(Ordering::Relaxed));
         let words = match total {
@@ -36,9 +55,11 @@ pub(crate) fn run(
             _ => format!("{} of {} read", ByteSize(done), ByteSize(total)),
         };
         Moment { done, total, words }
-    });
-    let report = check(&repository, depth, &context.cancel, &progress)?;
-    drop(watch);
+    })
+}
+
+/// Returns a report as scripts read it.
+pub(super) fn json(report: &Report) -> serde_json::Value {
     let damage: Vec<_> = report
         .damage
         .iter()
@@ -62,46 +83,44 @@ pub(crate) fn run(
             serde_json::json!({"host": host, "key": signed_by(author), "snapshots": count})
         })
         .collect();
-    let json = serde_json::json!({
+    serde_json::json!({
         "snapshots": report.snapshots, "packs": report.packs, "bytes-read": report.bytes,
         "signers": signers, "unlisted-packs": report.unlisted_packs, "damage": damage, "losses": losses,
         "unseen": report.unseen,
-    });
-    view.answer(&json, |view| {
-        let read = if data {
-            format!("; {} read", ByteSize(report.bytes))
-        } else {
-            String::new()
-        };
-        view.say(&format!(
-            "{} snapshots, {} packs{read}",
-            report.snapshots, report.packs
-        ));
-        for (author, count) in &report.signers {
-            view.say(&format!("  {count} signed by {author}"));
-        }
-        if report.unlisted_packs > 0 {
-            view.say(&format!(
-                "{} packs are listed nowhere: interrupted runs left them, and they do no harm",
-                report.unlisted_packs
-            ));
-        }
-        for unseen in &report.unseen {
-            view.warn(unseen);
-        }
-        for (object, what) in &report.damage {
-            view.line(&format!("damaged: {object}: {what}"));
-        }
-        report.losses.iter().for_each(|loss| lost(loss, view));
-        if report.damage.is_empty() {
-            view.say("no damage found");
-        }
-    });
-    Ok(if report.damage.is_empty() {
-        Outcome::Done
-    } else {
-        Outcome::Damage
     })
+}
+
+/// Says how much was looked at.
+pub(super) fn summary(report: &Report, data: bool, view: &View) {
+    let read = if data {
+        format!("; {} read", ByteSize(report.bytes))
+    } else {
+        String::new()
+    };
+    view.say(&format!(
+        "{} snapshots, {} packs{read}",
+        report.snapshots, report.packs
+    ));
+    for (author, count) in &report.signers {
+        view.say(&format!("  {count} signed by {author}"));
+    }
+    if report.unlisted_packs > 0 {
+        view.say(&format!(
+            "{} packs are listed nowhere: interrupted runs left them, and they do no harm",
+            report.unlisted_packs
+        ));
+    }
+    for unseen in &report.unseen {
+        view.warn(unseen);
+    }
+}
+
+/// Names what is damaged, and what that costs.
+pub(super) fn told(report: &Report, view: &View) {
+    for (object, what) in &report.damage {
+        view.line(&format!("damaged: {object}: {what}"));
+    }
+    report.losses.iter().for_each(|loss| lost(loss, view));
 }
 
 /// Names what of a snapshot does not come back whole.

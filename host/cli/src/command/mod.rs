@@ -13,6 +13,7 @@ mod init;
 mod key;
 mod operators;
 mod plugin;
+mod repair;
 mod restore;
 mod run;
 mod sheet;
@@ -49,13 +50,11 @@ pub(crate) fn run(arguments: Arguments, view: &View) -> Result<Outcome, JobError
         Command::Run(run) => run::run(&context(&global)?, &run, view),
         Command::Doctor => doctor::doctor(&context(&global)?, view),
         Command::Config(_) => doctor::config(&context(&global)?, view),
-        Command::Check {
-            store,
-            data,
-            unlock,
-        } => {
+        Command::Check(check) if check.repair => repair::run(&context(&global)?, &check, view),
+        Command::Check(check) => {
+            let (unlock, store) = (check.unlock, check.store);
             let keys = Keys { unlock, store };
-            check::run(&context(&global)?, &keys, data, view)
+            check::run(&context(&global)?, &keys, check.data, view)
         }
         Command::Copy(copy) => copy::run(&context(&global)?, &copy, view),
         Command::Gc(gc) => gc::run(&context(&global)?, &gc, view),

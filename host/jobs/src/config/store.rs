@@ -3,6 +3,7 @@
 use super::{Config, ConfigError, reference};
 use holdfast_base::error::Describe;
 use holdfast_base::size::ByteSize;
+use holdfast_repository::parity::{Shape, ShapeError};
 use holdfast_store::Location;
 use holdfast_store::s3::{Encryption, S3Options, Style};
 use serde::Deserialize;
@@ -38,6 +39,8 @@ pub struct StoreConfig {
     /// Whether what a run writes is looked at again before it relies on it.
     #[serde(default = "yes")]
     pub prove: bool,
+    /// How much parity lies beside packs, in a directory.
+    pub parity: Option<Spanned<String>>,
     /// The service's address; Amazon's, where none is given.
     pub endpoint: Option<Spanned<String>>,
     /// The region.
@@ -116,6 +119,7 @@ impl StoreConfig {
             config.wrong(self.url.span(), error.to_string(), hint)
         })?;
         if let Location::Local(_) = location {
+            self.check_parity(config)?;
             return match self.of_services().next() {
                 None => Ok(()),
                 Some((key, span)) => {
@@ -125,6 +129,11 @@ impl StoreConfig {
                     Err(config.wrong(span, message, Some(hint.to_owned())))
                 }
             };
+        }
+        if let Some(parity) = &self.parity {
+            let message = "`parity` is for a store in a directory, and this is a bucket".to_owned();
+            let hint = "Leave it out: a service keeps what it was given in several places";
+            return Err(config.wrong(parity.span(), message, Some(hint.to_owned())));
         }
         self.check_words(config)?;
         self.check_numbers(config)?;
@@ -159,6 +168,25 @@ impl StoreConfig {
         ]
         .into_iter()
         .flatten()
+    }
+
+    fn check_parity(&self, config: &Config) -> Result<(), ConfigError> {
+        match &self.parity {
+            Some(parity) => match parity.get_ref().parse::<Shape>() {
+                Ok(_) => Ok(()),
+                Err(error) => {
+                    let hint = Some(ShapeError::HINT.to_owned());
+                    Err(config.wrong(parity.span(), error.to_string(), hint))
+                }
+            },
+            None => Ok(()),
+        }
+    }
+
+    /// Returns how much parity lies beside packs.
+    #[must_use]
+    pub fn shape(&self) -> Option<Shape> {
+        self.parity.as_ref()?.get_ref().parse().ok()
     }
 
     fn check_words(&self, config: &Config) -> Result<(), ConfigError> {
@@ -369,6 +397,36 @@ mod tests {
         assert!(
             shown.contains("refers to no secret") && !shown.contains("AKIDEXAMPLE"),
             "{shown}"
+        );
+    }
+
+    #[test]
+    fn parity_is_for_directories_and_has_a_share_or_shards() {
+        let local = |parity: &str| {
+            let text = format!("[store.local]\nurl = \"file:///b\"\nparity = {parity}\n");
+            Config::parse(Path::new("holdfast.toml"), text)
+        };
+        let shape = local("\"20+2\"").unwrap().store("local").unwrap().shape();
+        assert_eq!(
+            shape,
+            Some(Shape {
+                data: 20,
+                parity: 2
+            })
+        );
+        for nonsense in ["\"0%\"", "\"200%\"", "\"2+20\"", "\"much\"", "\"\""] {
+            let error = local(nonsense).unwrap_err();
+            let place = format!(
+                "holdfast.toml:3:10: `{}` is no parity",
+                nonsense.trim_matches('"')
+            );
+            assert_eq!(error.to_string(), place);
+            assert!(error.hints()[0].0.contains("10%"));
+        }
+        let error = parse("parity = \"10%\"").unwrap_err().to_string();
+        assert!(
+            error.contains("3:10: `parity` is for a store in a directory"),
+            "{error}"
         );
     }
 
