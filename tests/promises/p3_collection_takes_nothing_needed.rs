@@ -1,6 +1,7 @@
 //! Collection never removes what a committed or committing snapshot needs, whatever the clocks say.
 
 use holdfast_tests::{Ended, World, noise};
+use rustix::process::Signal;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -41,7 +42,7 @@ impl Scene {
     }
 
     /// Starts a run, and returns when its source has given its content and waits.
-    fn run_until_it_waits(&self) -> Child {
+    fn run_until_it_waits(&self) -> Run {
         let go = self.world.at("go");
         if !go.exists() {
             assert!(Command::new("mkfifo").arg(&go).status().unwrap().success());
@@ -51,16 +52,16 @@ impl Scene {
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .process_group(0);
-        let run = command.spawn().unwrap();
+        let run = Run(Some(command.spawn().unwrap()));
         wait_for(&self.world.at("given"));
         std::fs::remove_file(self.world.at("given")).unwrap();
         run
     }
 
     /// Lets the run go on to its end.
-    fn go_on(&self, run: Child) -> Ended {
+    fn go_on(&self, run: Run) -> Ended {
         std::fs::write(self.world.at("go"), b"").unwrap();
-        run.wait_with_output().unwrap().into()
+        run.end()
     }
 
     fn comes_back(&self) {
@@ -77,6 +78,28 @@ impl Scene {
             "another content came back"
         );
         self.world.as_operator(&["check", "--data"]).expect(0);
+    }
+}
+
+/// A run that is killed, with its source, when the test is over.
+struct Run(Option<Child>);
+
+impl Run {
+    fn kill(&self) {
+        let group = self.0.as_ref().map(rustix::process::Pid::from_child);
+        let _ = rustix::process::kill_process_group(group.unwrap(), Signal::KILL);
+    }
+
+    fn end(mut self) -> Ended {
+        self.0.take().unwrap().wait_with_output().unwrap().into()
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        if self.0.is_some() {
+            self.kill();
+        }
     }
 }
 
@@ -156,9 +179,8 @@ fn a_run_whose_packs_are_gone_commits_nothing_and_the_next_one_all() {
 fn what_killed_runs_left_goes() {
     let scene = Scene::new();
     let run = scene.run_until_it_waits();
-    let group = rustix::process::Pid::from_child(&run);
-    rustix::process::kill_process_group(group, rustix::process::Signal::KILL).unwrap();
-    run.wait_with_output().unwrap();
+    run.kill();
+    run.end();
     assert!(!scene.world.files("repository/packs").is_empty());
     let said = scene.collect(&[]);
     assert!(said.contains("ended: it can no longer commit"), "{said}");

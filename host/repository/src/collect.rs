@@ -225,7 +225,10 @@ impl<'a> Collection<'a> {
         candidates.extend(&sparse.retired);
         self.name(&view, candidates)?;
         self.stop_if_cancelled()?;
-        sweep::remove_snapshots(self.repository, &self.report.removed_snapshots)?;
+        if !sweep::remove_snapshots(self.repository, &self.report.removed_snapshots)? {
+            // What is needed was told without a snapshot that came back.
+            return Ok(self.report);
+        }
         let removed = census.removable(&view, self.options.grace);
         self.report.segments = sweep::rewrite_index(self.repository, &view, &removed)?;
         for pack in &removed {

@@ -206,8 +206,8 @@ impl Repository {
         self.exists(id)?;
         self.setup.store.delete(&name)?;
         // Collection may have been on its way.
-        self.exists(id)?;
-        self.stays(id)
+        self.stays(id)?;
+        self.exists(id)
     }
 
     /// Makes sure that collection has not begun to remove a snapshot.

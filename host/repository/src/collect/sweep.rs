@@ -20,24 +20,26 @@ const SMALL_SEGMENTS_MAX: usize = 64;
 /// A segment of fewer chunks is small.
 const SMALL_CHUNKS: usize = 75_000;
 
-/// Removes forgotten snapshots, unless somebody brings one back in this moment.
+/// Removes forgotten snapshots, unless somebody brings one back in this moment; returns whether all are removed.
 ///
 /// # Errors
 /// The store failed.
 pub(super) fn remove_snapshots(
     repository: &Repository,
     snapshots: &[SnapshotId],
-) -> Result<(), RepositoryError> {
+) -> Result<bool, RepositoryError> {
     let store = &repository.setup.store;
+    let mut are_all_removed = true;
     for id in snapshots {
-        if !repository.begin_removal(id)? {
-            continue;
+        if repository.begin_removal(id)? {
+            store.delete(&session_name(id)?)?;
+            store.delete(&snapshot::name(id)?)?;
+            repository.end_removal(id)?;
+        } else {
+            are_all_removed = false;
         }
-        store.delete(&session_name(id)?)?;
-        store.delete(&snapshot::name(id)?)?;
-        repository.end_removal(id)?;
     }
-    Ok(())
+    Ok(are_all_removed)
 }
 
 /// Writes the segments anew that list packs which are removed or gone, and makes large ones of many small ones.

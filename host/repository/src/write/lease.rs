@@ -67,7 +67,11 @@ impl Lease {
             Err(RepositoryError::Unanswered { source, .. }) => return Err(source.into()),
             Err(error) => return Err(error),
         }
-        let after = repository.pack_tombstones();
+        // Twice: what one listing leaves out must not be relied on.
+        let after = repository.pack_tombstones().and_then(|mut found| {
+            found.extend(repository.pack_tombstones()?);
+            Ok(found)
+        });
         let lease = Self {
             id,
             avoided: HashSet::new(),
