@@ -6,6 +6,7 @@ use std::process::Command;
 const SECRET: &str = "the content that a thief is after";
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 fn a_stolen_write_key_reads_nothing_whatever_is_tried() {
     let world = World::ready(TREE, &["files"]);
     world.write("tree/a-name-to-hide", SECRET.repeat(500));
