@@ -3,6 +3,7 @@
 # Says exactly what is missing where it cannot be installed.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+. "$root/tests/servers/install.sh"
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/holdfast-build/target}
 
 prepare() {
@@ -18,7 +19,12 @@ prepare() {
     command -v python3 >/dev/null || packages+=(python3)
     command -v rsync >/dev/null || packages+=(rsync)
     has_guest_compiler || packages+=(rustc-web rust-web-src cargo-web)
-    [ ${#packages[@]} -eq 0 ] && return
+    [ ${#packages[@]} -eq 0 ] || get_packages "${packages[@]}"
+}
+
+# Installs Debian packages.
+get_packages() {
+    local packages=("$@")
     local as_root=()
     if [ "$(id -u)" -ne 0 ]; then
         if ! command -v sudo >/dev/null; then
@@ -49,6 +55,14 @@ has_guest_target() {
     local libraries
     libraries=$(rustc --print sysroot 2>/dev/null)/lib/rustlib || return 1
     [ -d "$libraries/wasm32-wasip2/lib" ] || [ -d "$libraries/wasm32-unknown-unknown/lib" ]
+}
+
+# Gets the servers that only the tests need.
+prepare_servers() {
+    local packages
+    mapfile -t packages < <(missing_server_packages)
+    [ ${#packages[@]} -eq 0 ] || get_packages "${packages[@]}"
+    install_servers
 }
 
 # Gets what a small rustup profile leaves out, and only the tests need.

@@ -5,6 +5,7 @@ cd "$(dirname "$0")/.."
 . tests/prepare.sh
 prepare
 prepare_lints
+prepare_servers
 echo "== format"
 for workspace in . plugins tests/hostile/guest tests/golden/components; do
     (cd "$workspace" && cargo fmt --all --check)

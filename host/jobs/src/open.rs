@@ -23,6 +23,7 @@ use holdfast_sandbox::plugin::encryptor::Encryptor;
 use holdfast_sandbox::ports::SecretPort;
 use holdfast_store::Store;
 use holdfast_store::s3::Credentials as S3Credentials;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -263,6 +264,7 @@ impl Context {
             place,
             key_file,
             operators: operators.len(),
+            service: repository.header().service.clone(),
         })
     }
 
@@ -283,4 +285,6 @@ pub struct Created {
     pub key_file: PathBuf,
     /// How many can open it.
     pub operators: usize,
+    /// What the service was found to do, where there is one.
+    pub service: Option<BTreeMap<String, String>>,
 }

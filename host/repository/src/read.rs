@@ -12,11 +12,11 @@ use crate::index::{Index, Location};
 use crate::keys::Domain;
 use crate::pipeline::compress::{CompressError, Expander};
 use crate::pipeline::put::pack_name;
-use crate::pipeline::seal::{Identity, SealedBytes, open_range};
+use crate::pipeline::seal::{Identity, SealError, SealedBytes, open_range};
 use crate::repository::Repository;
 use holdfast_base::entry::EntryPath;
 use holdfast_base::id::{ChunkId, PackId};
-use holdfast_store::{Name, Store};
+use holdfast_store::{Name, Store, StoreError};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,6 +29,8 @@ pub(crate) struct StoredObject {
     store: Arc<dyn Store>,
     name: Name,
     size: u64,
+    /// Why the store gave nothing: the encryptor would tell it in words only.
+    failure: Mutex<Option<StoreError>>,
 }
 
 impl StoredObject {
@@ -38,7 +40,17 @@ impl StoredObject {
             store: Arc::clone(store),
             name,
             size,
+            failure: Mutex::default(),
         })
+    }
+
+    /// Returns what came of opening it, and the store's failure where that was the reason.
+    fn told<T>(&self, opened: Result<T, SealError>) -> Result<T, RepositoryError> {
+        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        match (opened, failure.take()) {
+            (Err(_), Some(failure)) => Err(failure.into()),
+            (opened, _) => Ok(opened?),
+        }
     }
 }
 
@@ -52,7 +64,11 @@ impl SealedBytes for StoredObject {
         let length = length.min(usize::try_from(left).unwrap_or(usize::MAX));
         self.store
             .get_range(&self.name, offset, length)
-            .map_err(io::Error::other)
+            .map_err(|error| {
+                let told = io::Error::other(error.to_string());
+                *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                told
+            })
     }
 }
 
@@ -114,13 +130,14 @@ impl Reader {
             let setup = &self.repository.setup;
             let sealed = Arc::new(StoredObject::open(&setup.store, name.clone())?);
             let identity = self.identity(at.kind, at.epoch)?;
-            Ok(open_range(
+            let source: Arc<dyn SealedBytes> = Arc::clone(&sealed) as _;
+            sealed.told(open_range(
                 setup.sealer.as_ref(),
                 &identity,
-                sealed,
+                source,
                 offset,
                 length,
-            )?)
+            ))
         };
         open().map_err(|e| e.in_sealed(name.as_str()))
     }

@@ -14,12 +14,16 @@ use crate::pipeline::seal::{Identity, Recipient, Sealer, Secret, open_bytes};
 use ed25519_dalek::SigningKey;
 use holdfast_base::id::{RepositoryId, SegmentId};
 use holdfast_base::time::Clock;
-use holdfast_store::{Created, Name, Store};
+use holdfast_store::{Abilities, Created, Name, Store};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Largest plaintext of an index segment; one that expands to more is a bomb.
 const SEGMENT_EXPANDED_MAX: usize = 512 << 20;
+
+/// Whoever writes one name at the same moment, on a store that lets both, has done so after this time.
+const SETTLES: Duration = Duration::from_secs(2);
 
 /// What a repository needs from outside.
 #[derive(Clone)]
@@ -101,7 +105,9 @@ impl Repository {
             return Err(KeyError::Malformed { detail }.into());
         }
         let store = setup.store.as_ref();
-        let key = make_key(first_free_epoch(store)?)?;
+        let free = first_free_epoch(store)?;
+        let service = store.probe()?;
+        let key = make_key(unshared(store, free)?)?;
         let at = Revision {
             epoch: key.writing()?.epoch,
             revision: 0,
@@ -120,11 +126,12 @@ impl Repository {
                 ..Features::default()
             },
             splitters: splitters(),
+            service: service.map(|abilities| abilities.words()),
         };
         let bytes = header.encode(&key.root()?)?;
         match create_surely(store, &header_name()?, &bytes)? {
-            Created::New => Ok(key),
-            Created::Existed => Err(RepositoryError::Exists {
+            Created::New if is_still(store, &header_name()?, &bytes)? => Ok(key),
+            Created::New | Created::Existed => Err(RepositoryError::Exists {
                 place: store.place(),
             }),
         }
@@ -136,6 +143,9 @@ impl Repository {
     /// There is none, it is newer, or the key belongs to another.
     pub fn open(setup: Setup, key: KeyFile) -> Result<Self, RepositoryError> {
         let header = read_header(setup.store.as_ref())?;
+        if let Some(service) = &header.service {
+            setup.store.assume(Abilities::from_words(service));
+        }
         if key.repository != header.repository || key.verifying_key != header.verifying_key {
             let (key, repository) = (key.repository, header.repository);
             return Err(KeyError::Foreign { key, repository }.into());
@@ -370,6 +380,25 @@ fn first_free_epoch(store: &dyn Store) -> Result<u32, RepositoryError> {
     }
     let taken = epoch::listed(store)?;
     Ok(taken.first().map_or(1, |last| last.epoch.saturating_add(1)))
+}
+
+/// Returns the number of an epoch that nobody else takes, where the store would let two take one.
+fn unshared(store: &dyn Store, free: u32) -> Result<u32, RepositoryError> {
+    if store.abilities().conditional_create.is_real() {
+        return Ok(free);
+    }
+    // By chance, so that another `init` at the same moment does not write over it; the rest is for rotations.
+    let chance = u32::from_le_bytes(random()?) & (u32::MAX >> 2);
+    Ok(free.saturating_add(chance))
+}
+
+/// Returns whether an object is still what was created, where the store would let another write over it.
+fn is_still(store: &dyn Store, name: &Name, bytes: &[u8]) -> Result<bool, RepositoryError> {
+    if store.abilities().conditional_create.is_real() {
+        return Ok(true);
+    }
+    std::thread::sleep(SETTLES);
+    Ok(store.get(name)? == bytes)
 }
 
 fn new_key(setup: &Setup, number: u32) -> Result<KeyFile, RepositoryError> {

@@ -190,6 +190,7 @@ fn header() -> Header {
         verifying_key: hex::encode(signer().verifying_key().to_bytes()),
         features: Features::default(),
         splitters: vec![],
+        service: None,
     }
 }
 

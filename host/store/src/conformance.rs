@@ -13,6 +13,7 @@ pub fn run(store: &dyn Store) {
     a_second_create_leaves_the_first_object(store);
     ranges_are_exact_and_never_short(store);
     uploads_take_their_name_at_the_end(store);
+    an_upload_leaves_an_object_of_its_name(store);
     listings_show_names_and_sizes_of_one_area(store);
     one_of_many_racing_creates_wins(store);
     a_removed_object_is_gone_and_removing_again_is_no_error(store);
@@ -85,6 +86,17 @@ fn uploads_take_their_name_at_the_end(store: &dyn Store) {
     assert!(store.get(&object).is_err_and(|e| e.is_absent()));
     assert!(matches!(upload.commit(&object), Ok(Created::New)));
     assert!(store.get(&object).is_ok_and(|got| got == b"piece by piece"));
+}
+
+fn an_upload_leaves_an_object_of_its_name(store: &dyn Store) {
+    let object = name("d/taken");
+    assert!(store.create(&object, b"first").is_ok());
+    let Ok(mut upload) = store.upload() else {
+        panic!("an upload starts")
+    };
+    assert!(upload.write_all(b"second").is_ok());
+    assert!(matches!(upload.commit(&object), Ok(Created::Existed)));
+    assert!(store.get(&object).is_ok_and(|got| got == b"first"));
 }
 
 fn listings_show_names_and_sizes_of_one_area(store: &dyn Store) {

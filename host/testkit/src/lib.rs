@@ -2,5 +2,9 @@
 
 /// A store in which one operation goes wrong.
 pub mod faults;
+/// A gate in front of a real service, at which things go wrong.
+pub mod proxy;
 /// A sealer that is the `age` crate itself.
 pub mod sealer;
+/// Real services, as long as a test needs them.
+pub mod servers;

@@ -6,6 +6,7 @@ use crate::passphrase;
 use crate::view::View;
 use holdfast_jobs::JobError;
 use holdfast_jobs::open::{Context, Credentials, Operators};
+use std::collections::BTreeMap;
 
 pub(crate) fn run(context: &Context, init: &Init, view: &View) -> Result<Outcome, JobError> {
     let store = match &init.store {
@@ -38,7 +39,7 @@ pub(crate) fn run(context: &Context, init: &Init, view: &View) -> Result<Outcome
     let created = context.init(store, operators)?;
     let json = serde_json::json!({
         "store": store, "place": created.place, "key-file": created.key_file, "operators": created.operators,
-        "new-identity": init.new_identity,
+        "new-identity": init.new_identity, "service": created.service,
     });
     view.answer(&json, |view| {
         view.say(&format!("Created a repository in {}", created.place));
@@ -46,6 +47,9 @@ pub(crate) fn run(context: &Context, init: &Init, view: &View) -> Result<Outcome
         view.say(&format!("  it signs for this host: {}", context.places.host));
         if let Some(other) = &init.same_keys_as {
             view.say(&format!("  it has the keys of store {other}: packs travel between the two as they are"));
+        }
+        if let Some(service) = &created.service {
+            tell_service(service, view);
         }
         if let Some(path) = &init.new_identity {
             view.say(&format!("  operator's identity: {}", path.display()));
@@ -58,4 +62,25 @@ pub(crate) fn run(context: &Context, init: &Init, view: &View) -> Result<Outcome
         }
     });
     Ok(Outcome::Done)
+}
+
+/// Says what the service was found to do, and what follows where it does not.
+fn tell_service(service: &BTreeMap<String, String>, view: &View) {
+    let words: Vec<String> = service
+        .iter()
+        .map(|(what, is)| format!("{what} {is}"))
+        .collect();
+    view.say(&format!("  the service: {}", words.join(", ")));
+    let is = |what: &str, word: &str| service.get(what).is_some_and(|found| found == word);
+    if is("conditional-create", "claimed") {
+        view.warn("the service says that it creates conditionally, but in a race several won: it is treated as if it did not");
+    } else if is("conditional-create", "missing") {
+        view.warn("the service does not create conditionally");
+    }
+    if !is("conditional-create", "real") {
+        view.warn("backups of several hosts are safe all the same; collection will not expire runs by itself");
+    }
+    if !is("strong-listing", "real") {
+        view.warn("listings of the service lag behind: nothing can be collected");
+    }
 }

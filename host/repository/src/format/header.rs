@@ -8,6 +8,7 @@ use ed25519_dalek::{SigningKey, VerifyingKey};
 use holdfast_base::id::RepositoryId;
 use holdfast_base::time::Instant;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The newest version of the format that this program knows.
 pub const VERSION: u64 = 1;
@@ -35,6 +36,9 @@ pub struct Header {
     pub features: Features,
     /// How content is cut into chunks.
     pub splitters: Vec<Splitter>,
+    /// What the service that keeps it was found to do, where that was tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<BTreeMap<String, String>>,
 }
 
 /// Features that a program must know before it may do something.
@@ -175,6 +179,7 @@ mod tests {
             verifying_key: hex::encode(key.verifying_key().to_bytes()),
             features: Features::default(),
             splitters: vec![],
+            service: None,
         };
         (header, key)
     }

@@ -259,7 +259,9 @@ fn why(status: u16, code: &str, message: &str, region: Option<String>) -> Why {
         | "InvalidPart" => Cause::Broken,
         "AccessDenied" if message.to_ascii_lowercase().contains("lock") => Cause::Locked,
         "AccessDenied" | "AllAccessDisabled" | "AccountProblem" | "NotSignedUp" => Cause::Denied,
-        "InvalidStorageClass" | "InvalidBucketName" | "InvalidTag" => Cause::Settings,
+        "InvalidStorageClass" | "InvalidBucketName" | "InvalidTag" | "InvalidArgument" => {
+            Cause::Settings
+        }
         _ => return by_status(status, region),
     };
     Why::Cause(cause)

@@ -260,22 +260,26 @@ impl Bucket {
         })
     }
 
-    /// Says that other bytes come than do come.
+    /// Says that other bytes come than do come, in the new way and in the old one.
     async fn try_checksum(&self, tried: &mut Vec<Name>) -> Result<Ability, Failure> {
-        let name = self.fresh(tried)?;
         let client = self.shared.client().await?;
-        let request = client
-            .put_object()
-            .bucket(&self.name)
-            .key(self.key(&name))
-            .if_none_match("*")
-            .checksum_crc32_c("AAAAAA==")
-            .body(ByteStream::from_static(b"these have another checksum"));
-        match request.send().await.map_err(Failure::of) {
-            Ok(_) => Ok(Ability::Missing),
-            Err(failure) if failure.is_of_the_line() => Err(failure),
-            Err(_) => Ok(Ability::Real),
+        for is_new in [true, false] {
+            let name = self.fresh(tried)?;
+            let request = client
+                .put_object()
+                .bucket(&self.name)
+                .key(self.key(&name))
+                .if_none_match("*")
+                .set_checksum_crc32_c(is_new.then(|| "AAAAAA==".to_owned()))
+                .set_content_md5((!is_new).then(|| "AAAAAAAAAAAAAAAAAAAAAA==".to_owned()))
+                .body(ByteStream::from_static(b"these have another checksum"));
+            match request.send().await.map_err(Failure::of) {
+                Ok(_) => {}
+                Err(failure) if failure.is_of_the_line() => return Err(failure),
+                Err(_) => return Ok(Ability::Real),
+            }
         }
+        Ok(Ability::Missing)
     }
 
     /// Creates, lists, removes and lists again.

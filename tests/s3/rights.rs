@@ -1,0 +1,67 @@
+//! What somebody may do who backs up, with a policy of the bucket.
+
+use crate::support::{SOON, restored_whole, world};
+use holdfast_testkit::servers;
+use holdfast_tests::noise;
+
+/// The policy of docs/s3.md, for the backup user of the tests and a bucket.
+fn documented_policy(bucket: &str) -> String {
+    let text = include_str!("../../docs/s3.md");
+    let begin = text.find("```json\n").unwrap() + 8;
+    let end = begin + text[begin..].find("```").unwrap();
+    text[begin..end]
+        .replace(
+            "arn:aws:iam::111122223333:user/backup",
+            "arn:aws:iam:::user/backup",
+        )
+        .replace("opstower-backups", bucket)
+        .replace("/holdfast/", "/hosts/one/")
+}
+
+#[test]
+fn a_backup_needs_no_right_to_remove_or_replace() {
+    let server = servers::ceph();
+    let bucket = server.bucket();
+    let world = world(server, &server.endpoint, &bucket, SOON);
+    let policy = documented_policy(&bucket);
+    server.ask(&["PUT", &format!("/{bucket}?policy="), "-b", &policy]);
+    // The owner makes the repository; the backup user only backs up.
+    world.set_up(&["files"]);
+    let backup = format!("{}2", server.key);
+    world.write("s3/id", &backup);
+    for n in 0..3 {
+        world.write(&format!("tree/{n}"), noise(n, 14 << 20));
+        world.run(&["run", "tree"]).expect(0);
+    }
+    assert_eq!(world.snapshots(), 3);
+    world.run(&["check"]).expect(0);
+    assert!(restored_whole(&world));
+    let listed = server.ask(&["GET", &format!("/{bucket}?list-type=2")]);
+    for key in listed
+        .split("<Key>")
+        .skip(1)
+        .map(|rest| rest.split("</Key>").next().unwrap())
+    {
+        // The test can fail: what it forbids is forbidden.
+        let (status, _) = server.ask_as(&backup, &["DELETE", &format!("/{bucket}/{key}")]);
+        assert_eq!(status, 403, "{key}");
+    }
+}
+
+#[test]
+fn who_may_only_read_is_told_that_he_may_not_write_and_can_restore() {
+    let server = servers::ceph();
+    let bucket = server.bucket();
+    let world = world(server, &server.endpoint, &bucket, SOON);
+    let policy = documented_policy(&bucket).replace("[\"s3:PutObject\", ", "[");
+    server.ask(&["PUT", &format!("/{bucket}?policy="), "-b", &policy]);
+    world.set_up(&["files"]);
+    world.run(&["run", "tree"]).expect(0);
+    world.write("s3/id", format!("{}2", server.key));
+    world
+        .run(&["run", "tree"])
+        .expect(12)
+        .says("the credentials do not allow it");
+    assert_eq!(world.snapshots(), 1);
+    assert!(restored_whole(&world));
+}
