@@ -1,5 +1,7 @@
 //! Repositories in buckets of real services, through the program.
 
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
 mod bad_input;
 mod places;
 mod rights;

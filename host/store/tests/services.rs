@@ -1,5 +1,7 @@
 //! The S3 store against real services: the suite of all stores, and what each of them is found to do.
 
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
 use holdfast_store::s3::{Credentials, S3Options, S3Store};
 use holdfast_store::{Abilities, Ability, Created, Name, Store, conformance};
 use holdfast_testkit::proxy::{Fate, Proxy};
