@@ -32,7 +32,9 @@ fn name(text: &str) -> Name {
 
 /// Bytes that no two places of a part share.
 fn pattern(length: usize) -> Vec<u8> {
-    (0..length).map(|at| (at / 7 ^ at >> 13) as u8).collect()
+    (0..length)
+        .map(|at| ((at / 7) ^ (at >> 13)) as u8)
+        .collect()
 }
 
 fn upload(
