@@ -347,6 +347,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table, and one line that uses it")]
     fn what_cannot_be_kept_is_refused_with_its_place_and_what_could_be() {
         for (head, job, message, hint) in [
             (
