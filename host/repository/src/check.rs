@@ -213,6 +213,8 @@ fn read_segments(repository: &Repository, survey: &mut Survey) -> Result<(), Rep
                 let listed = listed.into_iter().map(|pack| (pack.id, Arc::new(pack)));
                 survey.packs.extend(listed);
             }
+            // Collection has written it anew, after this was listed.
+            Err(error) if error.is_absence() => {}
             Err(error) => {
                 survey.unread_segments.push(id);
                 survey.report.damage(&format!("index/{id}"), &error);

@@ -6,11 +6,16 @@
 //! What a check found is noted in the cache. Whoever writes there can only cause more to be stored.
 
 use crate::error::RepositoryError;
+use crate::format::segment::IndexedPack;
 use crate::index::Index;
 use crate::repository::Repository;
 use holdfast_base::id::{PackId, SegmentId};
+use holdfast_store::Name;
 use std::collections::HashSet;
 use std::path::PathBuf;
+
+/// Listings of the index, before it is said to be damaged.
+const LISTINGS_MAX: u32 = 4;
 
 impl Repository {
     /// Loads the index for reading.
@@ -18,8 +23,7 @@ impl Repository {
     /// # Errors
     /// A segment cannot be read.
     pub fn index(&self) -> Result<Index, RepositoryError> {
-        let segments = self.sorted_segments()?;
-        let (mut index, doubtful) = self.load(&segments)?;
+        let (mut index, doubtful) = self.load_surely()?;
         if !doubtful.is_empty() {
             index.doubt(&doubtful);
         }
@@ -31,8 +35,7 @@ impl Repository {
         &self,
         avoided: &HashSet<PackId>,
     ) -> Result<Index, RepositoryError> {
-        let segments = self.sorted_segments()?;
-        let (mut index, mut doubtful) = self.load(&segments)?;
+        let (mut index, mut doubtful) = self.load_surely()?;
         if !doubtful.is_empty() {
             let packs = doubtful.len();
             tracing::warn!(
@@ -60,6 +63,40 @@ impl Repository {
         let mut segments = self.segments()?;
         segments.sort_unstable();
         Ok(segments)
+    }
+
+    /// Loads the index. Collection writes segments anew and removes the old ones: where one is gone that was
+    /// listed a moment ago, they are listed again.
+    fn load_surely(&self) -> Result<(Index, HashSet<PackId>), RepositoryError> {
+        for _ in 1..LISTINGS_MAX {
+            match self.load(&self.sorted_segments()?) {
+                Err(error) if error.is_absence() => {
+                    tracing::debug!("the index was written anew meanwhile");
+                }
+                other => return other,
+            }
+        }
+        self.load(&self.sorted_segments()?)
+    }
+
+    /// Returns whether there is no such object.
+    pub(crate) fn is_gone(&self, name: &Name) -> bool {
+        let size = self.setup.store.size(name);
+        size.is_err_and(|error| error.is_absent())
+    }
+
+    /// Reads an index segment that was listed; none where it was written anew meanwhile.
+    ///
+    /// # Errors
+    /// It is there and cannot be read.
+    pub(crate) fn segment_if_there(
+        &self,
+        id: &SegmentId,
+    ) -> Result<Option<Vec<IndexedPack>>, RepositoryError> {
+        match self.segment(id) {
+            Err(error) if error.is_absence() => Ok(None),
+            other => other.map(Some),
+        }
     }
 
     /// Loads the index and finds which of its packs are doubtful.

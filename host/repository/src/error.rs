@@ -237,7 +237,7 @@ pub enum RepositoryError {
 fn overtaken(pack: Option<&holdfast_base::id::PackId>) -> String {
     match pack {
         Some(pack) => format!("pack {pack}, which this run relied on, was removed while it ran"),
-        None => "collection ended the run again and again".to_owned(),
+        None => "collection has ended this run: it took it for one that is dead".to_owned(),
     }
 }
 
@@ -289,6 +289,16 @@ impl RepositoryError {
     #[must_use]
     pub fn is_damage(&self) -> bool {
         self.kind() == Kind::Damaged
+    }
+
+    /// Returns whether the object that this is about is not there.
+    #[must_use]
+    pub fn is_absence(&self) -> bool {
+        match self {
+            Self::Store(error) => error.is_absent(),
+            Self::Damaged { source, .. } => source.is_absence(),
+            _ => false,
+        }
     }
 
     /// Makes an error of the system on this machine.

@@ -273,7 +273,7 @@ impl Repository {
         };
         let name = hold_name(id)?;
         match self.put_mark(&name, &hold)? {
-            Created::New => self.stays(id).map(|()| hold),
+            Created::New => self.stays(id).and_then(|()| self.exists(id)).map(|()| hold),
             Created::Existed => {
                 let held = self.mark::<Hold>(&name, id)?;
                 Err(RepositoryError::Held {

@@ -1,9 +1,11 @@
-//! A store in which one operation goes wrong: it fails, it is done and not answered, or it is torn.
+//! A store in which one operation goes wrong: it fails, it is done and not answered, it is torn, it is
+//! done twice, or the answer is a lie.
 //!
 //! Every call of the store and of its uploads counts, in the order in which they come, so that a test
 //! can break a session at its first operation, its second, and so on until nothing is left to break.
 
 use holdfast_store::{Created, Listed, Name, Store, StoreError, Upload};
+use std::collections::HashMap;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,7 +22,34 @@ pub enum Fault {
     Tear,
     /// All is done, with one byte of it changed, and success is the answer: a store that lies.
     Flip,
+    /// Half is done, and success is the answer.
+    Truncate,
+    /// All is done twice, and the second answer is the one that comes: somebody on the way has repeated it.
+    Repeat,
+    /// A listing lacks one of the objects that are there. Whatever is no listing goes well.
+    Omit,
+    /// A listing is the one that it was when this store was wrapped. Whatever is no listing goes well.
+    Stale,
 }
+
+impl Fault {
+    /// Whether only listings lie.
+    fn is_of_listings(self) -> bool {
+        matches!(self, Self::Omit | Self::Stale)
+    }
+}
+
+/// The areas of a repository, for listings that lag behind.
+const AREAS: [&str; 8] = [
+    "epochs",
+    "packs",
+    "index",
+    "snapshots",
+    "sessions",
+    "tombstones",
+    "holds",
+    "records",
+];
 
 /// What comes after the fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,12 +98,18 @@ impl Counter {
         }
         Verdict::Pass
     }
+
+    fn lists_lie(&self) -> bool {
+        self.plan.is_some_and(|plan| plan.fault.is_of_listings())
+    }
 }
 
 /// A store in which one operation goes wrong.
 pub struct FaultStore {
     inner: Arc<dyn Store>,
     counter: Arc<Counter>,
+    /// What listings were when this was made.
+    before: HashMap<String, Vec<Listed>>,
 }
 
 impl FaultStore {
@@ -86,7 +121,14 @@ impl FaultStore {
             done: AtomicU64::new(0),
             struck: Mutex::default(),
         });
-        Self { inner, counter }
+        let lags = plan.is_some_and(|plan| plan.fault == Fault::Stale);
+        let areas = AREAS.iter().filter(|_| lags);
+        let listed = areas.filter_map(|area| Some(((*area).to_owned(), inner.list(area).ok()?)));
+        Self {
+            before: listed.collect(),
+            inner,
+            counter,
+        }
     }
 
     /// Returns how many operations there were.
@@ -113,20 +155,25 @@ impl FaultStore {
         }
     }
 
-    /// Does what changes the store, whole, half or not at all.
+    /// Does what changes the store, whole, half, twice or not at all.
     fn change<T>(
         &self,
         action: &str,
-        whole: impl FnOnce() -> Result<T, StoreError>,
+        whole: impl Fn() -> Result<T, StoreError>,
         half: impl FnOnce() -> Result<T, StoreError>,
         flipped: impl FnOnce() -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         match self.counter.next(|| action.to_owned()) {
-            Verdict::Pass => return whole(),
+            Verdict::Pass | Verdict::Break(Fault::Omit | Fault::Stale) => return whole(),
             Verdict::Break(Fault::Fail) => {}
             Verdict::Break(Fault::LoseAnswer) => drop(whole()?),
             Verdict::Break(Fault::Tear) => drop(half()?),
             Verdict::Break(Fault::Flip) => return flipped(),
+            Verdict::Break(Fault::Truncate) => return half(),
+            Verdict::Break(Fault::Repeat) => {
+                drop(whole()?);
+                return whole();
+            }
         }
         Err(self.error(action))
     }
@@ -139,9 +186,9 @@ impl FaultStore {
         halved: impl FnOnce(T) -> T,
     ) -> Result<T, StoreError> {
         match self.counter.next(|| action.to_owned()) {
-            Verdict::Pass | Verdict::Break(Fault::Flip) => whole(),
-            Verdict::Break(Fault::Tear) => whole().map(halved),
-            Verdict::Break(_) => Err(self.error(action)),
+            Verdict::Break(Fault::Tear | Fault::Truncate) => whole().map(halved),
+            Verdict::Break(Fault::Fail | Fault::LoseAnswer) => Err(self.error(action)),
+            Verdict::Pass | Verdict::Break(_) => whole(),
         }
     }
 }
@@ -210,10 +257,26 @@ impl Store for FaultStore {
 
     fn list(&self, area: &str) -> Result<Vec<Listed>, StoreError> {
         let whole = || self.inner.list(area);
-        self.answer(&format!("list {area}"), whole, |mut listed| {
-            listed.truncate(listed.len() / 2);
-            listed
-        })
+        let action = format!("list {area}");
+        if !self.counter.lists_lie() {
+            return self.answer(&action, whole, |mut listed| {
+                listed.truncate(listed.len() / 2);
+                listed
+            });
+        }
+        let mut listed = whole()?;
+        match self.counter.next(|| action) {
+            Verdict::Break(Fault::Omit) if !listed.is_empty() => {
+                listed.sort_by(|a, b| a.name.cmp(&b.name));
+                listed.remove(listed.len() / 2);
+            }
+            Verdict::Break(Fault::Stale) => {
+                listed = self.before.get(area).cloned().unwrap_or_default();
+            }
+            Verdict::Break(Fault::Fail) => return Err(self.error("list")),
+            Verdict::Pass | Verdict::Break(_) => {}
+        }
+        Ok(listed)
     }
 
     fn delete(&self, name: &Name) -> Result<(), StoreError> {
@@ -246,6 +309,16 @@ impl Write for FaultUpload {
                 self.inner.write_all(&flip(bytes))?;
                 return Ok(bytes.len());
             }
+            Verdict::Break(Fault::Truncate) => {
+                self.inner.write_all(&bytes[..bytes.len() / 2])?;
+                return Ok(bytes.len());
+            }
+            // A stream cannot be repeated in part, and is no listing.
+            Verdict::Break(Fault::Repeat | Fault::Omit | Fault::Stale) => {
+                self.inner.write_all(bytes)?;
+                self.written.extend_from_slice(bytes);
+                return Ok(bytes.len());
+            }
         }
         Err(broken())
     }
@@ -260,7 +333,17 @@ impl Upload for FaultUpload {
         let place = self.store.place();
         let action = format!("commit {name}");
         match self.counter.next(|| action.clone()) {
-            Verdict::Pass | Verdict::Break(Fault::Flip) => return self.inner.commit(name),
+            Verdict::Break(Fault::Truncate) => {
+                let half = &self.written[..self.written.len() / 2];
+                return self.store.create(name, half);
+            }
+            Verdict::Break(Fault::Repeat) => {
+                self.inner.commit(name)?;
+                return self.store.create(name, &self.written);
+            }
+            Verdict::Pass | Verdict::Break(Fault::Flip | Fault::Omit | Fault::Stale) => {
+                return self.inner.commit(name);
+            }
             Verdict::Break(Fault::Fail) => {}
             Verdict::Break(Fault::LoseAnswer) => {
                 self.inner.commit(name)?;
@@ -330,6 +413,46 @@ mod tests {
         let store = broken_at(&inner, 1, Fault::Flip, After::Works);
         store.create(&name, b"1234").unwrap();
         assert_eq!(inner.get(&name).unwrap(), b"1235");
+    }
+
+    #[test]
+    fn what_is_cut_or_repeated_gets_an_answer_as_if_all_were_well() {
+        let name = Name::new("a/b").unwrap();
+        for (fault, answer, left) in [
+            (Fault::Truncate, Created::New, &b"12"[..]),
+            (Fault::Repeat, Created::Existed, b"1234"),
+        ] {
+            let (_directory, inner) = local();
+            let store = broken_at(&inner, 1, fault, After::Works);
+            assert_eq!(store.create(&name, b"1234").unwrap(), answer);
+            assert_eq!(inner.get(&name).unwrap(), left);
+            let (_directory, inner) = local();
+            let store = broken_at(&inner, 3, fault, After::Works);
+            let mut upload = store.upload().unwrap();
+            upload.write_all(b"1234").unwrap();
+            assert_eq!(upload.commit(&name).unwrap(), answer);
+            assert_eq!(inner.get(&name).unwrap(), left);
+        }
+    }
+
+    #[test]
+    fn listings_lack_one_object_or_are_old() {
+        let names: Vec<_> = (0..3)
+            .map(|n| Name::new(format!("packs/{n}")).unwrap())
+            .collect();
+        for (fault, there) in [(Fault::Omit, vec![0, 2]), (Fault::Stale, vec![0, 1])] {
+            let (_directory, inner) = local();
+            inner.create(&names[0], b"1").unwrap();
+            inner.create(&names[1], b"1").unwrap();
+            let store = broken_at(&inner, 2, fault, After::Works);
+            store.create(&names[2], b"1").unwrap();
+            let mut listed: Vec<_> = store.list("packs").unwrap();
+            listed.sort_by(|a, b| a.name.cmp(&b.name));
+            let listed: Vec<_> = listed.into_iter().map(|one| one.name).collect();
+            let there: Vec<_> = there.into_iter().map(|n| names[n].clone()).collect();
+            assert_eq!(listed, there, "{fault:?}");
+            assert_eq!(store.list("packs").unwrap().len(), 3);
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Seeded time and chance, a native sealer, faults and damage, for tests.
 
+/// A store at which somebody else does something between two operations.
+pub mod between;
 /// A store in which one operation goes wrong.
 pub mod faults;
 /// A gate in front of a real service, at which things go wrong.
@@ -8,3 +10,5 @@ pub mod proxy;
 pub mod sealer;
 /// Real services, as long as a test needs them.
 pub mod servers;
+/// A store whose operations take longer or shorter, so that they end in another order.
+pub mod unordered;

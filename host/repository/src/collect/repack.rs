@@ -46,7 +46,7 @@ pub(super) fn repack(
     let mut rewriter = Rewriter::begin(repository, lease)?;
     let mut done = HashSet::new();
     for segment in repository.segments()? {
-        for pack in repository.segment(&segment)? {
+        for pack in repository.segment_if_there(&segment)?.unwrap_or_default() {
             if wanted.contains(&pack.id) && done.insert(pack.id) {
                 copy(repository, &mut rewriter, &pack, needed, cancel)?;
             }

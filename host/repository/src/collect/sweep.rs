@@ -57,7 +57,10 @@ pub(super) fn rewrite_index(
     let stays = |pack: &IndexedPack| view.is_stored(&pack.id) && !removed.contains(&pack.id);
     let (mut old, mut small): (Vec<SegmentId>, Vec<SegmentId>) = (Vec::new(), Vec::new());
     for id in &view.segments {
-        let packs = repository.segment(id)?;
+        // One that is gone was written anew by another collection.
+        let Some(packs) = repository.segment_if_there(id)? else {
+            continue;
+        };
         let chunks = packs.iter().flat_map(|pack| &pack.frames);
         let chunks: usize = chunks.map(|frame| frame.parts.len()).sum();
         if !packs.iter().all(stays) {
@@ -83,7 +86,7 @@ pub(super) fn rewrite_index(
     );
     let mut listed = HashSet::new();
     for id in &old {
-        for pack in repository.segment(id)? {
+        for pack in repository.segment_if_there(id)?.unwrap_or_default() {
             if stays(&pack) && listed.insert(pack.id) {
                 catalogue.list(pack)?;
             }

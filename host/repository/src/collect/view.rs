@@ -289,13 +289,6 @@ impl View {
     }
 }
 
-impl Repository {
-    pub(super) fn is_gone(&self, name: &Name) -> bool {
-        let size = self.setup.store.size(name);
-        size.is_err_and(|error| error.is_absent())
-    }
-}
-
 /// An object, and whether both listings showed it.
 struct Seen {
     listed: Listed,

@@ -127,7 +127,7 @@ fn wanted(
     }
     let mut packs = HashMap::new();
     for segment in from.segments()? {
-        let listed = from.segment(&segment)?.into_iter();
+        let listed = from.segment_if_there(&segment)?.into_iter().flatten();
         packs.extend(
             listed
                 .filter(|pack| wanted.contains(&pack.id))

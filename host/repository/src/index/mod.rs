@@ -233,13 +233,14 @@ impl Index {
     }
 }
 
-/// Reads a segment and sorts its chunks; nothing where it is damaged.
+/// Reads a segment and sorts its chunks; nothing where it is damaged. One that is gone was written anew
+/// by a collection, and is an error: its chunks are elsewhere.
 fn read_segment(id: &SegmentId, read: &Segments) -> Result<Option<Rows>, RepositoryError> {
     let packs = match read(id) {
         Ok(packs) => packs,
         // What only it lists is missing where it is needed, and told there; a run stores it
         // anew. So one damaged object neither hides what is sound nor stops backups.
-        Err(error) if error.kind() == Kind::Damaged => {
+        Err(error) if error.kind() == Kind::Damaged && !error.is_absence() => {
             let error = chain(&error);
             tracing::warn!(%error, "going on without this part of the index");
             return Ok(None);

@@ -226,7 +226,10 @@ impl Catalogue {
         let name = segment_name(&id)?;
         self.store.create(&name, &sealed)?;
         self.prove_segment(&name, &plain)
-            .map_err(|error| error.unproven(&name))?;
+            .map_err(|error| match error {
+                overtaken @ RepositoryError::Overtaken { .. } => overtaken,
+                error => error.unproven(&name),
+            })?;
         self.stored
             .fetch_add(sealed.len() as u64, Ordering::Relaxed);
         self.dedup
@@ -237,7 +240,13 @@ impl Catalogue {
     /// Opens a segment again as the store has it: a chunk that it forgot would be lost.
     fn prove_segment(&self, name: &Name, plain: &[u8]) -> Result<(), RepositoryError> {
         let identity = [Identity::Key(self.catalog.identity.clone())];
-        let stored = self.store.get(name)?;
+        let stored = match self.store.get(name) {
+            // Collection has ended the session, and written the index anew.
+            Err(error) if error.is_absent() => {
+                return Err(RepositoryError::Overtaken { pack: None });
+            }
+            other => other?,
+        };
         if open_bytes(self.sealer.as_ref(), &identity, stored)? == plain {
             return Ok(());
         }
