@@ -157,6 +157,12 @@ pub fn collect(
     progress: &Progress,
 ) -> Result<Report, RepositoryError> {
     repository.header.allow(Purpose::Delete)?;
+    let store = &repository.setup.store;
+    if !store.abilities().strong_listing.is_real() {
+        // What a listing hides twice would be removed.
+        let place = store.place();
+        return Err(RepositoryError::Forgetful { place });
+    }
     if options.dry_run {
         return Collection::new(repository, options, cancel, progress).run(None);
     }
@@ -250,7 +256,13 @@ impl<'a> Collection<'a> {
         if let Some(session) = self.options.expire.iter().find(|id| !is_open(id)) {
             return Err(RepositoryError::NoSession { session: *session });
         }
+        // Where two can create one name, a session that may come back is ended by the operator alone.
+        let one_wins = self.repository.setup.store.abilities();
+        let one_wins = one_wins.conditional_create.is_real();
         for (session, may_return) in view.overdue(self.options) {
+            if may_return && !one_wins {
+                continue;
+            }
             self.may_return |= may_return;
             if self.options.dry_run || self.repository.expire(&session)? {
                 view.ended(&session);

@@ -172,6 +172,14 @@ pub enum RepositoryError {
         /// What was asked for.
         session: SnapshotId,
     },
+    /// A store's listings cannot be relied on.
+    #[error(
+        "{place} does not always list what was just created: collection could remove what is needed"
+    )]
+    Forgetful {
+        /// The store.
+        place: String,
+    },
     /// Both repositories of a copy are the same.
     #[error("{place} cannot be copied into itself")]
     SameRepository {
@@ -344,6 +352,7 @@ impl Describe for RepositoryError {
             | Self::Twice { .. }
             | Self::TooMuch { .. }
             | Self::TooLate { .. }
+            | Self::Forgetful { .. }
             | Self::Failed(_) => Kind::Failed,
             Self::Unproven { source, .. } => match source.kind() {
                 Kind::Damaged | Kind::Key => Kind::Failed,

@@ -58,17 +58,17 @@ impl Repository {
         let bytes = root.encode(&self.signer()?)?;
         let sealed = self.seal_catalog(&object, &bytes)?;
         let store = self.setup.store.as_ref();
-        let error = match store.create_once(&object, &sealed) {
-            Ok(Created::New) => None,
-            Ok(Created::Existed) => return self.lost(&root.snapshot),
-            Err(error) => Some(error),
-        };
-        if let Some(error) = error {
-            match store.get(&object) {
-                Ok(held) if held == sealed => {}
-                Ok(_) => return self.lost(&root.snapshot).or(Err(error.into())),
-                Err(absent) if absent.is_absent() => return Ok(Commit::Open(error)),
-                Err(source) => {
+        let answer = store.create_once(&object, &sealed);
+        if !matches!(answer, Ok(Created::New)) {
+            // It may have been done without an answer, or more than once on its way.
+            match (answer, store.get(&object)) {
+                (_, Ok(held)) if held == sealed => {}
+                (Ok(_), Ok(_)) => return self.lost(&root.snapshot),
+                (Err(error), Ok(_)) => return self.lost(&root.snapshot).or(Err(error.into())),
+                (Err(error), Err(absent)) if absent.is_absent() => {
+                    return Ok(Commit::Open(error));
+                }
+                (_, Err(source)) => {
                     let object = object.to_string();
                     return Err(RepositoryError::Unanswered { object, source });
                 }
