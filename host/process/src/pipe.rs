@@ -205,7 +205,11 @@ impl Write for ChildStdin {
                     self.waiter.wait(&self.pipe, PollFlags::OUT)?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+                Err(error) => {
+                    // Where the end of the job broke the pipe, that is the reason.
+                    self.waiter.group.wake.check()?;
+                    return Err(error);
+                }
                 Ok(count) => {
                     self.waiter.moved(count)?;
                     return Ok(count);
