@@ -15,6 +15,7 @@ pub use loss::Loss;
 pub(crate) use pack::PackCheck;
 
 use crate::error::{RepositoryError, chain};
+use crate::format::header::HOST_KEYS;
 use crate::format::segment::IndexedPack;
 use crate::format::trust::Author;
 use crate::index::Index;
@@ -174,6 +175,17 @@ fn check_epochs(repository: &Repository, report: &mut Report) -> Result<(), Repo
     };
     for (object, why) in &repository.announced.unread {
         report.damage.push((object.clone(), why.clone()));
+    }
+    let is_announced = repository
+        .header
+        .features
+        .read
+        .iter()
+        .any(|f| f == HOST_KEYS);
+    if is_announced && repository.setup.store.list("announcements")?.is_empty() {
+        let what =
+            "it is missing: who may open and write the repository is not announced".to_owned();
+        report.damage.push(("announcements".to_owned(), what));
     }
     if let Some(newest) = repository.announcement() {
         let name = announce::name(newest.announcement)?;

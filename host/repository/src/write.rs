@@ -69,7 +69,13 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn fail(&self, error: RepositoryError) {
         tracing::debug!(%error, "the run fails");
-        lock(&self.failure).get_or_insert(error);
+        let mut failure = lock(&self.failure);
+        // That a queue is closed is the consequence, and may be told before its cause.
+        let is_consequence = |held: &RepositoryError| matches!(held, RepositoryError::Failed(_));
+        if failure.as_ref().is_none_or(is_consequence) {
+            *failure = Some(error);
+        }
+        drop(failure);
         self.turn.abandon();
     }
 
