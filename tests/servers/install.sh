@@ -19,7 +19,7 @@ missing_server_packages() {
 install_servers() {
     mkdir -p "$servers"
     if ! [ -x "$servers/moto/bin/moto_server" ]; then
-        echo "installing: moto (PyPI)"
+        echo "installing: moto (pip)"
         if ! { /usr/bin/python3 -m venv "$servers/moto" &&
             "$servers/moto/bin/pip" install --quiet 'moto[s3,server]>=5,<6'; }; then
             rm -rf "$servers/moto"
@@ -28,7 +28,7 @@ install_servers() {
         fi
     fi
     if ! [ -x "$servers/bin/s3s-fs" ]; then
-        echo "installing: s3s-fs (crates.io)"
+        echo "installing: s3s-fs (cargo)"
         if ! CARGO_TARGET_DIR=$servers/build cargo install --quiet --locked --features binary --version 0.14.1 \
             --root "$servers" s3s-fs; then
             echo "missing: s3s-fs. Install it: cargo install --locked --features binary --version 0.14.1 --root $servers s3s-fs" >&2
