@@ -104,14 +104,14 @@ impl Cause {
                 "Look at `access-key-id` and `secret-access-key` in the store's table, or at the profile or role that is used"
             }
             Self::Denied => {
-                "Let the key's policy allow it; docs/operator-guide.md has the least that a backup needs"
+                "Let the key's policy allow it; docs/s3.md has the least that a backup needs"
             }
             Self::Skewed => "Set this machine's clock right (timedatectl status), and run it again",
             Self::NoBucket => "Create the bucket with the service's own tools, or correct `url`",
-            Self::Cold => "Have it thawed: holdfast restore --thaw",
+            Self::Cold => "Have it thawed with the service's own tools, and run it again",
             Self::Locked => "Wait until the lock has ended",
             Self::Unsupported => {
-                "This service cannot be used so: docs/operator-guide.md says what a store must be able to do"
+                "This service cannot be used so: docs/s3.md says what a store must be able to do"
             }
             Self::Occupied => {
                 "Give the repository a part of the bucket to itself: url = \"s3://bucket/holdfast\""
