@@ -1,6 +1,7 @@
 //! What every store must do, in the order in which a new one usually fails.
 
-use crate::{Created, Name, Store};
+use crate::{Created, Extension, Lock, LockMode, Name, Store, StoreError};
+use holdfast_base::time::Instant;
 use std::io::Write;
 
 /// Runs the whole suite on an empty store.
@@ -135,4 +136,88 @@ fn a_removed_object_is_gone_and_removing_again_is_no_error(store: &dyn Store) {
     assert!(store.delete(&object).is_ok());
     assert!(store.get(&object).is_err_and(|e| e.is_absent()));
     assert!(store.delete(&object).is_ok());
+}
+
+/// Runs the suite of stores that lock, on an empty one.
+///
+/// # Panics
+/// Where the store breaks the contract.
+pub fn locks(store: &dyn Store, now: Instant) {
+    assert!(store.abilities().object_lock.is_real());
+    a_term_keeps_an_object_and_becomes_only_longer(store, now);
+    a_hold_keeps_an_object_until_it_is_taken_off(store);
+    what_is_not_locked_goes_and_comes_again(store);
+}
+
+/// Demands that an object stays as it is.
+fn stays(store: &dyn Store, object: &Name) {
+    let refused = store.delete(object);
+    assert!(
+        refused.as_ref().is_err_and(StoreError::is_locked),
+        "{refused:?}"
+    );
+    assert!(store.get(object).is_ok_and(|got| got == b"kept"));
+    let area = object.as_str().split('/').next().unwrap_or_default();
+    assert!(
+        store
+            .list(area)
+            .is_ok_and(|all| all.iter().any(|l| l.name == *object))
+    );
+}
+
+fn a_term_keeps_an_object_and_becomes_only_longer(store: &dyn Store, now: Instant) {
+    let (object, hour) = (name("h/term"), 3_600_000_000_000);
+    let wanted = |least: i64, until: i64| Extension {
+        least: Instant(now.0 + least * hour),
+        until: Instant(now.0 + until * hour),
+        mode: LockMode::Governance,
+    };
+    let absent = store.lock_until(&object, &wanted(1, 2));
+    assert!(absent.is_err_and(|error| error.is_absent()));
+    assert!(store.create(&object, b"kept").is_ok());
+    assert!(
+        store
+            .lock(&object)
+            .is_ok_and(|lock| lock == Lock::default())
+    );
+    let mut last = Instant(0);
+    for (least, until, end) in [(10, 20, 20), (15, 30, 20), (5, 6, 20), (21, 40, 40)] {
+        let Ok(term) = store.lock_until(&object, &wanted(least, until)) else {
+            panic!("an object is locked until {until}")
+        };
+        let held = store.lock(&object).map(|lock| lock.term);
+        assert!(held.is_ok_and(|held| held == Some(term)));
+        // Services keep whole seconds.
+        let ends = Instant(now.0 + end * hour);
+        assert!(term.until >= ends && term.until.0 < ends.0 + 1_000_000_000);
+        assert!(term.until >= last);
+        last = term.until;
+        stays(store, &object);
+    }
+}
+
+fn a_hold_keeps_an_object_until_it_is_taken_off(store: &dyn Store) {
+    let object = name("h/hold");
+    assert!(store.hold(&object, true).is_err_and(|e| e.is_absent()));
+    assert!(store.create(&object, b"kept").is_ok());
+    assert!(matches!(store.hold(&object, false), Ok(false)));
+    assert!(matches!(store.hold(&object, true), Ok(true)));
+    assert!(matches!(store.hold(&object, true), Ok(false)));
+    assert!(store.lock(&object).is_ok_and(|lock| lock.is_held));
+    stays(store, &object);
+    assert!(matches!(store.hold(&object, false), Ok(true)));
+    assert!(store.delete(&object).is_ok());
+    assert!(store.get(&object).is_err_and(|e| e.is_absent()));
+}
+
+fn what_is_not_locked_goes_and_comes_again(store: &dyn Store) {
+    let object = name("h/again");
+    for bytes in [b"first", b"again"] {
+        assert!(matches!(store.create(&object, bytes), Ok(Created::New)));
+        assert!(store.get(&object).is_ok_and(|got| got == bytes));
+        assert!(store.delete(&object).is_ok());
+        // Nothing older comes to light.
+        assert!(store.get(&object).is_err_and(|e| e.is_absent()));
+        assert!(store.delete(&object).is_ok());
+    }
 }

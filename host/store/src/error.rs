@@ -75,6 +75,12 @@ impl StoreError {
         matches!(self, Self::Absent { .. })
     }
 
+    /// Returns whether a lock keeps the object from being removed.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        self.cause() == Some(&Cause::Locked)
+    }
+
     /// Returns why a service did not do what it was asked.
     #[must_use]
     pub fn cause(&self) -> Option<&Cause> {

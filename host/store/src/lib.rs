@@ -12,6 +12,9 @@ pub mod abilities;
 /// What can go wrong, with the object and the place in it.
 pub mod error;
 
+/// What keeps an object from being removed.
+pub mod lock;
+
 /// Why a service on the network did not do what it was asked.
 pub mod cause;
 
@@ -32,6 +35,7 @@ pub use abilities::{Abilities, Ability};
 pub use cause::Cause;
 pub use error::StoreError;
 pub use location::Location;
+pub use lock::{Extension, Lock, LockMode, Term};
 pub use name::Name;
 pub use s3::S3Options;
 
@@ -114,7 +118,7 @@ pub trait Store: Send + Sync {
     /// Removes an object; one that is not there is no error.
     ///
     /// # Errors
-    /// The object is still there.
+    /// The object is still there; where a lock keeps it, nothing has happened to it.
     fn delete(&self, name: &Name) -> Result<(), StoreError>;
 
     /// Tries what the place really does, and remembers it; nothing where that needs no trying.
@@ -133,6 +137,33 @@ pub trait Store: Send + Sync {
     /// Takes what was found out when the repository was made.
     fn assume(&self, abilities: Abilities) {
         let _ = abilities;
+    }
+
+    /// Returns what keeps an object from being removed.
+    ///
+    /// # Errors
+    /// The object is absent or cannot be reached.
+    fn lock(&self, name: &Name) -> Result<Lock, StoreError> {
+        self.size(name).map(|_| Lock::default())
+    }
+
+    /// Sees to it that an object is locked long enough, and returns the term that it has then. No term is
+    /// ever made shorter by this.
+    ///
+    /// # Errors
+    /// The object is absent, or the place cannot lock it.
+    fn lock_until(&self, name: &Name, wanted: &Extension) -> Result<Term, StoreError> {
+        let _ = wanted;
+        Err(lock::cannot(name, self.place()))
+    }
+
+    /// Sets the hold of an object or takes it off; returns whether that changed anything.
+    ///
+    /// # Errors
+    /// The object is absent, or the place cannot hold it.
+    fn hold(&self, name: &Name, is_held: bool) -> Result<bool, StoreError> {
+        let _ = is_held;
+        Err(lock::cannot(name, self.place()))
     }
 }
 

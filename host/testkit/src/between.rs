@@ -4,7 +4,9 @@
 //! that is chosen the other one does its work, whole, as if this process had been suspended there. So a
 //! test can suspend a run before its first operation, its second, and so on until it ends undisturbed.
 
-use holdfast_store::{Created, Listed, Name, Store, StoreError, Upload};
+use holdfast_store::{
+    Abilities, Created, Extension, Listed, Lock, Name, Store, StoreError, Term, Upload,
+};
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -100,6 +102,34 @@ impl Store for BetweenStore {
     fn delete(&self, name: &Name) -> Result<(), StoreError> {
         pass(&self.waiting, || format!("delete {name}"));
         self.inner.delete(name)
+    }
+
+    fn probe(&self) -> Result<Option<Abilities>, StoreError> {
+        pass(&self.waiting, || "try what the place does".to_owned());
+        self.inner.probe()
+    }
+
+    fn abilities(&self) -> Abilities {
+        self.inner.abilities()
+    }
+
+    fn assume(&self, abilities: Abilities) {
+        self.inner.assume(abilities);
+    }
+
+    fn lock(&self, name: &Name) -> Result<Lock, StoreError> {
+        pass(&self.waiting, || format!("ask for the lock of {name}"));
+        self.inner.lock(name)
+    }
+
+    fn lock_until(&self, name: &Name, wanted: &Extension) -> Result<Term, StoreError> {
+        pass(&self.waiting, || format!("lock {name}"));
+        self.inner.lock_until(name, wanted)
+    }
+
+    fn hold(&self, name: &Name, is_held: bool) -> Result<bool, StoreError> {
+        pass(&self.waiting, || format!("hold {name}: {is_held}"));
+        self.inner.hold(name, is_held)
     }
 }
 

@@ -4,7 +4,9 @@
 //! Every call of the store and of its uploads counts, in the order in which they come, so that a test
 //! can break a session at its first operation, its second, and so on until nothing is left to break.
 
-use holdfast_store::{Created, Listed, Name, Store, StoreError, Upload};
+use holdfast_store::{
+    Abilities, Created, Extension, Listed, Lock, Name, Store, StoreError, Term, Upload,
+};
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -282,6 +284,40 @@ impl Store for FaultStore {
     fn delete(&self, name: &Name) -> Result<(), StoreError> {
         let delete = || self.inner.delete(name);
         self.change(&format!("delete {name}"), delete, || Ok(()), delete)
+    }
+
+    // What a place does is tried once, before there is anything to lose.
+    fn probe(&self) -> Result<Option<Abilities>, StoreError> {
+        self.inner.probe()
+    }
+
+    fn abilities(&self) -> Abilities {
+        self.inner.abilities()
+    }
+
+    fn assume(&self, abilities: Abilities) {
+        self.inner.assume(abilities);
+    }
+
+    fn lock(&self, name: &Name) -> Result<Lock, StoreError> {
+        // Half an answer is one without locks: so it looks to whom they are not shown.
+        let whole = || self.inner.lock(name);
+        self.answer(&format!("ask for the lock of {name}"), whole, |_| {
+            Lock::default()
+        })
+    }
+
+    fn lock_until(&self, name: &Name, wanted: &Extension) -> Result<Term, StoreError> {
+        let whole = || self.inner.lock_until(name, wanted);
+        let (until, mode) = (wanted.least, wanted.mode);
+        let nothing = || Ok(Term { until, mode });
+        self.change(&format!("lock {name}"), whole, nothing, whole)
+    }
+
+    fn hold(&self, name: &Name, is_held: bool) -> Result<bool, StoreError> {
+        let whole = || self.inner.hold(name, is_held);
+        let action = if is_held { "hold" } else { "release" };
+        self.change(&format!("{action} {name}"), whole, || Ok(true), whole)
     }
 }
 

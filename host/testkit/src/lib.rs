@@ -4,6 +4,8 @@
 pub mod between;
 /// A store in which one operation goes wrong.
 pub mod faults;
+/// A store that locks what it is told to.
+pub mod locked;
 /// A gate in front of a real service, at which things go wrong.
 pub mod proxy;
 /// A sealer that is the `age` crate itself.

@@ -4,7 +4,9 @@
 //! under way at once. Here each waits before and after its effect, as a seed has it: what was asked first may be
 //! there last, and its answer may come later than what it caused. Nothing in a test may depend on how long.
 
-use holdfast_store::{Created, Listed, Name, Store, StoreError, Upload};
+use holdfast_store::{
+    Abilities, Created, Extension, Listed, Lock, Name, Store, StoreError, Term, Upload,
+};
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -88,6 +90,30 @@ impl Store for UnorderedStore {
 
     fn delete(&self, name: &Name) -> Result<(), StoreError> {
         self.chance.around(|| self.inner.delete(name))
+    }
+
+    fn probe(&self) -> Result<Option<Abilities>, StoreError> {
+        self.chance.around(|| self.inner.probe())
+    }
+
+    fn abilities(&self) -> Abilities {
+        self.inner.abilities()
+    }
+
+    fn assume(&self, abilities: Abilities) {
+        self.inner.assume(abilities);
+    }
+
+    fn lock(&self, name: &Name) -> Result<Lock, StoreError> {
+        self.chance.around(|| self.inner.lock(name))
+    }
+
+    fn lock_until(&self, name: &Name, wanted: &Extension) -> Result<Term, StoreError> {
+        self.chance.around(|| self.inner.lock_until(name, wanted))
+    }
+
+    fn hold(&self, name: &Name, is_held: bool) -> Result<bool, StoreError> {
+        self.chance.around(|| self.inner.hold(name, is_held))
     }
 }
 

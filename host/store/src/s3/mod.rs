@@ -10,6 +10,7 @@ mod client;
 mod failure;
 mod limit;
 mod listing;
+mod lock;
 mod object;
 mod options;
 mod probe;
@@ -21,7 +22,7 @@ pub use options::{Credentials, Encryption, S3Options, Style};
 use crate::abilities::Abilities;
 use crate::error::StoreError;
 use crate::name::Name;
-use crate::{Created, Listed, Store, Upload};
+use crate::{Created, Extension, Listed, Lock, Store, Term, Upload};
 use client::{Service, Shared};
 use failure::{Failure, Why};
 use std::sync::Arc;
@@ -172,6 +173,28 @@ impl Store for S3Store {
 
     fn assume(&self, abilities: Abilities) {
         self.bucket.shared.assume(abilities);
+    }
+
+    fn lock(&self, name: &Name) -> Result<Lock, StoreError> {
+        let wanted = name.clone();
+        self.ask("look at", Some(name), |bucket| async move {
+            bucket.lock(&wanted).await
+        })
+    }
+
+    fn lock_until(&self, name: &Name, wanted: &Extension) -> Result<Term, StoreError> {
+        let (object, wanted) = (name.clone(), *wanted);
+        self.ask("lock", Some(name), |bucket| async move {
+            bucket.lock_until(&object, &wanted).await
+        })
+    }
+
+    fn hold(&self, name: &Name, is_held: bool) -> Result<bool, StoreError> {
+        let object = name.clone();
+        let action = if is_held { "hold" } else { "release" };
+        self.ask(action, Some(name), |bucket| async move {
+            bucket.hold(&object, is_held).await
+        })
     }
 
     fn delete(&self, name: &Name) -> Result<(), StoreError> {

@@ -131,6 +131,9 @@ impl Bucket {
 
     /// Removes an object.
     pub(super) async fn delete(&self, name: &Name) -> Result<(), Failure> {
+        if self.shared.abilities().object_lock.is_real() {
+            return self.delete_version(name).await;
+        }
         let removed = self.shared.retrying(0, |client, _| {
             let request = client
                 .delete_object()

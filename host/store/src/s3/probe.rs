@@ -39,15 +39,36 @@ impl Bucket {
     /// Tries everything; what was tried is gone afterwards, where it may be removed.
     pub(super) async fn probe(self: Arc<Self>) -> Result<Abilities, Failure> {
         self.refuse_foreign().await?;
+        // First: what is removed is removed in another way where objects can be locked.
+        let object_lock = self.try_lock().await?;
+        self.shared.assume(Abilities {
+            object_lock,
+            ..self.shared.abilities()
+        });
         let mut tried = Vec::new();
         let found = self.try_all(&mut tried).await;
         for name in &tried {
-            if let Err(failure) = self.delete(name).await {
+            if let Err(failure) = self.delete_wholly(name).await {
                 tracing::debug!(?failure, "what was tried stays in the bucket");
                 break;
             }
         }
         found
+    }
+
+    /// Removes what was tried, and what was written over in trying, where versions are kept.
+    async fn delete_wholly(&self, name: &Name) -> Result<(), Failure> {
+        self.delete(name).await?;
+        if !self.shared.abilities().object_lock.is_real() {
+            return Ok(());
+        }
+        for _ in 0..RACERS {
+            if !self.exists(name).await? {
+                break;
+            }
+            self.delete(name).await?;
+        }
+        Ok(())
     }
 
     async fn try_all(self: &Arc<Self>, tried: &mut Vec<Name>) -> Result<Abilities, Failure> {
@@ -56,7 +77,7 @@ impl Bucket {
             conditional_create,
             conditional_create_in_parts: self.try_create_in_parts(tried).await?,
             conditional_replace: self.try_replace(tried).await?,
-            object_lock: self.try_lock().await?,
+            object_lock: self.shared.abilities().object_lock,
             checksums: self.try_checksum(tried).await?,
             strong_listing: self.try_listing(tried).await?,
         })
@@ -247,12 +268,21 @@ impl Bucket {
     }
 
     async fn try_lock(&self) -> Result<Ability, Failure> {
-        let client = self.shared.client().await?;
-        let request = client.get_object_lock_configuration().bucket(&self.name);
-        let Ok(answer) = request.send().await else {
-            return Ok(Ability::Missing);
+        let asked = self.shared.retrying(0, |client, _| {
+            let request = client.get_object_lock_configuration().bucket(&self.name);
+            async move { request.send().await.map_err(Failure::of) }
+        });
+        let answer = match asked.await {
+            Err(failure) if failure.is_of_the_line() => return Err(failure),
+            Err(_) => return Ok(Ability::Missing),
+            Ok(answer) => answer,
         };
         let configuration = answer.object_lock_configuration();
+        if configuration.is_some_and(|found| found.rule().is_some()) {
+            tracing::warn!(
+                "the bucket locks every object by itself, also those that are to go soon: take its default retention out"
+            );
+        }
         let enabled = configuration.and_then(|found| found.object_lock_enabled());
         Ok(match enabled {
             Some(ObjectLockEnabled::Enabled) => Ability::Real,
@@ -316,5 +346,5 @@ fn cannot(failure: &Failure) -> bool {
 }
 
 fn is_denied(failure: &Failure) -> bool {
-    failure.why == Why::Cause(Cause::Denied)
+    matches!(failure.why, Why::Cause(Cause::Denied | Cause::Locked))
 }
