@@ -8,11 +8,13 @@
 //!   could rely on it has ended, and when what is needed of it also lies in a pack that no tombstone names.
 //! - A pack that was named once is never relied on again: what is needed of it is stored anew.
 //! - No clock decides about safety. The store's clock decides how long something can be brought back.
+//! - What object lock keeps stays, and what that is, and until when, is said.
 //! - Whatever is unclear is a reason to remove nothing.
 //!
 //! `docs/decisions/0008-collection-without-locks.md` has the protocol, and `tests/model` a model of it.
 
 mod census;
+mod locked;
 mod mark;
 mod repack;
 mod sweep;
@@ -29,10 +31,12 @@ use holdfast_base::cancel::Cancel;
 use holdfast_base::id::{PackId, SnapshotId};
 use holdfast_base::time::Instant;
 use holdfast_store::Name;
+use locked::Locks;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use sweep::Removal;
 use view::View;
 
 /// How a collection is done.
@@ -134,6 +138,14 @@ pub struct Report {
     pub removed: Amount,
     /// Segments of the index that were written anew.
     pub segments: u64,
+    /// Packs that would go, and that object lock keeps.
+    pub locked: Amount,
+    /// Until when, at the longest; nothing where all of them are held without an end.
+    pub locked_until: Option<Instant>,
+    /// Those of them that are held without an end.
+    pub held: Amount,
+    /// Forgotten snapshots whose time is over, and that object lock keeps.
+    pub locked_snapshots: Vec<SnapshotId>,
 }
 
 /// How far a collection is.
@@ -204,24 +216,22 @@ impl<'a> Collection<'a> {
         let mut view = View::read(self.repository, lease, self.options)?;
         self.expire(&mut view)?;
         self.report.generation = view.generation;
-        self.report.removed_snapshots = view.removable_snapshots();
         self.report.open = view.open();
+        let mut locks = self.choose_snapshots(&view)?;
         let roots = view.kept_roots(&self.report.removed_snapshots);
         self.report.snapshots = roots.len() as u64;
-        let needed = mark::mark(
-            self.repository,
-            &roots,
-            self.cancel,
-            &self.progress.snapshots,
-        )?;
+        let (cancel, looked_at) = (self.cancel, &self.progress.snapshots);
+        let needed = mark::mark(self.repository, &roots, cancel, looked_at)?;
         let census = Census::take(&needed, &view)?;
         let mut candidates = census.unneeded(&view);
         if self.may_return {
             // A run that only slept finds its session ended. What it relies on is given another chance.
             candidates.clear();
         }
-        let sparse = census.sparse(self.repository, self.options, &view);
-        self.tell(&view, &census, &candidates, &sparse);
+        let sparse = self.sparse(&census, &view)?;
+        let mut removed = census.removable(&view, self.options.grace);
+        self.spare(&view, &census, &mut removed, &mut locks)?;
+        self.tell(&view, &census, (&candidates, &removed), &sparse, &locks);
         let Some(lease) = lease else {
             return Ok(self.report);
         };
@@ -232,21 +242,86 @@ impl<'a> Collection<'a> {
         self.name(&view, candidates)?;
         self.stop_if_cancelled()?;
         if !sweep::remove_snapshots(self.repository, &self.report.removed_snapshots)? {
-            // What is needed was told without a snapshot that came back.
+            // What is needed was told without a snapshot that came back, or was locked.
             return Ok(self.report);
         }
-        let removed = census.removable(&view, self.options.grace);
         self.report.segments = sweep::rewrite_index(self.repository, &view, &removed)?;
-        for pack in &removed {
-            self.stop_if_cancelled()?;
-            if sweep::remove_pack(self.repository, pack)? {
-                self.report.removed.add(view.stored_bytes(pack));
-            }
-            self.progress.removed.fetch_add(1, Ordering::Relaxed);
-        }
+        self.remove_packs(&view, &mut removed)?;
         sweep::remove_tombstones(self.repository, &view, &removed)?;
         sweep::remove_sessions(self.repository, &view)?;
         Ok(self.report)
+    }
+
+    /// Chooses the forgotten snapshots that go: what is locked stays, and all that it needs.
+    fn choose_snapshots(&mut self, view: &View) -> Result<Locks, RepositoryError> {
+        let mut over = view.removable_snapshots();
+        let snapshots = Locks::of_snapshots(self.repository, &over, view.now(), self.cancel)?;
+        over.retain(|id| !snapshots.contains_key(id));
+        self.report.removed_snapshots = over;
+        Ok(Locks {
+            snapshots,
+            ..Locks::default()
+        })
+    }
+
+    /// Chooses the packs that are copied. To copy what is locked would free nothing; what is sealed anew is
+    /// copied all the same.
+    fn sparse(&self, census: &Census, view: &View) -> Result<repack::Sparse, RepositoryError> {
+        let mut sparse = census.sparse(self.repository, self.options, view);
+        if self.options.reseal_before.is_none() {
+            let (now, cancel) = (view.now(), self.cancel);
+            let locked = Locks::of_packs(self.repository, &sparse.retired, now, cancel)?;
+            sparse.retired.retain(|pack| !locked.contains_key(pack));
+        }
+        Ok(sparse)
+    }
+
+    /// Takes out of what is to be removed what is locked, and puts down how much locks keep.
+    fn spare(
+        &mut self,
+        view: &View,
+        census: &Census,
+        removed: &mut HashSet<PackId>,
+        locks: &mut Locks,
+    ) -> Result<(), RepositoryError> {
+        let wanted: Vec<PackId> = removed.iter().copied().collect();
+        locks.packs = Locks::of_packs(self.repository, &wanted, view.now(), self.cancel)?;
+        removed.retain(|pack| !locks.packs.contains_key(pack));
+        let mut idle = HashSet::new();
+        if !locks.snapshots.is_empty() {
+            // What only they need would go with them.
+            let roots = view.kept_roots(&view.removable_snapshots());
+            let needed = mark::mark(self.repository, &roots, self.cancel, &AtomicU64::new(0))?;
+            let without = Census::take(&needed, view)?;
+            idle = census
+                .needed()
+                .difference(without.needed())
+                .copied()
+                .collect();
+        }
+        locks.tell(&mut self.report, view, &idle);
+        Ok(())
+    }
+
+    fn remove_packs(
+        &mut self,
+        view: &View,
+        removed: &mut HashSet<PackId>,
+    ) -> Result<(), RepositoryError> {
+        for pack in removed.clone() {
+            self.stop_if_cancelled()?;
+            let bytes = view.stored_bytes(&pack);
+            match sweep::remove_pack(self.repository, &pack)? {
+                Removal::Removed => self.report.removed.add(bytes),
+                Removal::Gone => {}
+                Removal::Locked => {
+                    self.report.locked.add(bytes);
+                    removed.remove(&pack);
+                }
+            }
+            self.progress.removed.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     /// Ends sessions that can no longer be waited for; one that commits in this moment has won.
@@ -278,8 +353,9 @@ impl<'a> Collection<'a> {
         &mut self,
         view: &View,
         census: &Census,
-        candidates: &HashSet<PackId>,
+        (candidates, removed): (&HashSet<PackId>, &HashSet<PackId>),
         sparse: &repack::Sparse,
+        locks: &Locks,
     ) {
         let report = &mut self.report;
         for bytes in view.all_stored_bytes() {
@@ -292,7 +368,6 @@ impl<'a> Collection<'a> {
             report.repacked.add(view.stored_bytes(pack));
         }
         report.unused_bytes = census.unused_bytes(&sparse.retired.iter().copied().collect());
-        let removed = census.removable(view, self.options.grace);
         for pack in view.tombstoned() {
             if census.is_needed(&pack) {
                 report.kept.add(view.stored_bytes(&pack));
@@ -300,7 +375,7 @@ impl<'a> Collection<'a> {
                 if self.options.dry_run {
                     report.removed.add(view.stored_bytes(&pack));
                 }
-            } else {
+            } else if !locks.packs.contains_key(&pack) {
                 report.waiting.add(view.stored_bytes(&pack));
             }
         }

@@ -138,7 +138,11 @@ fn removal_name(id: &SnapshotId) -> Result<Name, RepositoryError> {
     Ok(Name::new(format!("tombstones/r-{id}"))?)
 }
 
-fn hold_name(id: &SnapshotId) -> Result<Name, RepositoryError> {
+/// Returns the name of the object that holds a snapshot.
+///
+/// # Errors
+/// Never for an id; the type of names wants to be asked.
+pub(crate) fn hold_name(id: &SnapshotId) -> Result<Name, RepositoryError> {
     Ok(Name::new(format!("holds/{id}"))?)
 }
 
@@ -282,6 +286,15 @@ impl Repository {
                 })
             }
         }
+    }
+
+    /// Returns the hold on a snapshot, also one that has ended.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub(crate) fn standing_hold(&self, id: &SnapshotId) -> Result<Option<Hold>, RepositoryError> {
+        let held = self.mark::<Hold>(&hold_name(id)?, id)?;
+        Ok(held.map(|(hold, _)| hold))
     }
 
     /// Ends the hold on a snapshot, which is not forgotten then.

@@ -25,6 +25,8 @@ pub mod index;
 pub mod keys;
 /// Files that were backed up before and need not be read again.
 pub mod known;
+/// Object lock: what a snapshot reaches cannot be removed for a time.
+pub mod lock;
 /// Who can open a repository, its epochs, and whose keys no longer count.
 pub mod operators;
 /// Parity beside packs: what mends them without a second repository.

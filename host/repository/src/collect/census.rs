@@ -103,6 +103,11 @@ impl Census {
         self.needed.contains(pack)
     }
 
+    /// Returns the packs from which something is needed.
+    pub(super) fn needed(&self) -> &HashSet<PackId> {
+        &self.needed
+    }
+
     /// Returns the packs that nobody needs and no tombstone names, those too that the index does not list.
     pub(super) fn unneeded(&self, view: &View) -> HashSet<PackId> {
         view.settled()

@@ -1,6 +1,7 @@
 //! Removal. Every step leaves a repository in which nothing that is needed depends on what is gone,
 //! and can be taken again.
 
+use super::locked::remove;
 use super::view::View;
 use crate::error::RepositoryError;
 use crate::format::segment::IndexedPack;
@@ -20,7 +21,8 @@ const SMALL_SEGMENTS_MAX: usize = 64;
 /// A segment of fewer chunks is small.
 const SMALL_CHUNKS: usize = 75_000;
 
-/// Removes forgotten snapshots, unless somebody brings one back in this moment; returns whether all are removed.
+/// Removes forgotten snapshots, unless somebody brings one back or locks it in this moment; returns whether all
+/// are removed.
 ///
 /// # Errors
 /// The store failed.
@@ -28,16 +30,15 @@ pub(super) fn remove_snapshots(
     repository: &Repository,
     snapshots: &[SnapshotId],
 ) -> Result<bool, RepositoryError> {
-    let store = &repository.setup.store;
     let mut are_all_removed = true;
     for id in snapshots {
-        if repository.begin_removal(id)? {
-            store.delete(&session_name(id)?)?;
-            store.delete(&snapshot::name(id)?)?;
+        let is_removed = repository.begin_removal(id)?
+            && remove(repository, &session_name(id)?)?
+            && remove(repository, &snapshot::name(id)?)?;
+        if is_removed {
             repository.end_removal(id)?;
-        } else {
-            are_all_removed = false;
         }
+        are_all_removed &= is_removed;
     }
     Ok(are_all_removed)
 }
@@ -94,23 +95,42 @@ pub(super) fn rewrite_index(
     }
     catalogue.flush()?;
     for id in &old {
-        setup.store.delete(&segment_name(id)?)?;
+        remove(repository, &segment_name(id)?)?;
     }
     Ok(old.len() as u64)
 }
 
-/// Removes a pack; returns whether it was there.
+/// What became of a pack that was to be removed.
+pub(super) enum Removal {
+    /// It is removed.
+    Removed,
+    /// It was gone already.
+    Gone,
+    /// It is still there: it was locked after it had been asked whether it is.
+    Locked,
+}
+
+/// Removes a pack.
 ///
 /// # Errors
-/// It is still there.
-pub(super) fn remove_pack(repository: &Repository, pack: &PackId) -> Result<bool, RepositoryError> {
+/// It is still there, and no lock keeps it.
+pub(super) fn remove_pack(
+    repository: &Repository,
+    pack: &PackId,
+) -> Result<Removal, RepositoryError> {
     let name = pack_name(pack)?;
     let was_there = !repository.is_gone(&name);
-    repository.setup.store.delete(&name)?;
+    if !remove(repository, &name)? {
+        return Ok(Removal::Locked);
+    }
     if let Err(error) = remove_parity(repository.setup.store.as_ref(), pack) {
         tracing::debug!(%error, "the parity of a removed pack stays");
     }
-    Ok(was_there)
+    Ok(if was_there {
+        Removal::Removed
+    } else {
+        Removal::Gone
+    })
 }
 
 /// Removes the tombstones of which every pack is gone. That of this collection stays in any case.
@@ -123,7 +143,7 @@ pub(super) fn remove_tombstones(
     removed: &HashSet<PackId>,
 ) -> Result<(), RepositoryError> {
     for name in view.done(removed) {
-        repository.setup.store.delete(name)?;
+        remove(repository, name)?;
     }
     Ok(())
 }
@@ -134,7 +154,7 @@ pub(super) fn remove_tombstones(
 /// The store failed.
 pub(super) fn remove_sessions(repository: &Repository, view: &View) -> Result<(), RepositoryError> {
     for id in view.finished() {
-        repository.setup.store.delete(&session_name(&id)?)?;
+        remove(repository, &session_name(&id)?)?;
     }
     Ok(())
 }

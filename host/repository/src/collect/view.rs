@@ -201,6 +201,11 @@ impl View {
         ended.map(|s| s.id).filter(move |id| known.contains(id))
     }
 
+    /// Returns what time it is, by the store's clock.
+    pub(super) fn now(&self) -> Instant {
+        self.now
+    }
+
     /// Returns the forgotten snapshots whose time is over.
     pub(super) fn removable_snapshots(&self) -> Vec<SnapshotId> {
         let over = self

@@ -1,0 +1,314 @@
+//! Object lock: what a snapshot reaches stays in the store for a time, whoever asks to have it removed.
+//!
+//! - Locked is what a restore cannot do without: packs, the snapshot's object, and what opens them. The index
+//!   is not: packs hold all that it says, and a repair makes it again from them.
+//! - A lock is made longer and never shorter. So whoever is interrupted does it again, and nobody needs to be
+//!   told what others have locked.
+//! - A run does not ask about each pack each time: what it locked is noted in the cache, and lasts longer than
+//!   it must, so that the same pack is asked about again only after a while.
+//!
+//! `docs/decisions/0014-object-lock.md` says why.
+
+/// Holds that the store itself keeps.
+pub mod hold;
+mod noted;
+mod reach;
+
+pub use reach::Object;
+
+use crate::error::RepositoryError;
+use crate::format::root::Root;
+use crate::repository::Repository;
+use holdfast_base::cancel::Cancel;
+use holdfast_base::time::Instant;
+use holdfast_store::{Extension, Lock, Name, StoreError, Term};
+use noted::Noted;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Objects that a store is asked about at the same time: what takes long is waiting for it.
+const AT_ONCE: usize = 8;
+
+/// How far it is.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Objects that the store has answered for.
+    pub done: AtomicU64,
+    /// All of them; 0 until it is known.
+    pub total: AtomicU64,
+}
+
+/// What is locked now, and what is not.
+#[derive(Debug, Default)]
+pub struct Locked {
+    /// Objects that are locked as long as they should be.
+    pub objects: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// How many of them have kept a laxer mode than is wanted.
+    pub laxer: u64,
+    /// Of how many of them the store was asked.
+    pub asked: u64,
+    /// The first that ends.
+    pub until: Option<Instant>,
+    /// What could not be locked.
+    pub failed: Vec<(Name, StoreError)>,
+    /// Objects that were not tried any more: it would have failed for the same reason.
+    pub left: u64,
+}
+
+impl Locked {
+    /// Returns whether everything is locked.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.failed.is_empty() && self.left == 0
+    }
+
+    fn add(&mut self, object: &Object, term: &Term, wanted: &Extension) {
+        let until = term.until;
+        self.objects += 1;
+        self.bytes += object.bytes;
+        self.laxer += u64::from(term.mode < wanted.mode);
+        self.until = Some(self.until.map_or(until, |first| first.min(until)));
+    }
+}
+
+/// What is to be locked, as a value that can be looked at before.
+#[derive(Debug)]
+pub struct Plan {
+    /// How many snapshots it is for.
+    pub snapshots: u64,
+    /// What they reach, with the locks that there are.
+    pub objects: Vec<(Object, Lock)>,
+    /// What is wanted.
+    pub wanted: Extension,
+}
+
+/// What locking costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cost {
+    /// Objects that the snapshots reach.
+    pub objects: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Objects whose lock ends too early.
+    pub to_lock: u64,
+    /// Their bytes.
+    pub bytes_to_lock: u64,
+    /// Requests that locking them takes.
+    pub requests: u64,
+    /// For how long bytes stay that could otherwise go, in bytes times seconds.
+    pub byte_seconds: u128,
+}
+
+impl Plan {
+    /// Returns what it costs; `now` is when what is not locked could go.
+    #[must_use]
+    pub fn cost(&self, now: Instant) -> Cost {
+        let mut cost = Cost {
+            objects: 0,
+            bytes: 0,
+            to_lock: 0,
+            bytes_to_lock: 0,
+            requests: 0,
+            byte_seconds: 0,
+        };
+        for (object, lock) in &self.objects {
+            cost.objects += 1;
+            cost.bytes += object.bytes;
+            let Some(term) = self.wanted.beyond(lock) else {
+                continue;
+            };
+            cost.to_lock += 1;
+            cost.bytes_to_lock += object.bytes;
+            // It is looked at before it is changed: nothing is ever made shorter.
+            cost.requests += 2;
+            let free = lock.term.map_or(now, |held| held.until.max(now));
+            let longer = term.until.seconds().saturating_sub(free.seconds());
+            let longer = u128::try_from(longer).unwrap_or(0);
+            cost.byte_seconds += longer * u128::from(object.bytes);
+        }
+        cost
+    }
+
+    /// Returns the objects whose lock ends too early.
+    fn to_lock(&self) -> Vec<Object> {
+        let short = self.objects.iter();
+        let short = short.filter(|(_, lock)| self.wanted.beyond(lock).is_some());
+        short.map(|(object, _)| object.clone()).collect()
+    }
+
+    /// Returns what is locked long enough already.
+    fn locked_already(&self) -> Locked {
+        let mut locked = Locked::default();
+        for (object, lock) in &self.objects {
+            if let (None, Some(term)) = (self.wanted.beyond(lock), lock.term) {
+                locked.add(object, &term, &self.wanted);
+            }
+        }
+        locked
+    }
+}
+
+impl Repository {
+    /// Returns whether the store keeps objects from being removed, where it is told to.
+    #[must_use]
+    pub fn can_lock(&self) -> bool {
+        self.setup.store.abilities().object_lock.is_real()
+    }
+}
+
+/// Finds what snapshots reach, and what of it is locked; changes nothing.
+///
+/// # Errors
+/// A snapshot's packs cannot be told, or the store failed.
+pub fn plan(
+    repository: &Arc<Repository>,
+    roots: &[&Root],
+    wanted: Extension,
+    cancel: &Cancel,
+    progress: &Progress,
+) -> Result<Plan, RepositoryError> {
+    let objects = reach::reached(repository, roots, cancel)?;
+    let store = repository.setup.store.as_ref();
+    let looked = each(&objects, cancel, progress, |object| {
+        store.lock(&object.name)
+    })?;
+    let mut all = Vec::with_capacity(objects.len());
+    for (object, lock) in objects.into_iter().zip(looked) {
+        match lock {
+            Some(Ok(lock)) => all.push((object, lock)),
+            Some(Err(error)) => return Err(error.into()),
+            None => {}
+        }
+    }
+    Ok(Plan {
+        snapshots: roots.len() as u64,
+        objects: all,
+        wanted,
+    })
+}
+
+/// Does what a plan says.
+///
+/// # Errors
+/// It was cancelled. What the store refused is in the result.
+pub fn carry_out(
+    repository: &Repository,
+    plan: &Plan,
+    cancel: &Cancel,
+    progress: &Progress,
+) -> Result<Locked, RepositoryError> {
+    let mut noted = Noted::read(repository);
+    let mut locked = plan.locked_already();
+    let todo = plan.to_lock();
+    lock_all(
+        repository,
+        &todo,
+        &plan.wanted,
+        (cancel, progress),
+        (&mut locked, &mut noted),
+    )?;
+    noted.keep(repository);
+    Ok(locked)
+}
+
+/// Locks what snapshots reach that were just committed.
+///
+/// # Errors
+/// What they reach cannot be told, or it was cancelled. What the store refused is in the result.
+pub fn lock(
+    repository: &Arc<Repository>,
+    roots: &[&Root],
+    wanted: &Extension,
+    cancel: &Cancel,
+    progress: &Progress,
+) -> Result<Locked, RepositoryError> {
+    let objects = reach::reached(repository, roots, cancel)?;
+    let mut noted = Noted::read(repository);
+    let mut locked = Locked::default();
+    let mut todo = Vec::new();
+    for object in objects {
+        match noted.term(&object.name) {
+            Some(term) if wanted.is_met_by(&term) => locked.add(&object, &term, wanted),
+            _ => todo.push(object),
+        }
+    }
+    lock_all(
+        repository,
+        &todo,
+        wanted,
+        (cancel, progress),
+        (&mut locked, &mut noted),
+    )?;
+    noted.keep(repository);
+    Ok(locked)
+}
+
+fn lock_all(
+    repository: &Repository,
+    objects: &[Object],
+    wanted: &Extension,
+    (cancel, progress): (&Cancel, &Progress),
+    (locked, noted): (&mut Locked, &mut Noted),
+) -> Result<(), RepositoryError> {
+    let store = repository.setup.store.as_ref();
+    let asked = each(objects, cancel, progress, |object| {
+        store.lock_until(&object.name, wanted)
+    })?;
+    for (object, answer) in objects.iter().zip(asked) {
+        match answer {
+            Some(Ok(term)) => {
+                locked.asked += 1;
+                locked.add(object, &term, wanted);
+                noted.note(&object.name, term);
+            }
+            Some(Err(error)) => locked.failed.push((object.name.clone(), error)),
+            None => locked.left += 1,
+        }
+    }
+    Ok(())
+}
+
+/// What a store said of an object; nothing where it was not asked.
+pub(crate) type Answer<T> = Option<Result<T, StoreError>>;
+
+/// Asks about each object, several at a time, and returns the answers in their order. A failure that is not of
+/// one object alone ends it: the others would fail in the same way.
+///
+/// # Errors
+/// It was cancelled.
+pub(crate) fn each<T: Send>(
+    objects: &[Object],
+    cancel: &Cancel,
+    progress: &Progress,
+    ask: impl Fn(&Object) -> Result<T, StoreError> + Sync,
+) -> Result<Vec<Answer<T>>, RepositoryError> {
+    let total = objects.len() as u64;
+    progress.total.fetch_add(total, Ordering::Relaxed);
+    let (next, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let answers: Vec<_> = objects.iter().map(|_| Mutex::new(None)).collect();
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE.min(objects.len()) {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) && !cancel.is_raised() {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(object) = objects.get(at) else { break };
+                    let answer = ask(object);
+                    if answer.as_ref().is_err_and(|error| !error.is_absent()) {
+                        is_over.store(true, Ordering::Relaxed);
+                    }
+                    let mut place = answers[at].lock().unwrap_or_else(PoisonError::into_inner);
+                    *place = Some(answer);
+                    progress.done.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    if cancel.is_raised() {
+        return Err(RepositoryError::Cancelled);
+    }
+    let answers = answers.into_iter();
+    let answers = answers.map(|one| one.into_inner().unwrap_or_else(PoisonError::into_inner));
+    Ok(answers.collect())
+}
