@@ -16,6 +16,8 @@ use holdfast_base::id::{PackId, SegmentId};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 const MAGIC: &[u8; 8] = b"hf-idx-3";
 const PAGE_BYTES: usize = 4096;
@@ -24,33 +26,76 @@ const TRAILER_BYTES: usize = 8 + 8 + 32;
 /// Bytes of a share, of a segment and of a pack in the head.
 const NOTE_BYTES: [usize; 3] = [8 + 4 + 4 + DESCRIPTOR_BYTES + 32, 32 + 4, 32 + 1 + 4 + 4];
 
+/// Tables up to this size come into memory once they are asked a lot: a look-up then costs a tenth. Tables
+/// form levels, so that all of them together take less than twice as much.
+const MEMORY_MAX: u64 = 16 << 20;
+/// Reads after which a table is asked a lot.
+const READS_MANY: u32 = 500;
+
 /// Where the bytes are.
 pub(super) enum Bytes {
     Memory(Vec<u8>),
-    File(File),
+    File(OnDisk),
+}
+
+/// Bytes in a file, or in memory as soon as that pays.
+pub(super) struct OnDisk {
+    file: File,
+    reads: AtomicU32,
+    memory: OnceLock<Vec<u8>>,
+}
+
+impl OnDisk {
+    fn read(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        if let Some(bytes) = self.memory.get() {
+            return copy(bytes, buffer, offset);
+        }
+        if self.reads.fetch_add(1, Ordering::Relaxed) == READS_MANY
+            && self.file.metadata()?.len() <= MEMORY_MAX
+        {
+            let mut bytes = vec![0; self.file.metadata()?.len() as usize];
+            self.file.read_exact_at(&mut bytes, 0).map_err(cut_short)?;
+            let _ = self.memory.set(bytes);
+        }
+        self.file.read_exact_at(buffer, offset).map_err(cut_short)
+    }
+}
+
+fn cut_short(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => damaged(),
+        _ => error,
+    }
+}
+
+fn copy(bytes: &[u8], buffer: &mut [u8], offset: u64) -> io::Result<()> {
+    let start = usize::try_from(offset).map_err(|_| damaged())?;
+    let end = start.checked_add(buffer.len()).ok_or_else(damaged)?;
+    buffer.copy_from_slice(bytes.get(start..end).ok_or_else(damaged)?);
+    Ok(())
 }
 
 impl Bytes {
+    pub(super) fn of_file(file: File) -> Self {
+        Self::File(OnDisk {
+            file,
+            reads: AtomicU32::new(0),
+            memory: OnceLock::new(),
+        })
+    }
+
     /// Fills the buffer from a place.
     pub(super) fn read(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         match self {
-            Self::File(file) => match file.read_exact_at(buffer, offset) {
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(damaged()),
-                other => other,
-            },
-            Self::Memory(bytes) => {
-                let start = usize::try_from(offset).map_err(|_| damaged())?;
-                let end = start.checked_add(buffer.len()).ok_or_else(damaged)?;
-                buffer.copy_from_slice(bytes.get(start..end).ok_or_else(damaged)?);
-                Ok(())
-            }
+            Self::File(file) => file.read(buffer, offset),
+            Self::Memory(bytes) => copy(bytes, buffer, offset),
         }
     }
 
     fn len(&self) -> io::Result<u64> {
         match self {
             Self::Memory(bytes) => Ok(bytes.len() as u64),
-            Self::File(file) => Ok(file.metadata()?.len()),
+            Self::File(on_disk) => Ok(on_disk.file.metadata()?.len()),
         }
     }
 }

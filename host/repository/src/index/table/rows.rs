@@ -84,7 +84,7 @@ impl Rows {
         let file = File::open(path)?;
         // Look-ups read here and there; what lies beside is not wanted.
         let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::Random);
-        Self::new(Bytes::File(file), Some(path.to_owned()))
+        Self::new(Bytes::of_file(file), Some(path.to_owned()))
     }
 
     /// Merges rows in memory.
@@ -142,7 +142,7 @@ impl Rows {
         let written = std::fs::write(&path, bytes).and_then(|()| File::open(&path));
         let _ = std::fs::remove_file(&path);
         match written {
-            Ok(file) => self.bytes = Bytes::File(file),
+            Ok(file) => self.bytes = Bytes::of_file(file),
             Err(error) => tracing::debug!(%error, "a part of the index stays in memory"),
         }
         self
