@@ -5,17 +5,21 @@
 //! 2. *Data*: every pack has the content that its name says, opens, and holds the chunks that its
 //!    table and the index say, each with the content that its name says.
 //!
-//! Nothing is changed. Everything that is found is named, not only the first.
+//! Nothing is changed. Everything that is found is named, not only the first. Backups and collections may go
+//! on meanwhile: snapshots are listed first, so that what each needs was listed before it.
 
+mod extent;
 mod frames;
 mod loss;
 mod pack;
 
+use extent::Extent;
 pub use loss::Loss;
 pub(crate) use pack::PackCheck;
 
 use crate::error::{RepositoryError, chain};
 use crate::format::header::HOST_KEYS;
+use crate::format::root::Root;
 use crate::format::segment::IndexedPack;
 use crate::format::trust::Author;
 use crate::index::Index;
@@ -134,18 +138,20 @@ pub(crate) fn survey(
 ) -> Result<Survey, RepositoryError> {
     let mut survey = Survey::default();
     check_epochs(repository, &mut survey.report)?;
-    read_segments(repository, &mut survey)?;
+    let snapshots = repository.snapshots_from_store()?;
+    let mut extent = Extent::read(repository)?;
+    check_index(&extent, &mut survey);
     if !survey.report.damage.is_empty() {
         // The cache may have what the store has lost, and a run would rely on it.
         Index::forget(repository.setup.cache.as_deref());
     }
-    check_presence(repository, &mut survey)?;
+    check_presence(&extent, &mut survey)?;
     if depth == Depth::Data {
         let total = survey.packs.values().map(|pack| pack.sealed_bytes).sum();
         progress.total.store(total, Ordering::Relaxed);
-        let report = &mut survey.report;
-        let found = check_data(repository, &survey.packs, report, cancel, &progress.done)?;
-        survey.doubtful.extend(found);
+        let found = check_data(repository, &survey.packs, cancel, &progress.done)?;
+        count_data(repository, found, &mut extent, &mut survey)?;
+        survey.report.bytes = progress.done.load(Ordering::Relaxed);
         check_parity(repository, &mut survey, cancel)?;
         repository.suspect(&survey.doubtful);
     } else if !survey.doubtful.is_empty() {
@@ -153,7 +159,7 @@ pub(crate) fn survey(
         repository.suspect(&survey.doubtful.union(&earlier).copied().collect());
     }
     let sound = loss::sound_chunks(repository, &survey.packs, &survey.doubtful, cancel)?;
-    check_snapshots(repository, &sound, &mut survey)?;
+    check_snapshots(repository, snapshots, &sound, &mut survey)?;
     check_sessions(repository, &mut survey.report)?;
     // What an interrupted encryptor did not open is not damaged.
     if cancel.is_raised() {
@@ -216,38 +222,26 @@ fn check_epochs(repository: &Repository, report: &mut Report) -> Result<(), Repo
     Ok(())
 }
 
-fn read_segments(repository: &Repository, survey: &mut Survey) -> Result<(), RepositoryError> {
-    for id in repository.segments()? {
-        match repository.segment(&id) {
-            Ok(listed) => {
-                let ids = listed.iter().map(|pack| pack.id).collect();
-                survey.segments.push((id, ids));
-                let listed = listed.into_iter().map(|pack| (pack.id, Arc::new(pack)));
-                survey.packs.extend(listed);
-            }
-            // Collection has written it anew, after this was listed.
-            Err(error) if error.is_absence() => {}
-            Err(error) => {
-                survey.unread_segments.push(id);
-                survey.report.damage(&format!("index/{id}"), &error);
-            }
-        }
+fn check_index(extent: &Extent, survey: &mut Survey) {
+    survey.packs = extent.packs();
+    for (id, packs) in &extent.segments {
+        let ids = packs.iter().map(|pack| pack.id).collect();
+        survey.segments.push((*id, ids));
     }
-    Ok(())
+    for (id, error) in &extent.unread {
+        survey.unread_segments.push(*id);
+        survey.report.damage(&format!("index/{id}"), error);
+    }
 }
 
-fn check_presence(repository: &Repository, survey: &mut Survey) -> Result<(), RepositoryError> {
+fn check_presence(extent: &Extent, survey: &mut Survey) -> Result<(), RepositoryError> {
     let (packs, report) = (&survey.packs, &mut survey.report);
     let damaged = &mut survey.doubtful;
-    let mut stored = HashMap::new();
-    for listed in repository.setup.store.list("packs")? {
-        match listed.name.last().parse::<PackId>() {
-            Ok(id) => drop(stored.insert(id, listed.size)),
-            Err(_) => report
-                .damage
-                .push((listed.name.to_string(), "it is no pack".into())),
-        }
-    }
+    let strangers = extent.strangers.iter();
+    report
+        .damage
+        .extend(strangers.map(|name| (name.clone(), "it is no pack".into())));
+    let mut stored = extent.stored.clone();
     for pack in packs.values() {
         let name = pack_name(&pack.id)?.to_string();
         match stored.remove(&pack.id) {
@@ -266,6 +260,30 @@ fn check_presence(repository: &Repository, survey: &mut Survey) -> Result<(), Re
     report.packs = packs.len() as u64;
     report.unlisted_packs = stored.len() as u64;
     survey.unlisted = stored;
+    Ok(())
+}
+
+/// Counts what is damaged in packs. One that is gone is none, where collection has removed it meanwhile.
+fn count_data(
+    repository: &Repository,
+    found: Found,
+    extent: &mut Extent,
+    survey: &mut Survey,
+) -> Result<(), RepositoryError> {
+    if !found.damage.is_empty() {
+        extent.refresh(repository)?;
+        let now = extent.packs();
+        // What was in them may be in packs that are new.
+        survey.packs.retain(|id, _| now.contains_key(id));
+        survey.packs.extend(now);
+    }
+    for (id, error) in found.damage {
+        if survey.packs.contains_key(&id) {
+            survey.doubtful.insert(id);
+            survey.report.told(&pack_name(&id)?.to_string(), &error);
+        }
+    }
+    survey.report.unseen.extend(found.unseen);
     Ok(())
 }
 
@@ -294,13 +312,14 @@ fn check_parity(
 
 fn check_snapshots(
     repository: &Arc<Repository>,
+    (roots, failures): (Vec<Root>, Vec<RepositoryError>),
     sound: &loss::Sound,
     survey: &mut Survey,
 ) -> Result<(), RepositoryError> {
     let report = &mut survey.report;
     let reader = Reader::new(Arc::clone(repository))?;
-    let (roots, failures) = repository.snapshots_from_store()?;
-    for error in &failures {
+    // Collection may have removed one, just now.
+    for error in failures.iter().filter(|error| !error.is_absence()) {
         report.damage("snapshots", error);
         if let RepositoryError::Damaged { object, .. } = error
             && let Some(Ok(id)) = object.strip_prefix("snapshots/").map(str::parse)
@@ -312,6 +331,13 @@ fn check_snapshots(
         report.damage("marks", error);
     }
     for root in roots {
+        let before = (report.damage.len(), report.losses.len());
+        loss::check_snapshot(&reader, &root, sound, report);
+        if report.damage.len() > before.0 && is_gone(repository, &root)? {
+            report.damage.truncate(before.0);
+            report.losses.truncate(before.1);
+            continue;
+        }
         report.snapshots += 1;
         match report
             .signers
@@ -319,11 +345,17 @@ fn check_snapshots(
             .find(|(author, _)| *author == root.author)
         {
             Some((_, count)) => *count += 1,
-            None => report.signers.push((root.author.clone(), 1)),
+            None => report.signers.push((root.author, 1)),
         }
-        loss::check_snapshot(&reader, &root, sound, report);
     }
     Ok(())
+}
+
+/// Returns whether collection has removed a snapshot after it was listed.
+fn is_gone(repository: &Repository, root: &Root) -> Result<bool, RepositoryError> {
+    let name = crate::snapshot::name(&root.snapshot)?;
+    let size = repository.setup.store.size(&name);
+    Ok(size.is_err_and(|error| error.is_absent()))
 }
 
 /// Checks that what collection goes by can be read.
@@ -349,18 +381,26 @@ fn check_sessions(repository: &Repository, report: &mut Report) -> Result<(), Re
     Ok(())
 }
 
+/// What reading packs came to.
+#[derive(Default)]
+struct Found {
+    /// Packs that are damaged, and how.
+    damage: Vec<(PackId, RepositoryError)>,
+    /// What the key did not allow to look at.
+    unseen: HashSet<String>,
+}
+
 fn check_data(
     repository: &Arc<Repository>,
     packs: &HashMap<PackId, Arc<IndexedPack>>,
-    report: &mut Report,
     cancel: &Cancel,
     done: &AtomicU64,
-) -> Result<HashSet<PackId>, RepositoryError> {
+) -> Result<Found, RepositoryError> {
     let mut packs: Vec<&Arc<IndexedPack>> = packs.values().collect();
     // The largest first, so that all workers end at about the same time.
     packs.sort_unstable_by_key(|pack| (Reverse(pack.sealed_bytes), pack.id));
     let next = AtomicUsize::new(0);
-    let found = Mutex::new((Vec::new(), HashSet::new()));
+    let found = Mutex::new(Found::default());
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..workers {
@@ -375,8 +415,8 @@ fn check_data(
                     let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
                     match result {
                         Ok(None) => {}
-                        Ok(Some(unseen)) => drop(found.1.insert(unseen)),
-                        Err(error) => found.0.push((pack.id, error)),
+                        Ok(Some(unseen)) => drop(found.unseen.insert(unseen)),
+                        Err(error) => found.damage.push((pack.id, error)),
                     }
                 }
             });
@@ -385,13 +425,5 @@ fn check_data(
     if cancel.is_raised() {
         return Err(RepositoryError::Cancelled);
     }
-    let (damage, unseen) = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let mut damaged = HashSet::new();
-    for (id, error) in damage {
-        damaged.insert(id);
-        report.told(&pack_name(&id)?.to_string(), &error);
-    }
-    report.unseen.extend(unseen);
-    report.bytes = done.load(Ordering::Relaxed);
-    Ok(damaged)
+    Ok(found.into_inner().unwrap_or_else(PoisonError::into_inner))
 }

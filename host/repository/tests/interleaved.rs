@@ -303,6 +303,40 @@ fn a_hold_during_a_suspended_collection_holds() {
 }
 
 #[test]
+fn a_check_finds_no_damage_in_what_others_remove_and_add_meanwhile() {
+    for generations in generations() {
+        let (base, _, _) = half_forgotten(generations);
+        let busy = |elsewhere: &Elsewhere| {
+            let root = back_up(&elsewhere.open(Role::Write), &files(20..23)).unwrap();
+            // With a read key, packs of which little is needed are written anew.
+            let repack = Options {
+                unused_permille: 0,
+                ..at_once()
+            };
+            for _ in 0..=COLLECTIONS {
+                gc(&elsewhere.open(Role::Read), &repack).unwrap();
+            }
+            elsewhere.forget(&root);
+            elsewhere.collect(COLLECTIONS, &at_once());
+        };
+        for depth in [Depth::Structure, Depth::Data] {
+            suspend_everywhere(
+                &base,
+                |place, store| {
+                    let repository = place.open_on(store, Role::Read)?;
+                    check(&repository, depth, &Cancel::new(), &Default::default())
+                },
+                busy,
+                |_, report, _, told| {
+                    let report = report.unwrap();
+                    assert_eq!((report.damage, report.losses), (vec![], vec![]), "{told}");
+                },
+            );
+        }
+    }
+}
+
+#[test]
 fn a_collection_during_a_suspended_bringing_back_takes_it_or_leaves_it() {
     let (base, _, kept) = half_forgotten(3);
     let brought = back_up(&base.open(Role::Write), &files(0..6)).unwrap();
