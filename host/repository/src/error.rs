@@ -293,6 +293,16 @@ impl RepositoryError {
         }
     }
 
+    /// Returns whether this is about what a key signed after it was revoked: such a thing counts for nothing.
+    #[must_use]
+    pub fn is_revoked(&self) -> bool {
+        match self {
+            Self::Format(FormatError::Revoked { .. }) => true,
+            Self::Damaged { source, .. } => source.is_revoked(),
+            _ => false,
+        }
+    }
+
     /// Returns whether something that is stored is damaged or gone.
     #[must_use]
     pub fn is_damage(&self) -> bool {

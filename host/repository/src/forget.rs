@@ -347,7 +347,7 @@ impl Repository {
             match self.slot(&id) {
                 Ok(Slot::Root(root)) => snapshots.push((*root, object.received)),
                 Ok(Slot::Expired) => {}
-                Err(_) if hidden.contains(&id) => {}
+                Err(error) if hidden.contains(&id) || error.is_revoked() => {}
                 Err(error) => return Err(error),
             }
         }

@@ -212,9 +212,15 @@ impl Repository {
     /// # Errors
     /// The store cannot be listed.
     pub fn snapshots(&self) -> Result<(Vec<Root>, Vec<RepositoryError>), RepositoryError> {
-        Ok(Self::all_snapshots(self.snapshot_ids()?, |id| {
-            self.slot(id)
-        }))
+        Ok(Self::roots_of(self.snapshot_ids()?, |id| self.slot(id)))
+    }
+
+    /// Returns all snapshots, the forgotten ones too, oldest first, and what could not be read.
+    ///
+    /// # Errors
+    /// The store cannot be listed.
+    pub fn all_snapshots(&self) -> Result<(Vec<Root>, Vec<RepositoryError>), RepositoryError> {
+        Ok(Self::roots_of(self.stored_ids()?, |id| self.slot(id)))
     }
 
     /// Returns all snapshots as the store has them, whatever the cache says, the forgotten ones too: for
@@ -225,12 +231,12 @@ impl Repository {
     pub fn snapshots_from_store(
         &self,
     ) -> Result<(Vec<Root>, Vec<RepositoryError>), RepositoryError> {
-        Ok(Self::all_snapshots(self.stored_ids()?, |id| {
+        Ok(Self::roots_of(self.stored_ids()?, |id| {
             self.stored_slot(id)
         }))
     }
 
-    fn all_snapshots(
+    fn roots_of(
         ids: Vec<SnapshotId>,
         read: impl Fn(&SnapshotId) -> Result<Slot, RepositoryError> + Sync,
     ) -> (Vec<Root>, Vec<RepositoryError>) {
@@ -240,6 +246,14 @@ impl Repository {
             match slot {
                 Ok(Slot::Root(root)) => roots.push(*root),
                 Ok(Slot::Expired) => {}
+                // Else whoever stole a key could keep restores, retention and collection from their work.
+                Err(error) if error.is_revoked() => {
+                    let error = chain(&error);
+                    tracing::warn!(
+                        error,
+                        "it counts for nothing, and goes with: holdfast forget ID"
+                    );
+                }
                 Err(error) => failures.push(error),
             }
         }

@@ -50,6 +50,8 @@ pub(super) struct View {
     sessions: Vec<Session>,
     roots: BTreeMap<SnapshotId, Root>,
     marks: Vec<SnapshotId>,
+    /// What keys signed after they were revoked, in the place of snapshots: it keeps nothing.
+    refused: HashSet<SnapshotId>,
     forgotten: Vec<(SnapshotId, Instant)>,
     packs: HashMap<PackId, Stored>,
 }
@@ -70,7 +72,7 @@ impl View {
         let sessions = list_twice(repository, "sessions")?;
         let now = store_time(repository, lease, &sessions)?;
         let earlier = tombstones.values().flat_map(|t| &t.tombstone.snapshots);
-        let (roots, marks) = read_snapshots(repository, earlier.copied().collect())?;
+        let (roots, marks, refused) = read_snapshots(repository, earlier.copied().collect())?;
         let marks_on_snapshots = repository.marks_surely()?;
         let grace = i64::try_from(options.forgotten_grace.as_nanos()).unwrap_or(i64::MAX);
         let forgotten = marks_on_snapshots.forgotten.iter();
@@ -84,6 +86,7 @@ impl View {
             sessions: Vec::new(),
             roots,
             marks,
+            refused,
             forgotten: forgotten
                 .map(|f| {
                     (
@@ -105,7 +108,8 @@ impl View {
         lease: Option<&Lease>,
         listed: &HashMap<Name, Seen>,
     ) -> Result<(), RepositoryError> {
-        let marked: HashSet<SnapshotId> = self.marks.iter().copied().collect();
+        let marks = self.marks.iter().chain(&self.refused);
+        let marked: HashSet<SnapshotId> = marks.copied().collect();
         for (name, seen) in listed {
             let Ok(id) = name.last().parse::<SnapshotId>() else {
                 continue;
@@ -164,9 +168,11 @@ impl View {
         id: &SnapshotId,
     ) -> Result<(), RepositoryError> {
         self.close(id);
-        match repository.stored_slot(id)? {
-            Slot::Root(root) => drop(self.roots.insert(*id, *root)),
-            Slot::Expired => self.marks.push(*id),
+        match repository.stored_slot(id) {
+            Ok(Slot::Root(root)) => drop(self.roots.insert(*id, *root)),
+            Ok(Slot::Expired) => self.marks.push(*id),
+            Err(error) if error.is_revoked() => drop(self.refused.insert(*id)),
+            Err(error) => return Err(error),
         }
         Ok(())
     }
@@ -212,7 +218,8 @@ impl View {
             .forgotten
             .iter()
             .filter(|(_, until)| *until <= self.now);
-        let there = over.filter(|(id, _)| self.roots.contains_key(id));
+        let is_there = |id| self.roots.contains_key(id) || self.refused.contains(id);
+        let there = over.filter(|(id, _)| is_there(id));
         there.map(|(id, _)| *id).collect()
     }
 
@@ -226,7 +233,9 @@ impl View {
 
     /// Returns everything that stands in the place of a snapshot.
     pub(super) fn seen(&self) -> Vec<SnapshotId> {
-        self.roots.keys().chain(&self.marks).copied().collect()
+        let roots = self.roots.keys();
+        let others = self.marks.iter().chain(&self.refused);
+        roots.chain(others).copied().collect()
     }
 
     /// Returns the tombstones by which something may be removed: they are old enough, two collections
@@ -339,7 +348,12 @@ fn store_time(
     Ok(there)
 }
 
-type Snapshots = (BTreeMap<SnapshotId, Root>, Vec<SnapshotId>);
+/// Snapshots, marks in the place of some, and what revoked keys signed.
+type Snapshots = (
+    BTreeMap<SnapshotId, Root>,
+    Vec<SnapshotId>,
+    HashSet<SnapshotId>,
+);
 
 /// Reads all snapshots and marks; those too that an earlier collection saw and that are listed no more.
 fn read_snapshots(
@@ -362,15 +376,17 @@ fn read_snapshots(
         }
     }
     let (mut roots, mut marks) = (BTreeMap::new(), Vec::new());
+    let mut refused = HashSet::new();
     for id in ids {
         match repository.slot(&id) {
             Ok(Slot::Root(root)) => drop(roots.insert(id, *root)),
             Ok(Slot::Expired) => marks.push(id),
             Err(_) if repository.is_gone(&snapshot::name(&id)?) => {}
+            Err(error) if error.is_revoked() => drop(refused.insert(id)),
             Err(error) => return Err(error),
         }
     }
-    Ok((roots, marks))
+    Ok((roots, marks, refused))
 }
 
 fn read_packs(repository: &Repository) -> Result<HashMap<PackId, Stored>, RepositoryError> {
