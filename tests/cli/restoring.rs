@@ -157,3 +157,65 @@ fn a_tree_goes_back_in_place_without_replacing_what_is_there() {
     world.as_operator(&overwrite).expect(0);
     assert_eq!(read("tree/a"), "before");
 }
+
+const DATABASE: &str = "[job.db]\nsource = \"command\"\n[job.db.with]\nentry = \"db.sql\"\n\
+    command = [\"cat\", \"{w}/db\"]\nrestore-command = [\"tee\", \"{w}/db\"]\n";
+
+#[test]
+fn what_a_source_replaces_is_saved_before_and_is_never_taken_for_the_newest_backup() {
+    let world = World::ready(DATABASE, &["command"]);
+    world.write("db", "good");
+    world.run(&["run", "db"]).expect(0);
+    world.write("db", "broken");
+    let back = ["restore", "db", "--to-source", "--json"];
+    let answer = world.as_operator(&back).expect(0).stdout;
+    let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+    let saved = answer["saved"].as_str().unwrap();
+    let read = || std::fs::read_to_string(world.at("db")).unwrap();
+    assert_eq!(read(), "good");
+    // Once more gives the same: not what was saved a moment ago.
+    world.as_operator(&back).expect(0);
+    assert_eq!(read(), "good");
+    world
+        .as_operator(&["restore", saved, "--to-source", "--no-safety-backup"])
+        .expect(0);
+    assert_eq!(read(), "broken");
+    let listed = world.run(&["list"]).expect(0).stdout;
+    assert_eq!(listed.matches("pre-restore").count(), 2, "{listed}");
+}
+
+#[test]
+fn what_cannot_be_saved_is_not_replaced_unless_somebody_says_so() {
+    let world = World::ready(DATABASE, &["command"]);
+    world.write("db", "good");
+    world.run(&["run", "db"]).expect(0);
+    std::fs::remove_file(world.at("db")).unwrap();
+    std::fs::create_dir(world.at("db")).unwrap();
+    world
+        .as_operator(&["restore", "db", "--to-source"])
+        .expect(1)
+        .says("could not be saved before it is restored; nothing was changed")
+        .says("--no-safety-backup");
+    std::fs::remove_dir(world.at("db")).unwrap();
+    world
+        .as_operator(&["restore", "db", "--to-source", "--no-safety-backup"])
+        .expect(0);
+    assert_eq!(std::fs::read(world.at("db")).unwrap(), b"good");
+}
+
+#[test]
+fn what_was_saved_before_a_restore_has_a_lifetime_of_its_own_and_freezes_nothing() {
+    let rules = "keep = { last = 1 }\nkeep-tags = { pre-restore = { last = 1 } }\nsource";
+    let world = World::ready(&DATABASE.replacen("source", rules, 1), &["command"]);
+    world.write("db", "good".repeat(10_000));
+    world.run(&["run", "db"]).expect(0);
+    for _ in 0..2 {
+        world.write("db", "x");
+        world
+            .as_operator(&["restore", "db", "--to-source"])
+            .expect(0);
+    }
+    let said = world.run(&["run", "db"]).expect(0).stdout;
+    // Of two backups and two that were saved, one of each kind stays.
+    assert!(said.contains("db: 2 forgotten, 2 kept in local"), "{said}");
+}

@@ -71,7 +71,7 @@ fn a_run_that_fails_forgets_nothing_and_neither_does_anybody_after_it() {
             world
                 .run(words)
                 .expect(3)
-                .says("dump: nothing is forgotten: its newest run, of ")
+                .says("dump: nothing is forgotten in `local`: its newest run, of ")
                 .says("holdfast forget dump --accept failed");
         }
         assert_eq!((world.snapshots(), forgotten(&world)), (2, 0));
@@ -89,7 +89,7 @@ fn a_backup_that_shrank_forgets_nothing_until_the_operator_says_so() {
     for n in 0..2 {
         world.write("rows", noise(n, 20_000));
         run(&world, 3)
-            .says("dump: nothing is forgotten: its newest snapshot holds 19.5 KiB")
+            .says("dump: nothing is forgotten in `local`: its newest snapshot holds 19.5 KiB")
             .says("held 58.6 KiB")
             .says("holdfast forget dump --accept shrunk");
         assert_eq!(forgotten(&world), 0);
@@ -147,7 +147,7 @@ fn a_job_whose_backup_is_missing_forgets_nothing() {
     forget(&[])
         .expect(3)
         .says("more than an hour before the store received it")
-        .says("nothing is forgotten: it has no snapshot whose times are believed");
+        .says("nothing is forgotten in `local`: it has no snapshot whose times are believed");
     for _ in 0..2 {
         forget(&["--accept", "times"])
             .expect(3)

@@ -507,6 +507,9 @@ pub(crate) struct Restore {
     /// Let the job's source bring it back to where it came from: into the database, in place
     #[arg(long, conflicts_with = "target")]
     pub(crate) to_source: bool,
+    /// Do not save what is there before the source replaces it
+    #[arg(long, requires = "to_source")]
+    pub(crate) no_safety_backup: bool,
     /// Replace what stands in the way
     #[arg(long)]
     pub(crate) overwrite: bool,

@@ -168,6 +168,13 @@ impl View {
         for cause in causes {
             let _ = writeln!(to, "  caused by: {cause}");
         }
+        drop(to);
+        self.hints(hints);
+    }
+
+    /// Says what to do next.
+    pub(crate) fn hints(&self, hints: &[String]) {
+        let mut to = std::io::stderr().lock();
         for hint in hints {
             let _ = writeln!(to, "{}: {hint}", self.painted("hint", "36"));
         }

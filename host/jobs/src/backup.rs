@@ -1,18 +1,21 @@
 //! Runs a job: from its source to a committed snapshot, or to nothing.
 
 use crate::config::{JobConfig, Settings, TAG_RULE, is_tag};
+use crate::copy::tiers::Tier;
 use crate::error::JobError;
 use crate::history::{self, Run};
 use crate::open::{Context, Credentials};
 use crate::permit;
 use crate::plugins::Installed;
-use crate::retention::apply::{JobRetained, RetentionOptions};
+use crate::retention::apply::JobRetained;
+use crate::safety;
 use crate::secrets::JobSecrets;
 use crate::state::JobState;
 use crate::wire::SessionDraft;
 use holdfast_base::cancel::Reason;
 use holdfast_base::error::Describe;
 use holdfast_base::time::{Clock, SystemClock};
+use holdfast_repository::copy::Progress;
 use holdfast_repository::error::chain;
 use holdfast_repository::format::root::{Root, SourceNote};
 use holdfast_repository::write::{Gauge, RunNote, SourceEnd};
@@ -37,6 +40,8 @@ pub struct RunOptions {
     pub tags: Vec<String>,
     /// Hears how far the work is.
     pub gauge: Arc<Gauge>,
+    /// Hears how far the copies are that are made afterwards.
+    pub copying: Arc<Progress>,
     /// Hears what the plugin says.
     pub listener: Arc<dyn Listener>,
 }
@@ -46,6 +51,8 @@ pub struct RunOptions {
 pub struct Ran {
     /// The snapshot that it committed.
     pub root: Root,
+    /// What was copied to the job's other stores.
+    pub tiers: Vec<Tier>,
     /// What was forgotten after it, where the job says what is kept.
     pub retained: Option<Result<JobRetained, JobError>>,
 }
@@ -168,11 +175,30 @@ impl Context {
         Ok(missing.chain(found).collect())
     }
 
-    /// Runs a job, and forgets what its rules no longer keep once the new snapshot is committed.
+    /// Runs a job. Once the new snapshot is committed, it is copied to the job's other stores, and what no rule
+    /// keeps any more is forgotten in all of them.
     ///
     /// # Errors
     /// Nothing was committed, or the store does not say whether it was: then nothing is forgotten either.
     pub fn run(&self, job: &str, options: &RunOptions) -> Result<Ran, JobError> {
+        let root = self.run_alone(job, options)?;
+        let tiers = self.fill_tiers(job, &options.copying);
+        // What is forgotten here could no longer be copied.
+        let is_copied = tiers.iter().all(|tier| tier.failure.is_none());
+        let retained = match self.config.store_of(job) {
+            Ok(store) if is_copied => self.retain_after(job, store),
+            Ok(_) => None,
+            Err(error) => Some(Err(error.into())),
+        };
+        Ok(Ran {
+            root,
+            tiers,
+            retained,
+        })
+    }
+
+    /// Makes a backup, and nothing else of the same job meanwhile.
+    fn run_alone(&self, job: &str, options: &RunOptions) -> Result<Root, JobError> {
         let started = SystemClock.now();
         self.config.job(job)?;
         let _lock = self.lock(job)?;
@@ -182,7 +208,7 @@ impl Context {
             ..self.clone()
         };
         let result = alone
-            .backup(job, options)
+            .backup(job, options, &Credentials::default())
             .map_err(|error| alone.ended(job, error));
         let error = result.as_ref().err().map(|error| chain(error));
         let outcome = match &result {
@@ -202,8 +228,6 @@ impl Context {
                 error,
             },
         );
-        let retained = result.is_ok().then(|| self.retain_after(job)).flatten();
-        let result = result.map(|root| Ran { root, retained });
         result.map_err(|error| match error {
             // What is wrong with the configuration is no failed backup.
             JobError::Config(_) | JobError::Usage { .. } => error,
@@ -214,19 +238,6 @@ impl Context {
                 source: Box::new(other),
             },
         })
-    }
-
-    /// Forgets what a job's rules no longer keep, where it has any.
-    fn retain_after(&self, job: &str) -> Option<Result<JobRetained, JobError>> {
-        let retain = || -> Result<Option<JobRetained>, JobError> {
-            let store = self.config.store_of(job)?;
-            if self.config.retention(job, store)?.is_none() || self.cancel.is_raised() {
-                return Ok(None);
-            }
-            let (ours, options) = (Credentials::default(), RetentionOptions::default());
-            self.retain(job, store, &ours, &options).map(Some)
-        };
-        retain().transpose()
     }
 
     /// Says that the time was over, where that is why a run failed.
@@ -246,7 +257,19 @@ impl Context {
 
     /// Holds a job, so that no second run of it begins.
     pub(crate) fn lock(&self, job: &str) -> Result<File, JobError> {
-        let path: PathBuf = self.places.state.join(format!("{job}.lock"));
+        let busy = || JobError::Busy {
+            job: job.to_owned(),
+        };
+        self.lock_named(job, busy)
+    }
+
+    /// Holds a file of that name, which ends with the process at the latest.
+    pub(crate) fn lock_named(
+        &self,
+        name: &str,
+        busy: impl FnOnce() -> JobError,
+    ) -> Result<File, JobError> {
+        let path: PathBuf = self.places.state.join(format!("{name}.lock"));
         let open = || {
             std::fs::create_dir_all(&self.places.state)?;
             OpenOptions::new()
@@ -258,20 +281,24 @@ impl Context {
         let file = open().map_err(JobError::io(format!("open `{}`", path.display())))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(file),
-            Err(rustix::io::Errno::WOULDBLOCK) => Err(JobError::Busy {
-                job: job.to_owned(),
-            }),
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(busy()),
             Err(error) => Err(JobError::io(format!("lock `{}`", path.display()))(
                 error.into(),
             )),
         }
     }
 
-    fn backup(&self, job: &str, options: &RunOptions) -> Result<Root, JobError> {
+    /// Makes a backup, in a repository that is opened with these credentials.
+    pub(crate) fn backup(
+        &self,
+        job: &str,
+        options: &RunOptions,
+        credentials: &Credentials,
+    ) -> Result<Root, JobError> {
         let config = self.config.job(job)?;
         let ready = self.ready(job, Arc::clone(&options.listener))?;
         let store = self.config.store_of(job)?;
-        let repository = self.open(store, &Credentials::default())?;
+        let repository = self.open(store, credentials)?;
         let host = repository.host_or(&self.places.host);
         let previous = previous(&repository, job, &host)?;
         let (plugin, version) = (&ready.note.plugin, &ready.note.version);
@@ -376,7 +403,7 @@ fn previous(repository: &Repository, job: &str, host: &str) -> Result<Option<Pre
     let newest = roots
         .into_iter()
         .rev()
-        .find(|root| root.job == job && root.host == host);
+        .find(|root| root.job == job && root.host == host && !safety::is_safety(root));
     Ok(newest.map(|root| Previous {
         snapshot: root.snapshot.to_string(),
         facts: root.facts,

@@ -1,10 +1,17 @@
-//! Copies snapshots from store to store.
+//! Copies snapshots from store to store: when somebody says so, and after a run to where its job says.
+//!
+//! What the rules of the other store would forget at once is not brought there, unless it is named.
+
+mod kept;
+/// A job's other stores, which its snapshots are copied to.
+pub mod tiers;
 
 use crate::error::JobError;
 use crate::open::{Context, Credentials};
 use crate::select;
 use holdfast_repository::Repository;
 use holdfast_repository::copy::{Copied, Copier, Progress};
+use holdfast_repository::error::chain;
 use holdfast_repository::format::root::Root;
 use holdfast_repository::keys::Role;
 use std::collections::BTreeMap;
@@ -17,10 +24,13 @@ pub struct Plan {
     pub missing: Vec<Root>,
     /// How many are there already.
     pub there: u64,
+    /// How many are not there since no rule would keep them there.
+    pub unwanted: u64,
 }
 
 impl Plan {
-    /// Finds what is to be copied from one store to another.
+    /// Finds what is to be copied from one store to another: the snapshots that are named, or all that the
+    /// other store keeps.
     ///
     /// # Errors
     /// A store cannot be opened, a snapshot is not there, or the key reads too little.
@@ -33,15 +43,45 @@ impl Plan {
         let source = context.open(from.0, from.1)?;
         let target = context.open(to, &Credentials::default())?;
         let roots = roots(&source, wanted)?;
+        let mut plan = Self::between(context, (from.0, source), (to, &target), roots)?;
+        if wanted.is_empty() {
+            plan.leave_out(context, to, &target);
+        }
+        Ok(plan)
+    }
+
+    /// Finds what one of a job's other stores lacks of the snapshots that this machine made.
+    fn of_tier(context: &Context, job: &str, to: &str) -> Result<Self, JobError> {
+        let own = context.config.store_of(job)?;
+        let source = context.open(own, &Credentials::default())?;
+        let target = context.open(to, &Credentials::default())?;
+        let host = source.host_or(&context.places.host);
+        let (mut roots, failures) = source.snapshots()?;
+        for failure in failures {
+            let error = chain(&failure);
+            tracing::warn!(error, "a snapshot cannot be read, and is not copied");
+        }
+        roots.retain(|root| root.job == job && root.host == host && root.made_by() == host);
+        let mut plan = Self::between(context, (own, source), (to, &target), roots)?;
+        plan.leave_out(context, to, &target);
+        Ok(plan)
+    }
+
+    fn between(
+        context: &Context,
+        (from, source): (&str, Arc<Repository>),
+        (to, target): (&str, &Arc<Repository>),
+        roots: Vec<Root>,
+    ) -> Result<Self, JobError> {
         let may_read = source.key().require(Role::Read).is_ok();
-        let copier = Copier::new(source, target, &context.places.host)?;
+        let copier = Copier::new(source, Arc::clone(target), &context.places.host)?;
         if !copier.goes_as_it_is() && !may_read {
             let message = format!(
-                "the repositories of `{}` and `{to}` have different keys: content must be read to be copied",
-                from.0
+                "the repositories of `{from}` and `{to}` have different keys: content must be read to be copied"
             );
             let hint = "Give an operator's identity with --identity FILE, or let a new store have the same keys: \
-                        holdfast init STORE --same-keys-as OTHER";
+                        holdfast init STORE --same-keys-as OTHER. Where only one of the two was rotated: holdfast \
+                        rotate STORE --same-keys-as OTHER";
             return Err(JobError::KeyReadsTooLittle { message, hint });
         }
         let (there, missing): (Vec<_>, _) =
@@ -50,7 +90,16 @@ impl Plan {
             copier,
             missing,
             there: there.len() as u64,
+            unwanted: 0,
         })
+    }
+
+    /// Leaves out what no rule would keep in the other store. Where that is not clear, all of it goes there.
+    fn leave_out(&mut self, context: &Context, to: &str, target: &Repository) {
+        let missing = std::mem::take(&mut self.missing);
+        let all = missing.len();
+        self.missing = kept::kept(context, to, target, missing);
+        self.unwanted = (all - self.missing.len()) as u64;
     }
 
     /// Returns whether packs travel as they are.

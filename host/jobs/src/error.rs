@@ -71,6 +71,22 @@ pub enum JobError {
         /// The job.
         job: String,
     },
+    /// What a restore would replace cannot be saved.
+    #[error(
+        "what job `{job}` backs up could not be saved before it is restored; nothing was changed"
+    )]
+    NotSaved {
+        /// The job.
+        job: String,
+        /// Why.
+        source: Box<JobError>,
+    },
+    /// Another run copies the job's snapshots.
+    #[error("another run copies the snapshots of job `{job}`")]
+    BusyCopying {
+        /// The job.
+        job: String,
+    },
     /// Another collection holds the repository.
     #[error("another gc of {place} is going on")]
     Collecting {
@@ -213,14 +229,14 @@ impl Describe for JobError {
             Self::Load(error) => error.kind(),
             Self::Component(error) | Self::NoPlugin { source: error, .. } => error.kind(),
             Self::Call(error) => error.kind(),
-            Self::Backup { source, .. } => match source.kind() {
+            Self::Backup { source, .. } | Self::NotSaved { source, .. } => match source.kind() {
                 // A source that says "damaged" speaks of what it read, not of the repository.
                 Kind::Damaged if matches!(**source, Self::Call(_)) => Kind::Failed,
                 kind => kind,
             },
             Self::Empty => Kind::Failed,
             Self::NotGranted { .. } => Kind::Denied,
-            Self::Busy { .. } | Self::Collecting { .. } => Kind::Busy,
+            Self::Busy { .. } | Self::BusyCopying { .. } | Self::Collecting { .. } => Kind::Busy,
             Self::Key { .. }
             | Self::KeyReadsTooLittle { .. }
             | Self::KeyFile { .. }
@@ -254,6 +270,15 @@ impl Describe for JobError {
             }
             Self::KeyReadsTooLittle { hint, .. } => (*hint).to_owned(),
             Self::Collecting { .. } => "Wait for it to end".to_owned(),
+            Self::NotSaved { source, .. } => {
+                let mut hints = source.hints();
+                let words = "If it is not worth saving, or on a new machine: --no-safety-backup";
+                hints.push(Hint(words.to_owned()));
+                return hints;
+            }
+            Self::BusyCopying { .. } => {
+                "It takes this snapshot along, or the next run does".to_owned()
+            }
             Self::Busy { .. } => {
                 "Wait for it to end, or see what it does: holdfast history".to_owned()
             }

@@ -13,7 +13,7 @@ use std::io::{self, Write};
 pub struct Run {
     /// The job.
     pub job: String,
-    /// What was done: `backup`, `verify`, `restore` or `forget`.
+    /// What was done: `backup`, `save` (before a restore), `copy`, `verify`, `restore` or `forget`.
     pub action: String,
     /// When it began.
     pub started: Instant,

@@ -131,6 +131,7 @@ pub fn rotate(
     credentials: &Credentials,
     recipients: &[String],
     revoke: &[String],
+    follow: Option<&KeyFile>,
 ) -> Result<Change, JobError> {
     let rotation = Rotation {
         operators: recipients
@@ -139,6 +140,7 @@ pub fn rotate(
             .map(Recipient::PublicKey)
             .collect(),
         revoke: revoke.to_vec(),
+        follow: follow.cloned(),
     };
     let rotated = repository.rotate(&rotation, &credentials.operators()?);
     rotated.map_err(unusable_recipient)

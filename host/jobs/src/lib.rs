@@ -31,6 +31,8 @@ pub mod plugins;
 pub mod restore;
 /// Which snapshots stay, and why.
 pub mod retention;
+/// What is there is saved before a restore replaces it.
+pub mod safety;
 /// Secrets, by reference.
 pub mod secrets;
 /// Finds snapshots by what people call them.

@@ -2,7 +2,8 @@
 
 use crate::error::JobError;
 use crate::links::{Renamed, StandIns};
-use crate::open::Context;
+use crate::open::{Context, Credentials};
+use crate::safety;
 use crate::select::Paths;
 use crate::tally::{CountedTarget, Tally};
 use crate::wire::{SnapshotContent, Troubles};
@@ -135,29 +136,50 @@ pub fn to_directory(
     Ok((restored, extractor.notes()))
 }
 
-/// Lets a snapshot's own source bring it back to where it came from.
+/// How a source brings a snapshot back.
+pub struct ToSource<'a> {
+    /// Whether what stands in the way is replaced.
+    pub overwrite: bool,
+    /// With what a safety backup opens the repository; none is made without.
+    pub save: Option<&'a Credentials>,
+    /// Counts what was moved.
+    pub tally: &'a Arc<Tally>,
+}
+
+/// What a source was asked to bring back.
+pub struct Returned {
+    /// What was there before.
+    pub saved: Option<Root>,
+    /// What it did not bring back.
+    pub troubles: Troubles,
+}
+
+/// Lets a snapshot's own source bring it back to where it came from, once what is there is saved.
 ///
 /// # Errors
-/// The source failed, or is not installed.
+/// What is there cannot be saved, and nothing was changed; or the source failed, or is not installed.
 pub fn to_source(
     context: &Context,
     repository: &Arc<Repository>,
     root: &Root,
     paths: &Paths,
-    overwrite: bool,
-    tally: &Arc<Tally>,
-) -> Result<Troubles, JobError> {
+    how: &ToSource<'_>,
+) -> Result<Returned, JobError> {
     if paths.has_patterns() {
         return Err(JobError::usage("a source takes paths, not patterns", None));
     }
     let _lock = context.lock(&root.job)?;
+    let saved = match how.save {
+        Some(credentials) => safety::save(context, &root.job, credentials)?,
+        None => None,
+    };
     let ready = context.ready(&root.job, Arc::new(crate::wire::Deaf))?;
     let content = Arc::new(SnapshotContent {
         reader: Arc::new(Reader::new(Arc::clone(repository))?),
         root: root.clone(),
         only: paths.exact().to_vec(),
         cancel: context.cancel.clone(),
-        tally: Arc::clone(tally),
+        tally: Arc::clone(how.tally),
         troubles: Mutex::default(),
     });
     let request = RestoreRequest {
@@ -166,7 +188,7 @@ pub fn to_source(
             .iter()
             .map(|path| path.as_bytes().to_vec())
             .collect(),
-        overwrite,
+        overwrite: how.overwrite,
         options: Vec::new(),
     };
     let port: Arc<dyn ContentPort> = Arc::clone(&content) as _;
@@ -174,10 +196,12 @@ pub fn to_source(
         .plugin
         .source()?
         .restore(&ready.context, &port, &request)?;
-    Ok(std::mem::take(
-        &mut *content
-            .troubles
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner),
-    ))
+    let mut troubles = content
+        .troubles
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    Ok(Returned {
+        saved,
+        troubles: std::mem::take(&mut *troubles),
+    })
 }

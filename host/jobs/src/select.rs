@@ -1,6 +1,7 @@
 //! Finds snapshots by what people call them: `JOB`, `JOB@ID`, an id, or `latest`.
 
 use crate::error::JobError;
+use crate::safety;
 use holdfast_base::entry::{EntryPath, printable};
 use holdfast_filetree::Excludes;
 use holdfast_repository::format::root::Root;
@@ -48,7 +49,8 @@ pub fn among<'a>(roots: &'a [Root], wanted: &str) -> Result<&'a Root, JobError> 
     pick(roots, wanted)
 }
 
-/// Picks the snapshot that is meant; the newest, where only its job is named.
+/// Picks the snapshot that is meant; the newest, where only its job is named. What was saved before a restore
+/// is meant only where it is named: it may hold what was broken.
 fn pick<'a>(roots: &'a [Root], wanted: &str) -> Result<&'a Root, JobError> {
     let (job, id) = match wanted.split_once('@') {
         Some((job, id)) => (Some(job), Some(id)),
@@ -68,7 +70,9 @@ fn pick<'a>(roots: &'a [Root], wanted: &str) -> Result<&'a Root, JobError> {
     if id.is_some() && found.len() > 1 {
         return Err(ambiguous(wanted, &found));
     }
-    found.last().copied().ok_or_else(|| unknown(roots, wanted))
+    let regular = found.iter().rev().find(|root| !safety::is_safety(root));
+    let newest = regular.or(found.last()).copied();
+    newest.ok_or_else(|| unknown(roots, wanted))
 }
 
 fn ambiguous(wanted: &str, found: &[&Root]) -> JobError {

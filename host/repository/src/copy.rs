@@ -5,12 +5,12 @@
 //! - Between others, content is read, and stored as a backup of it would be.
 //!
 //! A copy names the snapshot that it is of: one that is there already is not made again, and one that was
-//! interrupted goes on with what is there.
+//! interrupted goes on with what is there. One that is forgotten there is there, until collection removes it.
 
 mod packs;
 mod stream;
 
-use crate::error::RepositoryError;
+use crate::error::{RepositoryError, chain};
 use crate::format::root::{Origin, Root};
 use crate::repository::Repository;
 use holdfast_base::cancel::Cancel;
@@ -54,7 +54,7 @@ impl Copier {
     /// Looks at what is there already.
     ///
     /// # Errors
-    /// Both are the same repository, the keys do not go so far, or a snapshot cannot be read.
+    /// Both are the same repository, the keys do not go so far, or the other store cannot be listed.
     pub fn new(
         from: Arc<Repository>,
         to: Arc<Repository>,
@@ -64,9 +64,13 @@ impl Copier {
             return Err(RepositoryError::SameRepository { place: to.place() });
         }
         to.key.writing()?;
-        let (roots, failures) = to.snapshots()?;
-        if let Some(error) = failures.into_iter().next() {
-            return Err(error);
+        let (roots, failures) = to.all_snapshots()?;
+        for failure in failures {
+            let error = chain(&failure);
+            tracing::warn!(
+                error,
+                "what it is a copy of cannot be read; it may be copied again"
+            );
         }
         let there = roots.iter().flat_map(|root| {
             let own = (to.header.repository, root.snapshot);

@@ -36,12 +36,14 @@ pub struct Change {
 }
 
 /// What a new epoch is to change beside the epoch itself.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Rotation {
     /// Who shall be able to open it, instead of those so far; for a repository that does not record them.
     pub operators: Vec<Recipient>,
     /// Hosts whose keys no longer count.
     pub revoke: Vec<String>,
+    /// The read key of a repository of the same trust group, whose newest epoch is begun here too.
+    pub follow: Option<KeyFile>,
 }
 
 /// Writes down who was named: what passphrases open is made here.
@@ -239,25 +241,14 @@ impl Repository {
             (operators, _) => named(&self.setup, operators)?,
         };
         let (revoked, unread) = self.revocations(&rotation.revoke)?;
-        let pair = self.setup.sealer.generate()?;
         let mut key = self.whole_key()?;
-        let taken = epoch::listed(self.setup.store.as_ref())?;
-        let highest = taken.iter().map(|revision| revision.epoch);
-        let held = key.read.iter().flatten().map(|held| held.epoch);
-        let announced = newest.iter().map(|newest| newest.epoch);
-        let epoch = highest
-            .chain(held)
-            .chain(announced)
-            .max()
-            .unwrap_or(0)
-            .saturating_add(1);
-        key.read.get_or_insert_default().push(ReadEpoch {
-            epoch,
-            identity: pair.identity,
-        });
+        let (epoch, epoch_recipient) = match &rotation.follow {
+            Some(other) => self.follow(&mut key, other)?,
+            None => self.fresh_epoch(&mut key)?,
+        };
         if let Some(keys) = &mut key.write {
             keys.epoch = epoch;
-            keys.epoch_recipient.clone_from(&pair.public_key);
+            keys.epoch_recipient.clone_from(&epoch_recipient);
         }
         let at = Revision { epoch, revision: 0 };
         let announcement = Announcement {
@@ -265,12 +256,69 @@ impl Repository {
             repository: self.header.repository,
             made: self.setup.clock.now(),
             epoch,
-            epoch_recipient: pair.public_key,
+            epoch_recipient,
             epoch_object: at.name()?.to_string(),
             operators,
             revoked,
         };
         self.change(key, at, announcement, unread, identities)
+    }
+
+    /// Adds an epoch to a key, whose identity nobody has seen; returns its number and recipient.
+    fn fresh_epoch(&self, key: &mut KeyFile) -> Result<(u32, String), RepositoryError> {
+        let pair = self.setup.sealer.generate()?;
+        let epoch = self.newest_epoch()?.saturating_add(1);
+        key.read.get_or_insert_default().push(ReadEpoch {
+            epoch,
+            identity: pair.identity,
+        });
+        Ok((epoch, pair.public_key))
+    }
+
+    /// Adds to a key the epochs of another repository of the group that came later than its own; returns the
+    /// newest of them.
+    fn follow(&self, key: &mut KeyFile, other: &KeyFile) -> Result<(u32, String), RepositoryError> {
+        other.require(Role::Read)?;
+        let (ours, theirs) = (self.key.writing()?, other.writing()?);
+        let is_group = ours.id_key.expose() == theirs.id_key.expose()
+            && ours.split_key.expose() == theirs.split_key.expose()
+            && key.catalog.public_key == other.catalog.public_key;
+        let refused = |message: &str| {
+            let message = message.to_owned();
+            Err(RepositoryError::Operators { message })
+        };
+        if !is_group {
+            return refused(
+                "the two repositories are of no trust group: neither was made with the other's keys",
+            );
+        }
+        let newest = self.newest_epoch()?;
+        if theirs.epoch <= newest {
+            return refused("the other repository has no newer epoch than this one");
+        }
+        let held = key.read.get_or_insert_default();
+        for epoch in other.read.iter().flatten() {
+            match held.iter().find(|one| one.epoch == epoch.epoch) {
+                None => held.push(epoch.clone()),
+                Some(one) if one.identity.expose() == epoch.identity.expose() => {}
+                // Packs that travelled would be sealed to a key that nobody has here.
+                Some(_) => {
+                    return refused(
+                        "both were rotated, each by itself: a new store can be made with the other's keys",
+                    );
+                }
+            }
+        }
+        Ok((theirs.epoch, theirs.epoch_recipient.clone()))
+    }
+
+    /// Returns the highest number that an epoch has, announced or not.
+    fn newest_epoch(&self) -> Result<u32, RepositoryError> {
+        let taken = epoch::listed(self.setup.store.as_ref())?;
+        let listed = taken.iter().map(|revision| revision.epoch);
+        let held = self.key.read.iter().flatten().map(|held| held.epoch);
+        let announced = self.announcement().map(|newest| newest.epoch);
+        Ok(listed.chain(held).chain(announced).max().unwrap_or(0))
     }
 
     /// Returns what is announced, where the key may change it.

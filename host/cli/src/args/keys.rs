@@ -12,7 +12,8 @@ collected.
 Examples:
   holdfast rotate --identity operator.key
   holdfast rotate --revoke-host web1 --identity operator.key     its write key was stolen
-  holdfast rotate --reseal --identity operator.key               its read key was stolen";
+  holdfast rotate --reseal --identity operator.key               its read key was stolen
+  holdfast rotate offsite --same-keys-as local --identity operator.key";
 
 const REMOVE_HELP: &str = "\
 Whoever could open the repository may have kept what it read, and the keys of its epochs. So it
@@ -111,6 +112,9 @@ pub(crate) struct Rotate {
     /// Refuse what this host's keys sign from now on; its snapshots so far stay; may be repeated
     #[arg(long, value_name = "NAME")]
     pub(crate) revoke_host: Vec<String>,
+    /// Begin the epoch that this store of the same trust group has begun, so that packs go on travelling
+    #[arg(long, value_name = "STORE")]
+    pub(crate) same_keys_as: Option<String>,
     /// Seal data of older epochs anew, too
     #[arg(long)]
     pub(crate) reseal: bool,

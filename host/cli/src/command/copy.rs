@@ -8,7 +8,7 @@ use holdfast_base::size::ByteSize;
 use holdfast_jobs::JobError;
 use holdfast_jobs::copy::Plan;
 use holdfast_jobs::open::Context;
-use holdfast_repository::copy::Progress;
+use holdfast_repository::copy::{Copied, Progress};
 use holdfast_repository::format::root::Root;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -20,47 +20,64 @@ pub(crate) fn run(context: &Context, copy: &Copy, view: &View) -> Result<Outcome
     if plan.there > 0 {
         view.say(&format!("{} snapshots are there already", plan.there));
     }
+    if plan.unwanted > 0 {
+        view.say(&format!(
+            "{} more are not copied: no rule of their job keeps them in `{}` (copy-to); those that are named are",
+            plan.unwanted, copy.to
+        ));
+    }
     for root in std::mem::take(&mut plan.missing) {
         if copy.dry_run {
-            let json = serde_json::json!({"job": root.job, "from": root.snapshot});
+            let json = serde_json::json!({"job": root.job, "from": root.snapshot, "to": copy.to});
             view.answer(&json, |view| {
                 view.say(&format!("{} would be copied", name(&root)))
             });
         } else {
-            one(context, &mut plan, &root, view)?;
+            one(context, &mut plan, (&root, &copy.to), view)?;
         }
     }
     Ok(Outcome::Done)
 }
 
-fn one(context: &Context, plan: &mut Plan, root: &Root, view: &View) -> Result<(), JobError> {
+fn one(
+    context: &Context,
+    plan: &mut Plan,
+    (root, to): (&Root, &str),
+    view: &View,
+) -> Result<(), JobError> {
     let progress = Arc::new(Progress::default());
     let seen = Arc::clone(&progress);
-    let watching = watch(view, &name(root), move || {
-        let (done, total) = (&seen.done, &seen.total);
-        let (done, total) = (done.load(Ordering::Relaxed), total.load(Ordering::Relaxed));
-        let words = format!("{} of {} copied", ByteSize(done), ByteSize(total));
-        Moment { done, total, words }
-    });
+    let watching = watch(view, &name(root), move || moment(&seen));
     let copied = plan.copy(context, root, &progress)?;
     drop(watching);
+    tell(&copied, to, view);
+    Ok(())
+}
+
+/// Says how far copies are.
+pub(super) fn moment(progress: &Progress) -> Moment {
+    let done = progress.done.load(Ordering::Relaxed);
+    let total = progress.total.load(Ordering::Relaxed);
+    let words = format!("{} of {} copied", ByteSize(done), ByteSize(total));
+    Moment { done, total, words }
+}
+
+/// Says what was copied.
+pub(super) fn tell(copied: &Copied, to: &str, view: &View) {
+    let (root, from) = (&copied.root, copied.from);
     let json = serde_json::json!({
-        "job": root.job, "from": copied.from, "snapshot": copied.root.snapshot,
+        "job": root.job, "from": from, "to": to, "snapshot": root.snapshot,
         "packs": copied.packs, "bytes": copied.bytes,
     });
     view.answer(&json, |view| {
-        let how = if plan.goes_as_it_is() {
-            format!("{} packs, {}", copied.packs, ByteSize(copied.bytes))
-        } else {
-            format!("{} stored", ByteSize(copied.bytes))
+        let bytes = ByteSize(copied.bytes);
+        let how = match copied.packs {
+            0 => format!("{bytes} stored"),
+            packs => format!("{packs} packs, {bytes}"),
         };
-        view.say(&format!(
-            "{} copied as {}: {how}",
-            name(root),
-            copied.root.snapshot.short()
-        ));
+        let (job, from, id) = (&root.job, from.short(), root.snapshot.short());
+        view.say(&format!("{job}@{from} copied to {to} as {id}: {how}"));
     });
-    Ok(())
 }
 
 fn name(root: &Root) -> String {

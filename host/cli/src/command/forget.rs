@@ -35,7 +35,8 @@ pub(crate) fn run(context: &Context, forget: &Forget, view: &View) -> Result<Out
         match context.retain(&job, &store, &credentials, &options) {
             Ok(retained) => {
                 show(&job, &store, &retained, forget.dry_run, view);
-                outcome = worse(outcome, tell(&job, &retained, forget.dry_run, view));
+                let told = tell((&job, &store), &retained, forget.dry_run, view);
+                outcome = worse(outcome, told);
                 others(&job, &retained, view);
             }
             Err(error) if context.cancel.is_raised() => return Err(error),
@@ -201,14 +202,26 @@ fn json(group: &Retained, is_dry: bool) -> serde_json::Value {
     })
 }
 
+/// Answers a script with what retention came to.
+pub(super) fn answer(retained: &JobRetained, view: &View) {
+    for group in &retained.hosts {
+        view.answer(&json(group, false), |_| ());
+    }
+}
+
 /// Says what retention came to, and warns of what keeps it from its work.
-pub(super) fn tell(job: &str, retained: &JobRetained, is_dry: bool, view: &View) -> Outcome {
+pub(super) fn tell(
+    (job, store): (&str, &str),
+    retained: &JobRetained,
+    is_dry: bool,
+    view: &View,
+) -> Outcome {
     let mut outcome = Outcome::Done;
     for group in &retained.hosts {
         for freeze in &group.freezes {
             let word = freeze.accept().word();
             view.warn(&format!(
-                "{job}: nothing is forgotten: {freeze}. If that is right: holdfast forget {job} --accept {word}"
+                "{job}: nothing is forgotten in `{store}`: {freeze}. If that is right: holdfast forget {job} --accept {word}"
             ));
             outcome = Outcome::Warnings;
         }
@@ -233,7 +246,8 @@ pub(super) fn tell(job: &str, retained: &JobRetained, is_dry: bool, view: &View)
             "forgotten"
         };
         if !view.is_json() && group.freezes.is_empty() {
-            view.say(&format!("{job}: {count} {done}, {} kept", all - count));
+            let kept = all - count;
+            view.say(&format!("{job}: {count} {done}, {kept} kept in {store}"));
         }
     }
     outcome

@@ -137,11 +137,16 @@ fn changed(change: &Change, view: &View, words: impl FnOnce(&View)) {
 pub(crate) fn rotate(context: &Context, rotate: &Rotate, view: &View) -> Result<Outcome, JobError> {
     let keys = of(rotate.store.as_ref(), &rotate.unlock);
     let (repository, credentials) = opened(context, &keys)?;
+    let other = match &rotate.same_keys_as {
+        Some(other) => Some(context.open(other, &credentials)?),
+        None => None,
+    };
     let change = keys::rotate(
         &repository,
         &credentials,
         &rotate.recipient,
         &rotate.revoke_host,
+        other.as_ref().map(|other| other.key()),
     )?;
     drop(repository);
     let epoch = change.announcement.epoch;

@@ -7,8 +7,8 @@ use crate::view::View;
 use holdfast_base::entry::Warning;
 use holdfast_base::size::ByteSize;
 use holdfast_jobs::JobError;
-use holdfast_jobs::open::Context;
-use holdfast_jobs::restore::{Plan, Target, plan, to_directory, to_source};
+use holdfast_jobs::open::{Context, Credentials};
+use holdfast_jobs::restore::{Plan, Returned, Target, ToSource, plan, to_directory, to_source};
 use holdfast_jobs::select::{self, Paths};
 use holdfast_jobs::tally::Tally;
 use holdfast_repository::Repository;
@@ -30,7 +30,9 @@ struct Work<'a> {
 
 pub(crate) fn run(context: &Context, restore: &Restore, view: &View) -> Result<Outcome, JobError> {
     let paths = Paths::new(&restore.paths)?;
-    let repository = super::open(context, &restore.keys, Some(&restore.snapshot))?;
+    let store = super::store(context, &restore.keys, Some(&restore.snapshot))?;
+    let credentials = super::credentials(context, &restore.keys.unlock)?;
+    let repository = context.open(store, &credentials)?;
     let root = select::snapshot(&repository, &restore.snapshot)?;
     let work = Work {
         context,
@@ -41,7 +43,7 @@ pub(crate) fn run(context: &Context, restore: &Restore, view: &View) -> Result<O
     };
     match &restore.target {
         _ if restore.dry_run => work.only_say(),
-        None => work.to_source(restore.overwrite),
+        None => work.to_source(restore, &credentials),
         Some(directory) => work.to_directory(Target {
             directory,
             overwrite: restore.overwrite,
@@ -70,21 +72,26 @@ impl Work<'_> {
         Ok(Outcome::Done)
     }
 
-    fn to_source(&self, overwrite: bool) -> Result<Outcome, JobError> {
+    fn to_source(&self, restore: &Restore, credentials: &Credentials) -> Result<Outcome, JobError> {
         let tally = Arc::new(Tally::default());
         let watch = self.watch(&tally, 0);
         let (root, paths) = (&self.root, &self.paths);
-        let troubles = to_source(
-            self.context,
-            &self.repository,
-            root,
-            paths,
-            overwrite,
-            &tally,
-        )?;
+        let how = ToSource {
+            overwrite: restore.overwrite,
+            save: (!restore.no_safety_backup).then_some(credentials),
+            tally: &tally,
+        };
+        let returned = to_source(self.context, &self.repository, root, paths, &how)?;
         drop(watch);
+        let Returned { saved, troubles } = returned;
+        if let Some(saved) = &saved {
+            let (name, job, id) = (self.name(), &saved.job, saved.snapshot.short());
+            self.view
+                .say(&format!("{name}: what was there is saved as {job}@{id}"));
+        }
         let json = serde_json::json!({
             "snapshot": root.snapshot, "plugin": root.source.plugin,
+            "saved": saved.map(|saved| saved.snapshot),
             "refused": shown(&troubles.refused), "damaged": shown(&troubles.damaged),
         });
         self.view.answer(&json, |view| {

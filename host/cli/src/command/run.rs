@@ -8,8 +8,11 @@ use holdfast_base::error::{Describe, Kind};
 use holdfast_base::size::ByteSize;
 use holdfast_jobs::JobError;
 use holdfast_jobs::backup::{Ran, RunOptions};
+use holdfast_jobs::copy::tiers::Tier;
 use holdfast_jobs::open::Context;
+use holdfast_jobs::retention::apply::JobRetained;
 use holdfast_jobs::wire::Deaf;
+use holdfast_repository::copy::Progress;
 use holdfast_repository::format::root::Root;
 use holdfast_repository::write::Gauge;
 use std::sync::Arc;
@@ -75,9 +78,12 @@ fn check(context: &Context, job: &str, view: &View) -> Result<Outcome, JobError>
 }
 
 fn backup(context: &Context, run: &Run, job: &str, view: &View) -> Result<Outcome, JobError> {
-    let gauge = Arc::new(Gauge::default());
-    let seen = Arc::clone(&gauge);
+    let (gauge, copying) = (Arc::new(Gauge::default()), Arc::new(Progress::default()));
+    let (seen, copied) = (Arc::clone(&gauge), Arc::clone(&copying));
     let watch = watch(view, job, move || {
+        if copied.total.load(Ordering::Relaxed) > 0 {
+            return super::copy::moment(&copied);
+        }
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let words = format!(
             "{} entries, {} read, {} new",
@@ -95,40 +101,89 @@ fn backup(context: &Context, run: &Run, job: &str, view: &View) -> Result<Outcom
     let options = RunOptions {
         tags: run.tag.clone(),
         gauge,
+        copying,
         listener: Arc::new(Deaf),
     };
     let result = context.run(job, &options);
     drop(watch);
-    let Ran { root, retained } = result?;
+    let Ran {
+        root,
+        tiers,
+        retained,
+    } = result?;
     view.answer(&super::snapshots::json(&root, None), |view| {
         tell(&root, view)
     });
+    warn(&root, view);
+    let mut outcome = match root.counts.warnings {
+        0 => Outcome::Done,
+        _ => Outcome::Warnings,
+    };
+    for tier in &tiers {
+        outcome = worse(outcome, told(job, tier, view));
+    }
+    if let Some(retained) = &retained {
+        let own = context.config.store_of(job)?;
+        outcome = worse(outcome, forgotten((job, own), retained, view));
+    }
+    Ok(outcome)
+}
+
+/// Names what the snapshot leaves out.
+fn warn(root: &Root, view: &View) {
     for (subject, message) in root.warnings.iter().take(WARNINGS_SHOWN) {
         view.warn(&format!("{subject}: {message}"));
     }
     if root.warnings.len() > WARNINGS_SHOWN {
         let more = root.counts.warnings - WARNINGS_SHOWN as u64;
-        view.warn(&format!(
-            "and {more} more: holdfast show {job}@{}",
-            root.snapshot.short()
-        ));
+        let name = format!("{}@{}", root.job, root.snapshot.short());
+        view.warn(&format!("and {more} more: holdfast show {name}"));
     }
-    let told = match &retained {
-        None => Outcome::Done,
-        Some(Ok(retained)) => super::forget::tell(job, retained, false, view),
-        Some(Err(error)) => {
+}
+
+/// Says what came to another of a job's stores.
+fn told(job: &str, tier: &Tier, view: &View) -> Outcome {
+    let to = &tier.store;
+    for copied in &tier.copied {
+        super::copy::tell(copied, to, view);
+    }
+    if let Some(error) = &tier.failure {
+        let causes = holdfast_repository::error::chain(error);
+        let json = serde_json::json!({"job": job, "to": to, "error": causes});
+        view.answer(&json, |_| ());
+        view.warn(&format!(
+            "{job}: the snapshot is committed; it is not copied to `{to}`, and nothing is forgotten: {causes}"
+        ));
+        view.hints(&crate::fail::hints(error));
+        return Outcome::Warnings;
+    }
+    let retained = tier.retained.as_ref();
+    retained.map_or(Outcome::Done, |it| forgotten((job, to), it, view))
+}
+
+/// Says what was forgotten in a store.
+fn forgotten(
+    (job, store): (&str, &str),
+    retained: &Result<JobRetained, JobError>,
+    view: &View,
+) -> Outcome {
+    match retained {
+        Ok(retained) => {
+            super::forget::answer(retained, view);
+            super::forget::tell((job, store), retained, false, view)
+        }
+        Err(error) => {
             let error = holdfast_repository::error::chain(error);
             view.warn(&format!(
-                "{job}: the snapshot is committed; nothing more is forgotten: {error}"
+                "{job}: the snapshot is committed; nothing more is forgotten in `{store}`: {error}"
             ));
             Outcome::Warnings
         }
-    };
-    Ok(if root.counts.warnings == 0 {
-        told
-    } else {
-        Outcome::Warnings
-    })
+    }
+}
+
+fn worse(one: Outcome, other: Outcome) -> Outcome {
+    if one == Outcome::Done { other } else { one }
 }
 
 fn tell(root: &Root, view: &View) {

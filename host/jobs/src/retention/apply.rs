@@ -5,7 +5,7 @@
 use super::accepted::{self, Accepted};
 use super::freeze::{Accept, Baseline, Freeze, Size, burst, missing, shrunk};
 use super::plan::{Verdict, order, plan};
-use super::rules::Policy;
+use super::rules::{Policy, SAFETY_TAG};
 use super::{Candidate, doubt};
 use crate::error::JobError;
 use crate::history;
@@ -191,7 +191,10 @@ impl Context {
         let failed = self.failed(group)?;
         let now = SystemClock.now();
         let missing = missing(&all, expects.rpo.as_ref(), now);
-        let shrunk = shrunk(&present, expects.shrink_limit_percent, accepted.shrunk);
+        // What was saved before a restore may hold what was broken.
+        let is_regular = |one: &Candidate| !one.tags.iter().any(|tag| tag == SAFETY_TAG);
+        let regular: Vec<_> = present.into_iter().filter(is_regular).collect();
+        let shrunk = shrunk(&regular, expects.shrink_limit_percent, accepted.shrunk);
         let burst = burst(&group.all, expects.burst_limit, accepted.burst);
         Ok([failed, missing, shrunk, burst]
             .into_iter()

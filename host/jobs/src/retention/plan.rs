@@ -3,6 +3,7 @@
 //! - The newest snapshot is always kept, and so is what is held and whose times are not believed.
 //! - Of each period the first snapshot is kept that the store received: nothing that comes later, forged
 //!   or not, takes its place.
+//! - Which snapshots are the last is told by when they came: a copy of an old one, made today, is old.
 //! - Lifetimes count back from the newest snapshot, not from a clock: of a job that no longer runs, nothing
 //!   grows too old.
 //! - A snapshot with a tag that has rules of its own is kept by those alone, and counts for no other rule.
@@ -69,7 +70,7 @@ impl Verdict {
     }
 }
 
-/// Decides what becomes of the snapshots of one job of one host; oldest first, as the store received them.
+/// Decides what becomes of the snapshots of one job of one host; oldest first.
 #[must_use]
 pub fn plan(
     snapshots: &[Candidate],
@@ -129,8 +130,13 @@ fn untouched(snapshot: &Candidate) -> Verdict {
     }
 }
 
-/// The order in which snapshots came to the store.
+/// The order in which snapshots came, wherever they came first.
 pub(super) fn order(snapshot: &Candidate) -> impl Ord + use<> {
+    (snapshot.came(), snapshot.when(), snapshot.snapshot)
+}
+
+/// The order in which the store received them.
+fn order_here(snapshot: &Candidate) -> impl Ord + use<> {
     (snapshot.received, snapshot.when(), snapshot.snapshot)
 }
 
@@ -152,9 +158,11 @@ fn apply(
             (*at, rule)
         }));
     }
+    let mut received = places.to_vec();
+    received.sort_by_key(|at| order_here(&verdicts[*at].snapshot));
     for (period, count) in &rules.periods {
         let mut names = HashSet::new();
-        let mut firsts: Vec<(Instant, usize, String)> = places
+        let mut firsts: Vec<(Instant, usize, String)> = received
             .iter()
             .map(|at| (when(*at), *at, period.name(when(*at), zone)))
             .filter(|(_, _, name)| names.insert(name.clone()))

@@ -1,0 +1,110 @@
+//! A job's other stores: after a run, what lacks there is copied, and what is not kept there is forgotten.
+//!
+//! - The backup is committed before any of it begins: nothing here can undo it.
+//! - A store that cannot be reached gets what it lacks after the next run, if that is kept there then.
+//! - Nothing is forgotten in a store that did not get what it should have.
+//! - Runs of a job do not wait for its copies: while a large one travels, the next backup can be made.
+
+use super::Plan;
+use crate::error::JobError;
+use crate::history::{self, Run};
+use crate::open::{Context, Credentials};
+use crate::retention::apply::{JobRetained, RetentionOptions};
+use holdfast_base::time::{Clock, SystemClock};
+use holdfast_repository::copy::{Copied, Progress};
+use holdfast_repository::error::chain;
+
+/// How often it is looked again for what other runs have made while this one copied.
+const ROUNDS_MAX: usize = 100;
+
+/// What became of a job's snapshots in another of its stores.
+#[derive(Debug)]
+pub struct Tier {
+    /// The store.
+    pub store: String,
+    /// What came there.
+    pub copied: Vec<Copied>,
+    /// Why not all came that should have.
+    pub failure: Option<JobError>,
+    /// What was forgotten there, where the job says what is kept.
+    pub retained: Option<Result<JobRetained, JobError>>,
+}
+
+impl Context {
+    /// Copies what a job's other stores lack, and forgets what is not kept there.
+    pub(crate) fn fill_tiers(&self, job: &str, progress: &Progress) -> Vec<Tier> {
+        let stores = match self.config.stores_of(job) {
+            Ok(stores) => stores,
+            Err(error) => {
+                tracing::error!(%error, "no other stores are known");
+                return Vec::new();
+            }
+        };
+        let others = stores.into_iter().skip(1);
+        others.map(|to| self.fill(job, to, progress)).collect()
+    }
+
+    fn fill(&self, job: &str, to: &str, progress: &Progress) -> Tier {
+        let started = SystemClock.now();
+        let mut copied = Vec::new();
+        let failure = self.copy_missing(job, to, progress, &mut copied).err();
+        history::add(
+            &self.places,
+            &Run {
+                job: job.to_owned(),
+                action: "copy".to_owned(),
+                started,
+                finished: SystemClock.now(),
+                outcome: if failure.is_none() { "done" } else { "failed" }.to_owned(),
+                snapshot: copied.last().map(|one| one.root.snapshot.to_string()),
+                error: failure.as_ref().map(|error| chain(error)),
+            },
+        );
+        let retained = failure.is_none().then(|| self.retain_after(job, to));
+        Tier {
+            store: to.to_owned(),
+            copied,
+            failure,
+            retained: retained.flatten(),
+        }
+    }
+
+    /// Copies until nothing lacks: other runs may have made more meanwhile, and left it to this one.
+    fn copy_missing(
+        &self,
+        job: &str,
+        to: &str,
+        progress: &Progress,
+        copied: &mut Vec<Copied>,
+    ) -> Result<(), JobError> {
+        let _lock = self.lock_named(&format!("{job}.copies"), || JobError::BusyCopying {
+            job: job.to_owned(),
+        })?;
+        for _ in 0..ROUNDS_MAX {
+            let mut plan = Plan::of_tier(self, job, to)?;
+            if plan.missing.is_empty() {
+                break;
+            }
+            for root in std::mem::take(&mut plan.missing) {
+                copied.push(plan.copy(self, &root, progress)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets what a job's rules no longer keep in a store, where it has any.
+    pub(crate) fn retain_after(
+        &self,
+        job: &str,
+        store: &str,
+    ) -> Option<Result<JobRetained, JobError>> {
+        let retain = || -> Result<Option<JobRetained>, JobError> {
+            if self.config.retention(job, store)?.is_none() || self.cancel.is_raised() {
+                return Ok(None);
+            }
+            let (ours, options) = (Credentials::default(), RetentionOptions::default());
+            self.retain(job, store, &ours, &options).map(Some)
+        };
+        retain().transpose()
+    }
+}
