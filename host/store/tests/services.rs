@@ -250,6 +250,48 @@ fn an_answer_that_was_lost_is_looked_for() {
 }
 
 #[test]
+fn what_is_created_once_is_asked_for_once_whatever_happens() {
+    let server = servers::moto();
+    let proxy = Proxy::before(&server.endpoint);
+    let store = store(&proxy.endpoint, server);
+    store.assume(Abilities::LOCAL);
+    let puts = |proxy: &Proxy| proxy.seen().iter().filter(|a| a.method == "PUT").count();
+    for (number, fate, is_there) in [
+        (1, Fate::LoseAnswer, true),
+        (2, Fate::Drop, false),
+        (3, Fate::Answer(503, "SlowDown", &[]), false),
+        (4, Fate::Answer(500, "InternalError", &[]), false),
+    ] {
+        let object = name(&format!("a/{number}"));
+        proxy.decide(move |asked| match asked.method.as_str() {
+            "PUT" => fate.clone(),
+            _ => Fate::Pass,
+        });
+        let before = puts(&proxy);
+        let error = store.create_once(&object, b"1").unwrap_err();
+        assert!(error.cause().unwrap().is_passing(), "{error}");
+        assert_eq!(puts(&proxy), before + 1, "{error}");
+        assert_eq!(store.get(&object).is_ok(), is_there);
+    }
+    proxy.decide(|_| Fate::Pass);
+    assert_eq!(store.create_once(&name("a/5"), b"1").unwrap(), Created::New);
+    let again = store.create_once(&name("a/5"), b"1").unwrap();
+    assert_eq!(again, Created::Existed);
+}
+
+#[test]
+fn what_is_created_once_where_conditions_are_ignored_replaces_nothing() {
+    let server = servers::moto();
+    let proxy = Proxy::before(&server.endpoint);
+    proxy.decide(|_| Fate::Without(&["if-none-match", "if-match"]));
+    let store = store(&proxy.endpoint, server);
+    assert_eq!(store.create_once(&name("a/1"), b"1").unwrap(), Created::New);
+    let again = store.create_once(&name("a/1"), b"2").unwrap();
+    assert_eq!(again, Created::Existed);
+    assert_eq!(store.get(&name("a/1")).unwrap(), b"1");
+}
+
+#[test]
 fn half_an_answer_is_asked_for_again() {
     let server = servers::moto();
     let proxy = Proxy::before(&server.endpoint);

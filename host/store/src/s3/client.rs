@@ -171,6 +171,18 @@ impl Shared {
         }
     }
 
+    /// Tries something a single time, whatever comes of it.
+    pub(super) async fn single<T, Work>(
+        &self,
+        bytes: u64,
+        attempt: impl Fn(Client, bool) -> Work,
+    ) -> Result<T, Failure>
+    where
+        Work: Future<Output = Result<T, Failure>>,
+    {
+        self.once(bytes, false, &attempt).await
+    }
+
     async fn once<T, Work>(
         &self,
         bytes: u64,

@@ -141,6 +141,13 @@ impl Store for S3Store {
         })
     }
 
+    fn create_once(&self, name: &Name, bytes: &[u8]) -> Result<Created, StoreError> {
+        let (new, bytes) = (name.clone(), bytes::Bytes::copy_from_slice(bytes));
+        self.ask("create", Some(name), |bucket| async move {
+            bucket.create_once(&new, bytes).await
+        })
+    }
+
     fn upload(&self) -> Result<Box<dyn Upload>, StoreError> {
         let spool = &self.bucket.shared.options.spool;
         let started = upload::S3Upload::start(spool).map_err(|source| StoreError::Io {

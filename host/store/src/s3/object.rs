@@ -5,6 +5,7 @@ use super::failure::{Failure, Why};
 use super::options::Encryption;
 use crate::cause::Cause;
 use crate::{Created, Name};
+use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
 use aws_sdk_s3::primitives::ByteStream;
@@ -98,6 +99,24 @@ impl Bucket {
         }
     }
 
+    /// Does the same with a single request that creates: after an error nobody knows whether it was carried out.
+    pub(super) async fn create_once(&self, name: &Name, bytes: Bytes) -> Result<Created, Failure> {
+        let is_kept_to = self.shared.abilities().conditional_create.is_real();
+        if !is_kept_to && self.exists(name).await? {
+            return Ok(Created::Existed);
+        }
+        let length = bytes.len() as u64;
+        let put = self.shared.single(length, |client, was_open| {
+            self.try_put((client, was_open), name, &bytes, None)
+        });
+        match put.await? {
+            (Created::New, _) if !is_kept_to && self.read(name, None).await? != bytes => {
+                Ok(Created::Existed)
+            }
+            (created, _) => Ok(created),
+        }
+    }
+
     /// Creates an object; returns also whether the answer to an attempt was lost.
     async fn put(
         &self,
@@ -105,28 +124,34 @@ impl Bucket {
         bytes: &Bytes,
         class: Option<StorageClass>,
     ) -> Result<(Created, bool), Failure> {
-        let put = self
-            .shared
-            .retrying(bytes.len() as u64, |client, was_open| {
-                let request = self
-                    .described(client.put_object())
-                    .bucket(&self.name)
-                    .key(self.key(name))
-                    .if_none_match("*")
-                    .set_storage_class(class.clone())
-                    .checksum_algorithm(CHECKSUM)
-                    .body(ByteStream::from(bytes.clone()));
-                async move {
-                    match request.send().await.map_err(Failure::of) {
-                        Ok(_) => Ok((Created::New, was_open)),
-                        Err(failure) if failure.why == Why::Exists => {
-                            Ok((Created::Existed, was_open))
-                        }
-                        Err(failure) => Err(failure),
-                    }
-                }
-            });
+        let length = bytes.len() as u64;
+        let put = self.shared.retrying(length, |client, was_open| {
+            self.try_put((client, was_open), name, bytes, class.clone())
+        });
         put.await
+    }
+
+    /// Asks once for an object to be created.
+    async fn try_put(
+        &self,
+        (client, was_open): (Client, bool),
+        name: &Name,
+        bytes: &Bytes,
+        class: Option<StorageClass>,
+    ) -> Result<(Created, bool), Failure> {
+        let request = self
+            .described(client.put_object())
+            .bucket(&self.name)
+            .key(self.key(name))
+            .if_none_match("*")
+            .set_storage_class(class)
+            .checksum_algorithm(CHECKSUM)
+            .body(ByteStream::from(bytes.clone()));
+        match request.send().await.map_err(Failure::of) {
+            Ok(_) => Ok((Created::New, was_open)),
+            Err(failure) if failure.why == Why::Exists => Ok((Created::Existed, was_open)),
+            Err(failure) => Err(failure),
+        }
     }
 
     /// Removes an object.
