@@ -6,4 +6,5 @@ mod bad_input;
 mod copies;
 mod places;
 mod rights;
+mod settings;
 mod support;

@@ -1,6 +1,7 @@
 //! What somebody may do who backs up, with a policy of the bucket.
 
 use crate::support::{SOON, restored_whole, world};
+use holdfast_testkit::proxy::{Asked, Fate, Proxy};
 use holdfast_testkit::servers;
 use holdfast_tests::noise;
 
@@ -63,5 +64,33 @@ fn who_may_only_read_is_told_that_he_may_not_write_and_can_restore() {
         .expect(12)
         .says("the credentials do not allow it");
     assert_eq!(world.snapshots(), 1);
+    assert!(restored_whole(&world));
+}
+
+/// What the third statement of the policy demands, and no service here enforces, a gate does.
+#[test]
+fn every_create_carries_the_condition_that_the_policy_demands() {
+    let server = servers::moto();
+    let proxy = Proxy::before(&server.endpoint);
+    let is_create = |asked: &Asked| match asked.method.as_str() {
+        "PUT" => !asked.target.contains("uploadId="),
+        "POST" => asked.target.contains("uploadId="),
+        _ => false,
+    };
+    proxy.decide(move |asked| match asked.header("if-none-match") {
+        Some("*") => Fate::Pass,
+        _ if is_create(asked) => Fate::Answer(403, "AccessDenied", &[]),
+        _ => Fate::Pass,
+    });
+    let world = world(server, &proxy.endpoint, &server.bucket(), SOON);
+    world.set_up(&["files"]);
+    world.write("tree/large", noise(1, 40 << 20));
+    world.run(&["run", "tree"]).expect(0);
+    world.write("tree/more", noise(2, 100_000));
+    world.run(&["run", "tree"]).expect(0);
+    world.as_operator(&["gc", "--grace", "0s"]).expect(0);
+    let created: Vec<Asked> = proxy.seen().into_iter().filter(is_create).collect();
+    assert!(created.iter().any(|asked| asked.method == "POST"));
+    assert!(created.iter().filter(|asked| asked.method == "PUT").count() > 10);
     assert!(restored_whole(&world));
 }
