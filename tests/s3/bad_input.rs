@@ -1,7 +1,7 @@
 //! Services that do not do what they should: what is said, what it ends with, and that nothing is lost.
 
 use crate::support::{SOON, a_run_that_fails, configure, gated, restored_whole, world};
-use holdfast_testkit::proxy::{Asked, Fate};
+use holdfast_testkit::proxy::{Asked, Fate, Proxy};
 use holdfast_testkit::servers::{self, Server};
 use holdfast_tests::{Ended, World, noise};
 use std::process::Command;
@@ -46,7 +46,29 @@ fn an_init_at_an_unreachable_service_makes_no_key() {
     let identity = world.at("operator.key");
     let ended = world.run(&["init", "--new-identity", identity.to_str().unwrap()]);
     ended.expect(75).says("the service cannot be reached");
+    assert!(!identity.exists());
     assert!(!world.at("config/keys").exists() && !world.at("keys").exists());
+}
+
+#[test]
+fn an_init_whose_trying_fails_leaves_nothing_in_the_way_of_the_next() {
+    let server = servers::moto();
+    let proxy = Proxy::before(&server.endpoint);
+    let world = world(server, &proxy.endpoint, &server.bucket(), SOON);
+    world.install(&["files", "age"]);
+    let identity = world.at("operator.key");
+    let init = ["init", "--new-identity", identity.to_str().unwrap()];
+    // Looking goes well, and the first thing that is written does not.
+    proxy.decide(|asked| match asked.method.as_str() {
+        "PUT" => Fate::Answer(500, "InternalError", &[]),
+        _ => Fate::Pass,
+    });
+    world.run(&init).expect(75).says("a failure of its own");
+    assert!(!identity.exists());
+    proxy.decide(|_| Fate::Pass);
+    world.run(&init).expect(0);
+    world.run(&["run", "tree"]).expect(0);
+    assert!(restored_whole(&world));
 }
 
 #[test]
@@ -239,6 +261,7 @@ fn a_bucket_that_holds_something_else_is_no_place_for_a_repository() {
         .expect(2)
         .says("something else is there")
         .says("photos/");
+    assert!(!identity.exists());
     world
         .run(&["list"])
         .expect(10)
@@ -263,6 +286,7 @@ fn a_bucket_that_is_not_there_is_no_repository() {
         let identity = world.at("operator.key");
         let init = world.run(&["init", "--new-identity", identity.to_str().unwrap()]);
         init.expect(10).says("there is no such bucket");
+        assert!(!identity.exists());
         world
             .run(&["list"])
             .expect(10)

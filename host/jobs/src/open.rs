@@ -14,6 +14,7 @@ use holdfast_base::time::SystemClock;
 use holdfast_repository::keys::{KeyFile, Role};
 use holdfast_repository::parity::ParityStore;
 use holdfast_repository::pipeline::seal::{Identity, Recipient, SealError, Sealer, Secret};
+use holdfast_repository::repository::Ground;
 use holdfast_repository::{Repository, RepositoryError, Setup};
 use holdfast_sandbox::CallContext;
 use holdfast_sandbox::grant::Effective;
@@ -207,7 +208,7 @@ impl Context {
 
     /// Creates a store's repository and writes its write key.
     ///
-    /// Where an operator's identity is to be made, that is done first.
+    /// Where an operator's identity is to be made, that is done when the place was found to be good.
     ///
     /// # Errors
     /// There is one already, a file is in the way, or nobody is named who could open it.
@@ -229,6 +230,17 @@ impl Context {
         }
         let mut operators = self.recipients(store, who.recipients)?;
         operators.extend(who.passphrase.map(Recipient::Passphrase));
+        if operators.is_empty() && who.new_identity.is_none() {
+            return Err(JobError::usage(
+                "nobody is named who could open the repository after a disaster",
+                Some(
+                    "Name a recipient with --recipient age1…, let an identity be made with --new-identity FILE, or \
+                     use --passphrase",
+                ),
+            ));
+        }
+        // Before a key is made that would be for nothing.
+        let ground = Ground::of(&setup)?;
         if let Some(path) = who.new_identity {
             let pair = setup
                 .sealer
@@ -242,18 +254,9 @@ impl Context {
             keys::write_new(path, text.as_bytes())?;
             operators.push(Recipient::PublicKey(pair.public_key));
         }
-        if operators.is_empty() {
-            return Err(JobError::usage(
-                "nobody is named who could open the repository after a disaster",
-                Some(
-                    "Name a recipient with --recipient age1…, let an identity be made with --new-identity FILE, or \
-                     use --passphrase",
-                ),
-            ));
-        }
         let made = match who.same_keys_as {
-            Some(other) => Repository::init_with_keys_of(&setup, &operators, other),
-            None => Repository::init(&setup, &operators),
+            Some(other) => Repository::init_with_keys_of((&ground, &setup), &operators, other),
+            None => Repository::init_on(&ground, &setup, &operators),
         };
         let key = made.map_err(keys::unusable_recipient)?;
         let place = setup.store.place();

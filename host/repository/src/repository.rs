@@ -48,6 +48,26 @@ pub struct Repository {
     pub(crate) id_key: Option<IdKey>,
 }
 
+/// A place where a repository can be made, and what it was found to do.
+pub struct Ground {
+    free_epoch: u32,
+    service: Option<Abilities>,
+}
+
+impl Ground {
+    /// Looks at a place, and tries what it really does. No key is needed for that, and none is made.
+    ///
+    /// # Errors
+    /// There is a repository already, or the place cannot be used.
+    pub fn of(setup: &Setup) -> Result<Self, RepositoryError> {
+        let store = setup.store.as_ref();
+        Ok(Self {
+            free_epoch: first_free_epoch(store)?,
+            service: store.probe()?,
+        })
+    }
+}
+
 fn header_name() -> Result<Name, RepositoryError> {
     Ok(Name::new("format")?)
 }
@@ -78,7 +98,19 @@ impl Repository {
     /// # Errors
     /// There is one already, nobody is named who could open it, or the store failed.
     pub fn init(setup: &Setup, operators: &[Recipient]) -> Result<KeyFile, RepositoryError> {
-        Self::create(setup, operators, &|number| new_key(setup, number))
+        Self::init_on(&Ground::of(setup)?, setup, operators)
+    }
+
+    /// Does the same where the place was looked at before.
+    ///
+    /// # Errors
+    /// As for [`Repository::init`].
+    pub fn init_on(
+        ground: &Ground,
+        setup: &Setup,
+        operators: &[Recipient],
+    ) -> Result<KeyFile, RepositoryError> {
+        Self::create((ground, setup), operators, &|number| new_key(setup, number))
     }
 
     /// Creates a repository of the same trust group as another, and returns its read key: packs travel between
@@ -87,16 +119,18 @@ impl Repository {
     /// # Errors
     /// As for [`Repository::init`], or the other's key does not read.
     pub fn init_with_keys_of(
-        setup: &Setup,
+        (ground, setup): (&Ground, &Setup),
         operators: &[Recipient],
         other: &KeyFile,
     ) -> Result<KeyFile, RepositoryError> {
         other.require(Role::Read)?;
-        Self::create(setup, operators, &|number| group_key(other, number))
+        Self::create((ground, setup), operators, &|number| {
+            group_key(other, number)
+        })
     }
 
     fn create(
-        setup: &Setup,
+        (ground, setup): (&Ground, &Setup),
         operators: &[Recipient],
         make_key: &dyn Fn(u32) -> Result<KeyFile, RepositoryError>,
     ) -> Result<KeyFile, RepositoryError> {
@@ -105,9 +139,7 @@ impl Repository {
             return Err(KeyError::Malformed { detail }.into());
         }
         let store = setup.store.as_ref();
-        let free = first_free_epoch(store)?;
-        let service = store.probe()?;
-        let key = make_key(unshared(store, free)?)?;
+        let key = make_key(unshared(store, ground.free_epoch)?)?;
         let at = Revision {
             epoch: key.writing()?.epoch,
             revision: 0,
@@ -126,7 +158,7 @@ impl Repository {
                 ..Features::default()
             },
             splitters: splitters(),
-            service: service.map(|abilities| abilities.words()),
+            service: ground.service.map(|abilities| abilities.words()),
         };
         let bytes = header.encode(&key.root()?)?;
         match create_surely(store, &header_name()?, &bytes)? {
