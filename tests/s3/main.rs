@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
 mod bad_input;
+mod cold;
 mod copies;
 mod places;
 mod rights;

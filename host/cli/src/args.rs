@@ -1,8 +1,10 @@
 //! What can be typed. The doc comments are the help texts.
 
 mod keys;
+mod thaw;
 
 pub(crate) use keys::{Key, NewPassphrase, Rotate};
+pub(crate) use thaw::{Thaw, ThawTier};
 
 use clap::{Args, Parser, Subcommand};
 use holdfast_base::id::SnapshotId;
@@ -40,7 +42,8 @@ Examples:
 
 const RESTORE_EXAMPLES: &str = "\
 Nothing that stands in the target is replaced without --overwrite. A restore that was interrupted
-goes on when it is run again.
+goes on when it is run again. What lies in a cold class of a bucket has to be thawed first: without
+--wait the command ends with 75 meanwhile, and the same command goes on later.
 
 Examples:
   holdfast restore etc --target /tmp/etc --identity operator.key
@@ -516,6 +519,8 @@ pub(crate) struct Restore {
     /// Only say how much would be restored
     #[arg(long)]
     pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) thaw: Thaw,
     #[command(flatten)]
     pub(crate) keys: Keys,
 }

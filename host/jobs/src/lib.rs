@@ -43,6 +43,8 @@ pub mod sheet;
 pub mod state;
 /// Counts what was moved so far.
 pub mod tally;
+/// Thaws what a restore needs, before it begins.
+pub mod thaw;
 /// Judges a snapshot's content.
 pub mod verify;
 /// Joins the sandbox and the repository: the only file that knows both.

@@ -40,6 +40,11 @@ impl Plan {
             stand_ins: StandIns::new(),
         }
     }
+
+    /// Returns whether an entry's content is wanted by a link to it.
+    pub(crate) fn stands_in_for(&self, path: &EntryPath) -> bool {
+        self.stand_ins.contains_key(path)
+    }
 }
 
 /// Says what a restore would do, without writing anything.

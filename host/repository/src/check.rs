@@ -29,6 +29,7 @@ use crate::parity;
 use crate::pipeline::put::pack_name;
 use crate::read::Reader;
 use crate::repository::Repository;
+use crate::thaw::{Cold, Frozen};
 use crate::write::lease::names_packs;
 use holdfast_base::cancel::Cancel;
 use holdfast_base::id::{PackId, SegmentId, SnapshotId};
@@ -67,6 +68,10 @@ pub struct Report {
     pub bytes: u64,
     /// Packs that no segment lists: what an interrupted run left, for collection to remove.
     pub unlisted_packs: u64,
+    /// Packs that lie in a cold class, thawed or not.
+    pub cold: Frozen,
+    /// Packs that were to be read, and cannot be before they are thawed.
+    pub unread: Frozen,
     /// What is damaged: the object, and how.
     pub damage: Vec<(String, String)>,
     /// What that costs, by snapshot.
@@ -114,6 +119,8 @@ pub(crate) struct Survey {
     pub(crate) unread_snapshots: Vec<SnapshotId>,
     /// Packs whose parity is damaged.
     pub(crate) harmed_parity: Vec<PackId>,
+    /// Listed packs that may have to be thawed before they can be read.
+    cold: Cold,
 }
 
 /// Checks a repository.
@@ -147,9 +154,14 @@ pub(crate) fn survey(
     }
     check_presence(&extent, &mut survey)?;
     if depth == Depth::Data {
-        let total = survey.packs.values().map(|pack| pack.sealed_bytes).sum();
+        survey.report.unread = repository.thaw(&mut survey.cold, None, cancel)?;
+        let packs = survey.packs.values();
+        let packs: Vec<_> = packs
+            .filter(|pack| !survey.cold.contains_key(&pack.id))
+            .collect();
+        let total = packs.iter().map(|pack| pack.sealed_bytes).sum();
         progress.total.store(total, Ordering::Relaxed);
-        let found = check_data(repository, &survey.packs, cancel, &progress.done)?;
+        let found = check_data(repository, packs, cancel, &progress.done)?;
         count_data(repository, found, &mut extent, &mut survey)?;
         survey.report.bytes = progress.done.load(Ordering::Relaxed);
         check_parity(repository, &mut survey, cancel)?;
@@ -241,6 +253,12 @@ fn check_presence(extent: &Extent, survey: &mut Survey) -> Result<(), Repository
     report
         .damage
         .extend(strangers.map(|name| (name.clone(), "it is no pack".into())));
+    report.cold = extent.in_cold_class;
+    let cold = extent.cold.iter();
+    survey.cold = cold
+        .filter(|(id, _)| packs.contains_key(id))
+        .map(|(id, size)| (*id, *size))
+        .collect();
     let mut stored = extent.stored.clone();
     for pack in packs.values() {
         let name = pack_name(&pack.id)?.to_string();
@@ -270,14 +288,21 @@ fn count_data(
     extent: &mut Extent,
     survey: &mut Survey,
 ) -> Result<(), RepositoryError> {
-    if !found.damage.is_empty() {
+    let (unserved, damage): (Vec<_>, Vec<_>) = found
+        .damage
+        .into_iter()
+        .partition(|(_, error)| error.is_unserved());
+    if let Some((_, error)) = unserved.into_iter().next() {
+        return Err(error);
+    }
+    if !damage.is_empty() {
         extent.refresh(repository)?;
         let now = extent.packs();
         // What was in them may be in packs that are new.
         survey.packs.retain(|id, _| now.contains_key(id));
         survey.packs.extend(now);
     }
-    for (id, error) in found.damage {
+    for (id, error) in damage {
         if survey.packs.contains_key(&id) {
             survey.doubtful.insert(id);
             survey.report.told(&pack_name(&id)?.to_string(), &error);
@@ -332,7 +357,7 @@ fn check_snapshots(
     }
     for root in roots {
         let before = (report.damage.len(), report.losses.len());
-        loss::check_snapshot(&reader, &root, sound, report);
+        loss::check_snapshot(&reader, &root, sound, report)?;
         if report.damage.len() > before.0 && is_gone(repository, &root)? {
             report.damage.truncate(before.0);
             report.losses.truncate(before.1);
@@ -392,11 +417,10 @@ struct Found {
 
 fn check_data(
     repository: &Arc<Repository>,
-    packs: &HashMap<PackId, Arc<IndexedPack>>,
+    mut packs: Vec<&Arc<IndexedPack>>,
     cancel: &Cancel,
     done: &AtomicU64,
 ) -> Result<Found, RepositoryError> {
-    let mut packs: Vec<&Arc<IndexedPack>> = packs.values().collect();
     // The largest first, so that all workers end at about the same time.
     packs.sort_unstable_by_key(|pack| (Reverse(pack.sealed_bytes), pack.id));
     let next = AtomicUsize::new(0);

@@ -4,11 +4,13 @@ use crate::format::FormatError;
 use crate::keys::KeyError;
 use crate::pipeline::compress::CompressError;
 use crate::pipeline::seal::SealError;
+use crate::thaw::Frozen;
 use holdfast_base::error::{Describe, Hint, Kind, kind_of_io};
 use holdfast_base::id::SnapshotId;
+use holdfast_base::size::ByteSize;
 use holdfast_base::time::Instant;
 use holdfast_store::name::NameError;
-use holdfast_store::{Name, StoreError};
+use holdfast_store::{Cause, Name, StoreError};
 use std::io;
 
 /// What can go wrong in a repository.
@@ -234,6 +236,16 @@ pub enum RepositoryError {
         /// The store.
         place: String,
     },
+    /// Packs that are needed cannot be read yet.
+    #[error("{}", cold(frozen, place, *is_all))]
+    Cold {
+        /// How many, and how far it is with them.
+        frozen: Frozen,
+        /// The store.
+        place: String,
+        /// Whether these are all that are needed.
+        is_all: bool,
+    },
     /// The run was cancelled.
     #[error("the run was cancelled")]
     Cancelled,
@@ -247,6 +259,24 @@ fn overtaken(pack: Option<&holdfast_base::id::PackId>) -> String {
         Some(pack) => format!("pack {pack}, which this run relied on, was removed while it ran"),
         None => "collection has ended this run: it took it for one that is dead".to_owned(),
     }
+}
+
+fn cold(frozen: &Frozen, place: &str, is_all: bool) -> String {
+    let Frozen { packs, asked, .. } = *frozen;
+    let bytes = ByteSize(frozen.bytes);
+    let how = if asked == packs {
+        "are being thawed".to_owned()
+    } else if asked == 0 {
+        "lie in a cold storage class".to_owned()
+    } else {
+        format!("lie in a cold storage class, and {asked} of them are being thawed")
+    };
+    let more = if is_all {
+        ""
+    } else {
+        ". They tell what else is needed"
+    };
+    format!("{packs} packs ({bytes}) in {place} that this needs {how}{more}")
 }
 
 impl From<NameError> for RepositoryError {
@@ -309,6 +339,25 @@ impl RepositoryError {
         self.kind() == Kind::Damaged
     }
 
+    /// Returns whether an object lies in a cold class, and has to be thawed first.
+    #[must_use]
+    pub fn is_cold(&self) -> bool {
+        match self {
+            Self::Store(error) => matches!(error.cause(), Some(Cause::Cold)),
+            Self::Cold { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Returns whether a service gave nothing, which says nothing of what it holds.
+    #[must_use]
+    pub fn is_unserved(&self) -> bool {
+        match self {
+            Self::Store(error) => error.cause().is_some() && error.kind() == Kind::Temporary,
+            _ => false,
+        }
+    }
+
     /// Returns whether the object that this is about is not there.
     #[must_use]
     pub fn is_absence(&self) -> bool {
@@ -368,7 +417,7 @@ impl Describe for RepositoryError {
                 Kind::Damaged | Kind::Key => Kind::Failed,
                 other => other,
             },
-            Self::Overtaken { .. } | Self::Skewed { .. } => Kind::Temporary,
+            Self::Overtaken { .. } | Self::Skewed { .. } | Self::Cold { .. } => Kind::Temporary,
             Self::Itself { .. } => Kind::Usage,
             Self::Stranger { .. } => Kind::Key,
             Self::Cancelled => Kind::Interrupted,
@@ -412,6 +461,7 @@ impl Describe for RepositoryError {
             Self::Overtaken { .. } => vec![Hint(
                 "Run it again: it stores anew what is gone".into(),
             )],
+            Self::Cold { frozen, .. } => vec![Hint(frozen.hint().into())],
             Self::KeysChanged => vec![Hint("Look, and try again: holdfast key recipients".into())],
             Self::Hidden { .. } => vec![Hint(
                 "Was the store brought back from an older copy? Then begin a new epoch: holdfast rotate --identity FILE"

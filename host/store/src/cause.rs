@@ -108,7 +108,10 @@ impl Cause {
             }
             Self::Skewed => "Set this machine's clock right (timedatectl status), and run it again",
             Self::NoBucket => "Create the bucket with the service's own tools, or correct `url`",
-            Self::Cold => "Have it thawed with the service's own tools, and run it again",
+            Self::Cold => {
+                "Have what a snapshot needs thawed, and run it again when it is: `holdfast restore SNAPSHOT --target DIR \
+                 --thaw` asks the service, and restores nothing before all of it can be read"
+            }
             Self::Locked => "Wait until the lock has ended",
             Self::Unsupported => {
                 "This service cannot be used so: docs/s3.md says what a store must be able to do"

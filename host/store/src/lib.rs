@@ -18,6 +18,9 @@ pub mod lock;
 /// Why a service on the network did not do what it was asked.
 pub mod cause;
 
+/// Objects that have to be thawed before they can be read.
+pub mod thaw;
+
 /// Where a store is, from its URL.
 pub mod location;
 
@@ -38,6 +41,7 @@ pub use location::Location;
 pub use lock::{Extension, Lock, LockMode, Term};
 pub use name::Name;
 pub use s3::S3Options;
+pub use thaw::{Thaw, Thawing, Warmth};
 
 use holdfast_base::time::Instant;
 use std::io::Write;
@@ -61,6 +65,8 @@ pub struct Listed {
     pub size: u64,
     /// When the store received it, by the store's clock.
     pub received: Instant,
+    /// Whether it can be read at once.
+    pub warmth: Warmth,
 }
 
 /// Objects in a place.
@@ -109,6 +115,15 @@ pub trait Store: Send + Sync {
     /// The place cannot be written to.
     fn upload(&self) -> Result<Box<dyn Upload>, StoreError>;
 
+    /// Does the same for what is large and seldom read: a store may keep it where that costs less, and takes
+    /// longer.
+    ///
+    /// # Errors
+    /// The place cannot be written to.
+    fn upload_bulk(&self) -> Result<Box<dyn Upload>, StoreError> {
+        self.upload()
+    }
+
     /// Returns the objects whose names begin with `area` and a slash, in no particular order.
     ///
     /// # Errors
@@ -120,6 +135,29 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// The object is still there; where a lock keeps it, nothing has happened to it.
     fn delete(&self, name: &Name) -> Result<(), StoreError>;
+
+    /// Returns whether any object of the place may have to be thawed before it can be read.
+    fn has_cold_classes(&self) -> bool {
+        false
+    }
+
+    /// Returns whether an object can be read now, and whether it was asked for.
+    ///
+    /// # Errors
+    /// The object is absent or cannot be reached.
+    fn thaw_state(&self, name: &Name) -> Result<Thaw, StoreError> {
+        let _ = name;
+        Ok(Thaw::Ready)
+    }
+
+    /// Asks for an object to be thawed, where it has to be and nobody has asked.
+    ///
+    /// # Errors
+    /// The object is absent, or the service does not do it.
+    fn thaw(&self, name: &Name, how: Thawing) -> Result<Thaw, StoreError> {
+        let _ = (name, how);
+        Ok(Thaw::Ready)
+    }
 
     /// Tries what the place really does, and remembers it; nothing where that needs no trying.
     ///

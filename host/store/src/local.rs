@@ -7,7 +7,7 @@
 
 use crate::error::StoreError;
 use crate::name::Name;
-use crate::{Created, Listed, Store, Upload};
+use crate::{Created, Listed, Store, Upload, Warmth};
 use holdfast_base::time::Instant;
 use holdfast_direct::SequentialFile;
 use rustix::fs::{Advice, AtFlags, CWD, Mode, OFlags};
@@ -134,6 +134,7 @@ impl LocalStore {
                     name,
                     size: meta.len(),
                     received: Instant::from_parts(meta.mtime(), meta.mtime_nsec()),
+                    warmth: Warmth::Warm,
                 }),
                 // Removed while the listing went on.
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {}

@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
 use holdfast_store::s3::{Credentials, S3Options, S3Store};
-use holdfast_store::{Abilities, Ability, Created, Name, Store, conformance};
+use holdfast_store::thaw::Tier;
+use holdfast_store::{
+    Abilities, Ability, Cause, Created, Name, Store, Thaw, Thawing, Warmth, conformance,
+};
 use holdfast_testkit::proxy::{Fate, Proxy};
 use holdfast_testkit::servers::{self, Server};
 use std::io::Write;
@@ -291,6 +294,92 @@ fn what_is_created_once_where_conditions_are_ignored_replaces_nothing() {
     assert_eq!(store.get(&name("a/1")).unwrap(), b"1");
 }
 
+/// How tests have objects thawed.
+const SLOWLY: Thawing = Thawing {
+    days: 3,
+    tier: Tier::Bulk,
+};
+
+/// Returns how often the service was asked to thaw something.
+fn asked_for(proxy: &Proxy) -> usize {
+    let seen = proxy.seen().into_iter();
+    seen.filter(|asked| asked.method == "POST" && asked.target.contains("restore"))
+        .count()
+}
+
+#[test]
+fn what_lies_in_a_cold_class_is_told_and_thawed_once() {
+    let server = servers::own_moto();
+    server.thaw_in_steps();
+    let proxy = Proxy::before(&server.endpoint);
+    let cold = S3Options {
+        storage_class: Some("DEEP_ARCHIVE".into()),
+        ..options(&proxy.endpoint, &server)
+    };
+    let store = S3Store::new(&server.bucket(), "part/", cold).unwrap();
+    let (small, large) = (name("packs/00/small"), name("packs/00/large"));
+    for (object, length) in [(&small, 10), (&large, 14 << 20)] {
+        let mut upload = store.upload_bulk().unwrap();
+        upload.write_all(&pattern(length)).unwrap();
+        upload.commit(object).unwrap();
+    }
+    upload(&store, &name("packs/00/lists"), b"read often").unwrap();
+    store
+        .create(&name("packs/00/other"), b"read often")
+        .unwrap();
+    for listed in store.list("packs").unwrap() {
+        let is_cold = listed.name == small || listed.name == large;
+        let expected = if is_cold { Warmth::Cold } else { Warmth::Warm };
+        assert_eq!(listed.warmth, expected, "{}", listed.name);
+        let state = if is_cold { Thaw::Cold } else { Thaw::Ready };
+        assert_eq!(store.thaw_state(&listed.name).unwrap(), state);
+    }
+    let error = store.get_range(&small, 0, 5).unwrap_err();
+    assert_eq!(error.cause(), Some(&Cause::Cold));
+    assert_eq!(store.size(&small).unwrap(), 10);
+
+    assert_eq!(store.thaw(&small, SLOWLY).unwrap(), Thaw::Asked);
+    assert_eq!(store.thaw(&small, SLOWLY).unwrap(), Thaw::Going);
+    assert_eq!(store.thaw(&small, SLOWLY).unwrap(), Thaw::Ready);
+    assert_eq!(asked_for(&proxy), 1);
+    assert_eq!(store.get(&small).unwrap(), pattern(10));
+    assert_eq!(store.thaw_state(&large).unwrap(), Thaw::Cold);
+    let warm = name("packs/00/other");
+    assert_eq!(store.thaw(&warm, SLOWLY).unwrap(), Thaw::Ready);
+    assert_eq!(asked_for(&proxy), 1);
+}
+
+#[test]
+fn to_ask_for_what_somebody_else_has_just_asked_for_is_no_error() {
+    let server = servers::moto();
+    let proxy = Proxy::before(&server.endpoint);
+    let cold = S3Options {
+        storage_class: Some("GLACIER".into()),
+        ..options(&proxy.endpoint, server)
+    };
+    let store = S3Store::new(&server.bucket(), "part/", cold).unwrap();
+    let object = name("packs/00/cold");
+    let mut upload = store.upload_bulk().unwrap();
+    upload.write_all(b"cold").unwrap();
+    upload.commit(&object).unwrap();
+    for (status, code, expected) in [
+        (409, "RestoreAlreadyInProgress", Thaw::Going),
+        (403, "ObjectAlreadyInActiveTierError", Thaw::Ready),
+    ] {
+        proxy.decide(move |asked| match asked.method.as_str() {
+            "POST" => Fate::Answer(status, code, &[]),
+            _ => Fate::Pass,
+        });
+        assert_eq!(store.thaw(&object, SLOWLY).unwrap(), expected);
+    }
+    proxy.decide(|asked| match asked.method.as_str() {
+        "POST" => Fate::Answer(503, "GlacierExpeditedRetrievalNotAvailable", &[]),
+        _ => Fate::Pass,
+    });
+    let error = store.thaw(&object, SLOWLY).unwrap_err();
+    assert_eq!(error.cause(), Some(&Cause::Unavailable));
+}
+
 #[test]
 fn half_an_answer_is_asked_for_again() {
     let server = servers::moto();
@@ -349,6 +438,27 @@ fn bytes_pass_no_faster_than_the_limits() {
         "{:?}",
         begun.elapsed()
     );
+}
+
+#[test]
+fn no_more_requests_are_under_way_than_there_may_be() {
+    const DELAY: Duration = Duration::from_millis(200);
+    let server = servers::moto();
+    let proxy = Proxy::before(&server.endpoint);
+    let narrow = S3Options {
+        connections: 1,
+        ..options(&proxy.endpoint, server)
+    };
+    let store = S3Store::new(&server.bucket(), "part/", narrow).unwrap();
+    store.create(&name("a/one"), b"1").unwrap();
+    proxy.decide(|_| Fate::Delay(DELAY));
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| assert_eq!(store.get(&name("a/one")).unwrap(), b"1"));
+        }
+    });
+    assert!(begun.elapsed() >= DELAY * 4, "{:?}", begun.elapsed());
 }
 
 #[test]

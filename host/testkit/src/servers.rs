@@ -38,6 +38,11 @@ pub fn moto() -> &'static Server {
     SERVER.get_or_init(|| Server::start("moto"))
 }
 
+/// A moto of one's own, for a test that changes how it behaves.
+pub fn own_moto() -> Server {
+    Server::start("moto")
+}
+
 /// A service whose conditional create is none in a race: s3s-fs.
 pub fn s3s() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
@@ -99,6 +104,17 @@ impl Server {
             "{arguments:?}: {status} {body}"
         );
         body
+    }
+
+    /// Lets a moto thaw in steps: the first look at an object that was asked for finds it going, the second one ready.
+    pub fn thaw_in_steps(&self) {
+        let steps = r#"{"model_name": "s3::keyrestore", "transition": {"progression": "manual", "times": 1}}"#;
+        self.ask(&[
+            "POST",
+            "/moto-api/state-manager/set-transition",
+            "-b",
+            steps,
+        ]);
     }
 
     /// Makes a new bucket and returns its name.

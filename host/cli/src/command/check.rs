@@ -12,6 +12,7 @@ use holdfast_jobs::tally::Tally;
 use holdfast_jobs::{select, verify as judge};
 use holdfast_repository::check::{Depth, Loss, Progress, Report, check};
 use holdfast_repository::format::trust::Author;
+use holdfast_repository::thaw::Frozen;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -37,10 +38,12 @@ pub(crate) fn run(
             view.say("no damage found");
         }
     });
-    Ok(if report.damage.is_empty() {
-        Outcome::Done
-    } else {
+    Ok(if !report.damage.is_empty() {
         Outcome::Damage
+    } else if report.unread.packs > 0 {
+        Outcome::Warnings
+    } else {
+        Outcome::Done
     })
 }
 
@@ -86,8 +89,12 @@ pub(super) fn json(report: &Report) -> serde_json::Value {
     serde_json::json!({
         "snapshots": report.snapshots, "packs": report.packs, "bytes-read": report.bytes,
         "signers": signers, "unlisted-packs": report.unlisted_packs, "damage": damage, "losses": losses,
-        "unseen": report.unseen,
+        "unseen": report.unseen, "cold": amount(&report.cold), "unread": amount(&report.unread),
     })
+}
+
+fn amount(frozen: &Frozen) -> serde_json::Value {
+    serde_json::json!({"packs": frozen.packs, "bytes": frozen.bytes})
 }
 
 /// Says how much was looked at.
@@ -108,6 +115,20 @@ pub(super) fn summary(report: &Report, data: bool, view: &View) {
         view.say(&format!(
             "{} packs are listed nowhere: interrupted runs left them, and they do no harm",
             report.unlisted_packs
+        ));
+    }
+    let words = |frozen: &Frozen| format!("{} packs ({})", frozen.packs, ByteSize(frozen.bytes));
+    if report.cold.packs > 0 {
+        view.say(&format!(
+            "{} lie in a cold storage class: a restore has to thaw those that it needs",
+            words(&report.cold)
+        ));
+    }
+    if report.unread.packs > 0 {
+        view.warn(&format!(
+            "{} were not read: they have to be thawed before (holdfast restore SNAPSHOT --target DIR --thaw asks the \
+             service for what a snapshot needs)",
+            words(&report.unread)
         ));
     }
     for unseen in &report.unseen {

@@ -1,6 +1,6 @@
 //! `restore`.
 
-use crate::args::Restore;
+use crate::args::{Restore, Thaw, ThawTier};
 use crate::exit::Outcome;
 use crate::progress::{Moment, Watch, watch};
 use crate::view::View;
@@ -11,10 +11,13 @@ use holdfast_jobs::open::{Context, Credentials};
 use holdfast_jobs::restore::{Plan, Returned, Target, ToSource, plan, to_directory, to_source};
 use holdfast_jobs::select::{self, Paths};
 use holdfast_jobs::tally::Tally;
+use holdfast_jobs::thaw::{Thawer, Thawing, Tier, Told, Wait, Wish};
 use holdfast_repository::Repository;
 use holdfast_repository::format::root::Root;
+use holdfast_repository::thaw::Frozen;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 /// Notes that are written one by one; a script gets all of them.
 const NOTES_SHOWN: usize = 5;
@@ -25,6 +28,7 @@ struct Work<'a> {
     repository: Arc<Repository>,
     root: Root,
     paths: Paths,
+    wish: Wish,
     view: &'a View,
 }
 
@@ -39,6 +43,7 @@ pub(crate) fn run(context: &Context, restore: &Restore, view: &View) -> Result<O
         repository,
         root,
         paths,
+        wish: wish(&restore.thaw),
         view,
     };
     match &restore.target {
@@ -51,6 +56,20 @@ pub(crate) fn run(context: &Context, restore: &Restore, view: &View) -> Result<O
     }
 }
 
+/// Returns what is to be done with what is cold.
+fn wish(typed: &Thaw) -> Wish {
+    let tier = match typed.thaw_tier {
+        ThawTier::Bulk => Tier::Bulk,
+        ThawTier::Standard => Tier::Standard,
+        ThawTier::Expedited => Tier::Expedited,
+    };
+    let days = typed.thaw_days;
+    Wish {
+        ask: typed.thaw.then_some(Thawing { days, tier }),
+        wait: typed.wait.then_some(Wait { every: typed.poll }),
+    }
+}
+
 impl Work<'_> {
     fn name(&self) -> String {
         format!("{}@{}", self.root.job, self.root.snapshot.short())
@@ -60,19 +79,48 @@ impl Work<'_> {
         plan(&self.repository, &self.root, &self.paths)
     }
 
+    /// Says what is waited for.
+    fn told(&self, frozen: &Frozen, pause: Duration) {
+        let (name, bytes) = (self.name(), ByteSize(frozen.bytes));
+        let (packs, seconds) = (frozen.packs, pause.as_secs());
+        self.view.note(&format!(
+            "{name}: {packs} packs ({bytes}) are being thawed; looking again in {seconds} s"
+        ));
+    }
+
+    fn thawer<'a>(&'a self, told: Told<'a>) -> Result<Thawer<'a>, JobError> {
+        Thawer::new(self.context, &self.repository, &self.root, self.wish, told)
+    }
+
     fn only_say(&self) -> Result<Outcome, JobError> {
-        let Plan { entries, bytes, .. } = self.plan()?;
+        let told = |frozen: &Frozen, pause| self.told(frozen, pause);
+        let thawer = self.thawer(&told)?;
+        thawer.lists(true)?;
+        let plan = self.plan()?;
+        let cold = thawer.look(&self.paths, &plan)?;
+        let Plan { entries, bytes, .. } = plan;
         let json = serde_json::json!({
             "snapshot": self.root.snapshot, "entries": entries, "bytes": bytes,
+            "cold": {"packs": cold.packs, "bytes": cold.bytes, "thawing": cold.asked},
         });
         self.view.answer(&json, |view| {
             let (name, bytes) = (self.name(), ByteSize(bytes));
             view.line(&format!("{name}: would restore {entries} entries, {bytes}"));
+            if cold.packs > 0 {
+                let (packs, bytes, asked) = (cold.packs, ByteSize(cold.bytes), cold.asked);
+                view.line(&format!(
+                    "  {packs} packs ({bytes}) have to be thawed first; {asked} of them are being thawed"
+                ));
+            }
         });
         Ok(Outcome::Done)
     }
 
     fn to_source(&self, restore: &Restore, credentials: &Credentials) -> Result<Outcome, JobError> {
+        let told = |frozen: &Frozen, pause| self.told(frozen, pause);
+        let thawer = self.thawer(&told)?;
+        thawer.lists(!self.paths.is_all())?;
+        thawer.content(&self.paths, None)?;
         let tally = Arc::new(Tally::default());
         let watch = self.watch(&tally, 0);
         let (root, paths) = (&self.root, &self.paths);
@@ -102,11 +150,15 @@ impl Work<'_> {
     }
 
     fn to_directory(&self, target: Target<'_>) -> Result<Outcome, JobError> {
+        let told = |frozen: &Frozen, pause| self.told(frozen, pause);
+        let thawer = self.thawer(&told)?;
+        thawer.lists(!self.paths.is_all())?;
         let plan = if self.paths.is_all() {
             Plan::whole(&self.root)
         } else {
             self.plan()?
         };
+        thawer.content(&self.paths, Some(&plan))?;
         let tally = Arc::new(Tally::default());
         let watch = self.watch(&tally, plan.bytes);
         let (repository, root) = (&self.repository, &self.root);

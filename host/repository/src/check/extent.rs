@@ -7,7 +7,9 @@
 use crate::error::RepositoryError;
 use crate::format::segment::IndexedPack;
 use crate::repository::Repository;
+use crate::thaw::{Cold, Frozen};
 use holdfast_base::id::{PackId, SegmentId};
+use holdfast_store::{Listed, Warmth};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -23,6 +25,10 @@ pub(super) struct Extent {
     pub(super) unread: Vec<(SegmentId, RepositoryError)>,
     /// Packs that the store has, with their lengths.
     pub(super) stored: HashMap<PackId, u64>,
+    /// Those of them that may have to be thawed before they can be read.
+    pub(super) cold: Cold,
+    /// Those of them that lie in a cold class, thawed or not.
+    pub(super) in_cold_class: Frozen,
     /// What lies among the packs and is none.
     pub(super) strangers: Vec<String>,
 }
@@ -83,13 +89,29 @@ impl Extent {
     fn list_packs(&mut self, repository: &Repository) -> Result<(), RepositoryError> {
         self.stored.clear();
         self.strangers.clear();
+        self.cold.clear();
+        self.in_cold_class = Frozen::default();
         for listed in repository.setup.store.list("packs")? {
             match listed.name.last().parse::<PackId>() {
-                Ok(id) => drop(self.stored.insert(id, listed.size)),
+                Ok(id) => self.note(id, &listed),
                 Err(_) => self.strangers.push(listed.name.to_string()),
             }
         }
         Ok(())
+    }
+
+    fn note(&mut self, pack: PackId, listed: &Listed) {
+        if listed.warmth != Warmth::Warm {
+            self.cold.insert(pack, listed.size);
+        }
+        if listed.warmth == Warmth::Cold {
+            self.in_cold_class.add(Frozen {
+                packs: 1,
+                bytes: listed.size,
+                asked: 0,
+            });
+        }
+        self.stored.insert(pack, listed.size);
     }
 
     fn lacks_packs(&self) -> bool {

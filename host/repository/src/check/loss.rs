@@ -103,7 +103,15 @@ fn comes_back(reader: &Reader, pack: &IndexedPack, frame: &Frame) -> bool {
 }
 
 /// Checks that all that a snapshot needs comes back, and names what does not.
-pub(super) fn check_snapshot(reader: &Reader, root: &Root, sound: &Sound, report: &mut Report) {
+///
+/// # Errors
+/// The store did not give what is needed to know it.
+pub(super) fn check_snapshot(
+    reader: &Reader,
+    root: &Root,
+    sound: &Sound,
+    report: &mut Report,
+) -> Result<(), RepositoryError> {
     let object = format!("snapshots/{} (job {})", root.snapshot, root.job);
     let mut missing = 0_u64;
     match reader.references(root) {
@@ -111,6 +119,7 @@ pub(super) fn check_snapshot(reader: &Reader, root: &Root, sound: &Sound, report
             for reference in references {
                 match reference {
                     Ok(reference) => missing += u64::from(!sound.contains(&reference.id())),
+                    Err(error) if error.is_unserved() => return Err(error),
                     Err(error) => {
                         missing += 1;
                         report.damage(&object, &error);
@@ -118,13 +127,14 @@ pub(super) fn check_snapshot(reader: &Reader, root: &Root, sound: &Sound, report
                 }
             }
         }
+        Err(error) if error.is_unserved() => return Err(error),
         Err(error) => {
             report.damage(&object, &error);
-            return;
+            return Ok(());
         }
     }
     if missing == 0 {
-        return;
+        return Ok(());
     }
     let what = format!("{missing} chunks that it needs do not come back");
     report.damage.push((object, what));
@@ -135,6 +145,7 @@ pub(super) fn check_snapshot(reader: &Reader, root: &Root, sound: &Sound, report
         entries,
         more,
     });
+    Ok(())
 }
 
 /// Names the entries of a snapshot that do not come back whole.

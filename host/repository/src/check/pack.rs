@@ -6,7 +6,7 @@ use crate::format::segment::{IndexedPack, PackKind};
 use crate::pipeline::put::pack_name;
 use crate::pipeline::seal::Identity;
 use crate::repository::Repository;
-use holdfast_store::{Name, Store};
+use holdfast_store::{Name, Store, StoreError};
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -47,18 +47,21 @@ impl PackCheck {
     pub(crate) fn check(&self, pack: &Arc<IndexedPack>) -> Result<Option<String>, RepositoryError> {
         let setup = &self.repository.setup;
         let hash = Arc::new(Mutex::new(blake3::Hasher::new()));
+        let failure = Arc::new(Mutex::new(None));
         let mut sealed = HashedObject {
             store: Arc::clone(&setup.store),
             name: pack_name(&pack.id)?,
             at: 0,
             size: pack.sealed_bytes,
             hash: Arc::clone(&hash),
+            failure: Arc::clone(&failure),
             buffer: Vec::new(),
             used: 0,
         };
         let Ok(identity) = self.identity(pack) else {
-            io::copy(&mut sealed, &mut io::sink())
-                .map_err(|e| RepositoryError::io("read it", e))?;
+            let read = io::copy(&mut sealed, &mut io::sink());
+            unserved(&failure)?;
+            read.map_err(|e| RepositoryError::io("read it", e))?;
             named_right(&hash, pack)?;
             return Ok(Some(
                 "content: the key cannot open it, only its hash was checked".into(),
@@ -68,11 +71,24 @@ impl PackCheck {
         frames().start(pack, self.repository.id_key.as_ref())?;
         let plain = Box::new(CheckedPlain(Arc::clone(&self.frames)));
         let opened = setup.sealer.open(&identity, Box::new(sealed), plain);
+        unserved(&failure)?;
         named_right(&hash, pack)
             .or_else(|error| opened.as_ref().map_or(Ok(()), |()| Err(error)))?;
         opened?;
         frames().finish()?;
         Ok(None)
+    }
+}
+
+/// Fails where a service gave nothing: that says nothing of the pack, and the encryptor tells it in words only.
+fn unserved(failure: &Mutex<Option<StoreError>>) -> Result<(), RepositoryError> {
+    let failure = failure
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take();
+    match failure {
+        Some(error) => Err(error.into()),
+        None => Ok(()),
     }
 }
 
@@ -95,6 +111,8 @@ struct HashedObject {
     at: u64,
     size: u64,
     hash: Arc<Mutex<blake3::Hasher>>,
+    /// Why a service gave nothing.
+    failure: Arc<Mutex<Option<StoreError>>>,
     buffer: Vec<u8>,
     used: usize,
 }
@@ -103,10 +121,15 @@ impl Read for HashedObject {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
         if self.used == self.buffer.len() && self.at < self.size {
             let length = (self.size - self.at).min(READ_BYTES as u64) as usize;
-            self.buffer = self
-                .store
-                .get_range(&self.name, self.at, length)
-                .map_err(io::Error::other)?;
+            let read = self.store.get_range(&self.name, self.at, length);
+            self.buffer = read.map_err(|error| {
+                if error.cause().is_none() {
+                    return io::Error::other(error);
+                }
+                let told = io::Error::other(error.to_string());
+                *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                told
+            })?;
             self.used = 0;
             self.at += length as u64;
             self.hash

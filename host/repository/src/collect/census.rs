@@ -126,7 +126,8 @@ impl Census {
     }
 
     /// Chooses what is worth copying: what tombstones name and is needed all the same, and then packs of which
-    /// little is needed, until no more is unused than may be.
+    /// little is needed, until no more is unused than may be. What is cold stays as it is, unless it is to be sealed
+    /// anew: then whoever wants that is told.
     pub(super) fn sparse(&self, repository: &Repository, options: &Options, view: &View) -> Sparse {
         let can_open = |worth: &Worth| match worth.kind {
             PackKind::Catalog => true,
@@ -134,9 +135,10 @@ impl Census {
                 repository.key.writing().is_ok() && repository.key.epoch(worth.epoch).is_ok()
             }
         };
+        let can_read = |id: &PackId| options.reseal_before.is_some() || !view.is_cold(id);
         let needed = self.packs.iter().filter(|(_, worth)| worth.is_needed);
         let (clean, named): (Vec<_>, Vec<_>) = needed
-            .filter(|(_, worth)| can_open(worth))
+            .filter(|(id, worth)| can_open(worth) && can_read(id))
             .partition(|(id, _)| view.is_clean(id));
         let mut budget = options.repack_max;
         let mut take = |id: &PackId| {

@@ -14,7 +14,7 @@ use crate::snapshot::{self, Slot};
 use crate::write::lease::{Lease, Tombstoned};
 use holdfast_base::id::{PackId, SegmentId, SnapshotId};
 use holdfast_base::time::Instant;
-use holdfast_store::{Listed, Name};
+use holdfast_store::{Listed, Name, Warmth};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
@@ -36,6 +36,8 @@ struct Stored {
     received: Instant,
     /// Whether every listing showed it.
     is_sure: bool,
+    /// Whether it has to be thawed before it can be read.
+    is_cold: bool,
 }
 
 /// What there is.
@@ -275,6 +277,11 @@ impl View {
         self.packs.contains_key(pack)
     }
 
+    /// Returns whether a pack lies in a cold class: copying what is in it would have to wait, and cost money.
+    pub(super) fn is_cold(&self, pack: &PackId) -> bool {
+        self.packs.get(pack).is_some_and(|stored| stored.is_cold)
+    }
+
     /// Returns the packs that are there and that a tombstone names.
     pub(super) fn tombstoned(&self) -> impl Iterator<Item = PackId> {
         let named = self.named.iter().copied();
@@ -397,6 +404,7 @@ fn read_packs(repository: &Repository) -> Result<HashMap<PackId, Stored>, Reposi
             bytes: seen.listed.size,
             received: seen.listed.received,
             is_sure: seen.is_sure,
+            is_cold: seen.listed.warmth == Warmth::Cold,
         };
         Some((id, stored))
     });

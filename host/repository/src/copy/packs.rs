@@ -6,6 +6,7 @@ use crate::format::root::Root;
 use crate::format::segment::IndexedPack;
 use crate::index::Index;
 use crate::pipeline::dedup::Dedup;
+use crate::pipeline::pack::start;
 use crate::pipeline::put::{Catalogue, pack_name};
 use crate::read::Reader;
 use crate::repository::Repository;
@@ -204,7 +205,7 @@ impl Transfer<'_> {
     fn move_pack(&self, pack: &IndexedPack) -> Result<(), RepositoryError> {
         let name = pack_name(&pack.id)?;
         let (from, to) = (&self.copier.from.setup.store, &self.copier.to.setup.store);
-        let mut upload = to.upload()?;
+        let mut upload = start(to.as_ref(), pack.kind)?;
         let mut hash = blake3::Hasher::new();
         let mut at = 0;
         while at < pack.sealed_bytes {

@@ -10,7 +10,7 @@ use crate::error::RepositoryError;
 use crate::format::pack::{Frame, PACK_CHUNKS, tail};
 use crate::format::segment::PackKind;
 use crossbeam_channel::Receiver;
-use holdfast_store::{Store, Upload};
+use holdfast_store::{Store, StoreError, Upload};
 use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -79,7 +79,7 @@ impl Packer {
             ended: false,
         };
         let slot = Arc::new(Mutex::new(Some(Sealed {
-            upload: self.store.upload()?,
+            upload: start(self.store.as_ref(), self.kind)?,
             hash: blake3::Hasher::new(),
             bytes: 0,
             failure: None,
@@ -115,6 +115,17 @@ impl Packer {
             epoch: self.epoch,
             frames,
         })
+    }
+}
+
+/// Starts a pack where its kind belongs: content is read to be restored, everything else all the time.
+///
+/// # Errors
+/// The store cannot be written to.
+pub(crate) fn start(store: &dyn Store, kind: PackKind) -> Result<Box<dyn Upload>, StoreError> {
+    match kind {
+        PackKind::Content => store.upload_bulk(),
+        PackKind::Items | PackKind::Catalog => store.upload(),
     }
 }
 

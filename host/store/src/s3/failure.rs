@@ -32,6 +32,10 @@ pub(super) enum Why {
     NoUpload,
     /// Somebody else creates the object at this moment.
     Contended,
+    /// The object was asked to be thawed before.
+    Thawing,
+    /// The object needs no thawing.
+    Warm,
     /// The run was cancelled.
     Cancelled,
     /// Anything that a person should hear of.
@@ -108,7 +112,13 @@ impl Failure {
         match &self.why {
             Why::Contended => true,
             Why::Cause(cause) => cause.is_passing(),
-            Why::Absent | Why::Exists | Why::Short | Why::NoUpload | Why::Cancelled => false,
+            Why::Absent
+            | Why::Exists
+            | Why::Short
+            | Why::NoUpload
+            | Why::Thawing
+            | Why::Warm
+            | Why::Cancelled => false,
         }
     }
 
@@ -135,7 +145,8 @@ impl Failure {
             (Why::Cancelled, _) => return StoreError::Cancelled { place },
             (Why::Cause(cause), _) => cause,
             (Why::Contended | Why::NoUpload, _) => Cause::Unavailable,
-            (Why::Absent | Why::Exists | Why::Short, _) => Cause::Refused,
+            (Why::Thawing, _) => Cause::Cold,
+            (Why::Absent | Why::Exists | Why::Short | Why::Warm, _) => Cause::Refused,
         };
         StoreError::Service {
             action: action.to_owned(),
@@ -225,6 +236,8 @@ fn why(status: u16, code: &str, message: &str, region: Option<String>) -> Why {
         "PreconditionFailed" => return Why::Exists,
         "InvalidRange" => return Why::Short,
         "ConditionalRequestConflict" | "OperationAborted" => return Why::Contended,
+        "RestoreAlreadyInProgress" => return Why::Thawing,
+        "ObjectAlreadyInActiveTierError" => return Why::Warm,
         "NoSuchBucket" => Cause::NoBucket,
         "SlowDown"
         | "Throttling"

@@ -5,9 +5,11 @@
 
 use super::Bucket;
 use super::failure::Failure;
+use super::thaw::warmth;
 use crate::cause::Cause;
 use crate::{Listed, Name};
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
+use aws_sdk_s3::types::ObjectStorageClass;
 use holdfast_base::time::Instant;
 use std::sync::Arc;
 
@@ -114,6 +116,7 @@ impl Bucket {
                 name,
                 size: u64::try_from(size).unwrap_or(0),
                 received: Instant::from_parts(modified.secs(), i64::from(modified.subsec_nanos())),
+                warmth: warmth(object.storage_class().map(ObjectStorageClass::as_str)),
             });
         }
         if !answer.is_truncated().unwrap_or(false) {

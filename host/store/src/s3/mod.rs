@@ -4,6 +4,7 @@
 //! - An answer that was lost is looked for: who finds its own bytes under the name has created them.
 //! - A pack waits in a file without a name until its own name is known, and then goes in parts, several
 //!   at once; under its name it is to be seen whole or not at all.
+//! - Packs of content may lie in a class of their own, also in one that has to be thawed.
 //! - What may pass is tried again, after growing waits; what comes back is never shorter than asked.
 
 mod client;
@@ -15,6 +16,7 @@ mod object;
 mod options;
 mod probe;
 mod retry;
+mod thaw;
 mod upload;
 
 pub use options::{Credentials, Encryption, S3Options, Style};
@@ -22,7 +24,8 @@ pub use options::{Credentials, Encryption, S3Options, Style};
 use crate::abilities::Abilities;
 use crate::error::StoreError;
 use crate::name::Name;
-use crate::{Created, Extension, Listed, Lock, Store, Term, Upload};
+use crate::{Created, Extension, Listed, Lock, Store, Term, Thaw, Thawing, Upload};
+use aws_sdk_s3::types::StorageClass;
 use client::{Service, Shared};
 use failure::{Failure, Why};
 use std::sync::Arc;
@@ -80,6 +83,20 @@ impl S3Store {
         self.service
             .wait(work(Arc::clone(&self.bucket)))
             .map_err(|failure| self.told(action, name, failure))
+    }
+
+    /// Starts an object of some class.
+    fn start_upload(&self, class: Option<StorageClass>) -> Result<Box<dyn Upload>, StoreError> {
+        let spool = &self.bucket.shared.options.spool;
+        let started = upload::S3Upload::start(spool, class).map_err(|source| StoreError::Io {
+            action: "keep a pack on its way to the bucket".into(),
+            place: spool.display().to_string(),
+            source,
+        })?;
+        Ok(Box::new(upload::Pending {
+            upload: started,
+            store: self.clone(),
+        }))
     }
 
     fn told(&self, action: &str, name: Option<&Name>, failure: Failure) -> StoreError {
@@ -149,16 +166,29 @@ impl Store for S3Store {
     }
 
     fn upload(&self) -> Result<Box<dyn Upload>, StoreError> {
-        let spool = &self.bucket.shared.options.spool;
-        let started = upload::S3Upload::start(spool).map_err(|source| StoreError::Io {
-            action: "keep a pack on its way to the bucket".into(),
-            place: spool.display().to_string(),
-            source,
-        })?;
-        Ok(Box::new(upload::Pending {
-            upload: started,
-            store: self.clone(),
-        }))
+        self.start_upload(None)
+    }
+
+    fn upload_bulk(&self) -> Result<Box<dyn Upload>, StoreError> {
+        self.start_upload(self.bucket.bulk_class())
+    }
+
+    fn has_cold_classes(&self) -> bool {
+        true
+    }
+
+    fn thaw_state(&self, name: &Name) -> Result<Thaw, StoreError> {
+        let wanted = name.clone();
+        self.ask("look at", Some(name), |bucket| async move {
+            Ok(bucket.frozen(&wanted).await?.0)
+        })
+    }
+
+    fn thaw(&self, name: &Name, how: Thawing) -> Result<Thaw, StoreError> {
+        let wanted = name.clone();
+        self.ask("ask for the thawing of", Some(name), |bucket| async move {
+            bucket.thaw(&wanted, how).await
+        })
     }
 
     fn list(&self, area: &str) -> Result<Vec<Listed>, StoreError> {

@@ -92,10 +92,21 @@ impl Bucket {
         if !is_doubtful {
             return Ok(created);
         }
-        if self.read(name, None).await? == bytes {
+        if self.holds(name, &bytes).await? {
             Ok(Created::New)
         } else {
             Ok(Created::Existed)
+        }
+    }
+
+    /// Returns whether an object holds these bytes. What is cold cannot be read: all such have names by content,
+    /// and so their length is enough.
+    async fn holds(&self, name: &Name, bytes: &Bytes) -> Result<bool, Failure> {
+        match self.read(name, None).await {
+            Err(failure) if failure.why == Why::Cause(Cause::Cold) => {
+                Ok(self.size(name).await? == bytes.len() as u64)
+            }
+            held => Ok(held? == *bytes),
         }
     }
 
@@ -110,7 +121,7 @@ impl Bucket {
             self.try_put((client, was_open), name, &bytes, None)
         });
         match put.await? {
-            (Created::New, _) if !is_kept_to && self.read(name, None).await? != bytes => {
+            (Created::New, _) if !is_kept_to && !self.holds(name, &bytes).await? => {
                 Ok(Created::Existed)
             }
             (created, _) => Ok(created),
@@ -202,8 +213,8 @@ impl Bucket {
         (!tags.is_empty()).then(|| pairs.collect::<Vec<_>>().join("&"))
     }
 
-    /// Returns the class of packs: everything else is small, and read often.
-    pub(super) fn pack_class(&self) -> Option<StorageClass> {
+    /// Returns the class of what is large and seldom read: everything else is small, and read often.
+    pub(super) fn bulk_class(&self) -> Option<StorageClass> {
         self.shared
             .options
             .storage_class

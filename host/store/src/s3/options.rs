@@ -56,7 +56,7 @@ pub struct S3Options {
     pub region: Option<String>,
     /// How the bucket stands in the address; in the path, where an endpoint is given.
     pub style: Option<Style>,
-    /// The class that packs are stored in.
+    /// The class that packs of content are stored in.
     pub storage_class: Option<String>,
     /// How the service encrypts what it keeps.
     pub encryption: Option<Encryption>,

@@ -204,7 +204,7 @@ impl Bucket {
         let name = self.fresh(tried)?;
         self.put_new(&name, Bytes::from_static(b"first")).await?;
         let client = self.shared.client().await?;
-        let id = self.begin(&name).await?;
+        let id = self.begin(&name, None).await?;
         let replaced = self.replace_in_parts(&client, &name, &id).await;
         self.abort(&name, &id).await;
         match replaced {

@@ -10,7 +10,7 @@ use super::{Bucket, S3Store};
 use crate::cause::Cause;
 use crate::{Created, Name, StoreError, Upload};
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, StorageClass};
 use bytes::Bytes;
 use rustix::fs::{Mode, OFlags};
 use std::fs::{DirBuilder, File};
@@ -32,6 +32,8 @@ const BEGINNINGS: usize = 3;
 pub(super) struct S3Upload {
     file: File,
     bytes: u64,
+    /// The class that they go to; the service's usual one, where none is named.
+    class: Option<StorageClass>,
 }
 
 /// Sealed bytes on their way to a bucket.
@@ -42,7 +44,7 @@ pub(super) struct Pending {
 
 impl S3Upload {
     /// Makes a file without a name.
-    pub(super) fn start(spool: &Path) -> io::Result<Self> {
+    pub(super) fn start(spool: &Path, class: Option<StorageClass>) -> io::Result<Self> {
         let open = || {
             let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
             rustix::fs::open(spool, flags, Mode::RUSR | Mode::WUSR)
@@ -60,6 +62,7 @@ impl S3Upload {
         Ok(Self {
             file: File::from(file?),
             bytes: 0,
+            class,
         })
     }
 
@@ -119,7 +122,7 @@ impl Bucket {
     ) -> Result<Created, Failure> {
         if upload.bytes <= WHOLE_MAX {
             let bytes = upload.read(0, upload.bytes)?;
-            return self.create(name, bytes, self.pack_class()).await;
+            return self.create(name, bytes, upload.class.clone()).await;
         }
         let mut beginnings = 0;
         loop {
@@ -138,7 +141,7 @@ impl Bucket {
         name: &Name,
         upload: &Arc<S3Upload>,
     ) -> Result<Created, Failure> {
-        let id = self.begin(name).await?;
+        let id = self.begin(name, upload.class.clone()).await?;
         let stored = match self.send_parts(name, &id, upload).await {
             Ok(_) if self.is_taken_in_parts(name).await? => Ok(Created::Existed),
             Ok(parts) => self.complete(name, &id, upload.bytes, parts).await,
@@ -163,7 +166,11 @@ impl Bucket {
         self.exists(name).await
     }
 
-    pub(super) async fn begin(&self, name: &Name) -> Result<String, Failure> {
+    pub(super) async fn begin(
+        &self,
+        name: &Name,
+        class: Option<StorageClass>,
+    ) -> Result<String, Failure> {
         let (encryption, key) = self.encryption();
         self.shared
             .retrying(0, |client, _| {
@@ -171,7 +178,7 @@ impl Bucket {
                     .create_multipart_upload()
                     .bucket(&self.name)
                     .key(self.key(name))
-                    .set_storage_class(self.pack_class())
+                    .set_storage_class(class.clone())
                     .set_server_side_encryption(encryption.clone())
                     .set_ssekms_key_id(key.clone())
                     .set_tagging(self.tagging())

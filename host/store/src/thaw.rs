@@ -1,0 +1,48 @@
+//! Thawing: some classes of storage give an object back only hours after they were asked to.
+//!
+//! A store says of each object that it lists whether it may lie in such a class, of a single one whether it
+//! can be read now, and asks the service to bring one back.
+
+/// Whether an object can be read at once, as far as a listing tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Warmth {
+    /// It can.
+    Warm,
+    /// It lies in a class that has to be asked first. It may have been asked already.
+    Cold,
+    /// Only the object itself tells: its class moves what nobody reads to a colder place by itself.
+    Unsure,
+}
+
+/// Whether an object can be read, and what is being done about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Thaw {
+    /// It can be read.
+    Ready,
+    /// It is cold, and nobody has asked for it.
+    Cold,
+    /// Somebody has asked for it before; it is not there yet.
+    Going,
+    /// It was asked for just now.
+    Asked,
+}
+
+/// How fast a service brings objects back, and so for how much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tier {
+    /// The cheapest, within two days.
+    Bulk,
+    /// Within half a day.
+    Standard,
+    /// Within minutes, where the class can do that.
+    Expedited,
+}
+
+/// What a service is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Thawing {
+    /// How many days the object can then be read; afterwards it is cold again.
+    pub days: u16,
+    /// How fast it is to be there.
+    pub tier: Tier,
+}
