@@ -79,3 +79,30 @@ fn what_grows_is_measured_from_files_to_snapshots() {
         assert!(tables.contains(expected), "{expected} is not in {tables}");
     }
 }
+
+#[test]
+fn buckets_are_measured_beside_restic() {
+    let place = tempfile::tempdir().unwrap();
+    let work = place.path().join("work").to_str().unwrap().to_owned();
+    let age = plugin("age");
+    let plugins = age.parent().unwrap().to_str().unwrap();
+    let holdfast = program();
+    let table = python(
+        "s3.py",
+        &[
+            "--holdfast",
+            holdfast.to_str().unwrap(),
+            "--plugins",
+            plugins,
+            "--work",
+            &work,
+            "--service",
+            "moto",
+            "--rounds",
+            "1",
+            "--mebibytes",
+            "8",
+        ],
+    );
+    assert!(table.contains("| restore | holdfast |"), "{table}");
+}
