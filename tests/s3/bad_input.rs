@@ -92,13 +92,46 @@ fn a_service_that_throttles_for_a_while_is_waited_for() {
     );
     world.write("tree/more", noise(4, 300_000));
     proxy.decide(|asked| {
-        if asked.number % 3 == 0 {
+        if asked.number % 3 == 0 && !is_commit(asked) {
             Fate::Answer(503, "SlowDown", &[("retry-after", "0")])
         } else {
             Fate::Pass
         }
     });
     world.run(&["run", "tree"]).expect(0);
+    assert!(restored_whole(&world));
+    assert_eq!(world.snapshots(), 2);
+}
+
+fn is_commit(asked: &Asked) -> bool {
+    asked.method == "PUT" && asked.target.contains("/snapshots/")
+}
+
+#[test]
+fn a_commit_that_is_refused_for_the_moment_is_made_in_a_new_session() {
+    let (world, proxy) = gated(servers::moto());
+    world.write("tree/more", noise(4, 300_000));
+    let mut refused = 0;
+    proxy.decide(move |asked| {
+        if is_commit(asked) && refused < 2 {
+            refused += 1;
+            return Fate::Answer(503, "SlowDown", &[("retry-after", "1")]);
+        }
+        Fate::Pass
+    });
+    let ended = world.run(&["run", "tree"]).expect(0);
+    ended.says("goes on in a new session");
+    // No name was asked for twice.
+    let mut asked_for: Vec<String> = proxy
+        .seen()
+        .into_iter()
+        .filter(is_commit)
+        .map(|a| a.target)
+        .collect();
+    let times = asked_for.len();
+    asked_for.sort();
+    asked_for.dedup();
+    assert_eq!(asked_for.len(), times);
     assert!(restored_whole(&world));
     assert_eq!(world.snapshots(), 2);
 }

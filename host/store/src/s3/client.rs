@@ -171,7 +171,8 @@ impl Shared {
         }
     }
 
-    /// Tries something a single time, whatever comes of it.
+    /// Tries something a single time, whatever comes of it. Whoever tries anew after a failure that may pass does
+    /// so no sooner than the service asked.
     pub(super) async fn single<T, Work>(
         &self,
         bytes: u64,
@@ -180,7 +181,14 @@ impl Shared {
     where
         Work: Future<Output = Result<T, Failure>>,
     {
-        self.once(bytes, false, &attempt).await
+        let done = self.once(bytes, false, &attempt).await;
+        if let Err(failure) = &done
+            && failure.is_passing()
+        {
+            self.pause(retry::wait(1, failure.wait, retry::chance()))
+                .await;
+        }
+        done
     }
 
     async fn once<T, Work>(
