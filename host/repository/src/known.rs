@@ -18,7 +18,9 @@ use std::path::{Path, PathBuf};
 const RACY_NS: i64 = 100_000_000;
 /// File systems that keep whole seconds tick more slowly, and are told by times that are whole.
 const RACY_WHOLE_SECONDS_NS: i64 = 2_000_000_000;
-const MAGIC: &[u8; 8] = b"hf-knw-2";
+const MAGIC: &[u8; 8] = b"hf-knw-3";
+/// Records are hashed together until they are so many bytes: hashing each costs more than reading it.
+const GROUP_BYTES: usize = 64 << 10;
 /// Longest record: a file of many chunks.
 const RECORD_MAX: usize = 512 << 20;
 
@@ -111,6 +113,9 @@ impl Known {
 /// Reads the list of the last run beside the walk of this one.
 pub struct KnownReader {
     from: Option<BufReader<File>>,
+    /// Records that were read and are whole, and how far they are used.
+    group: Vec<u8>,
+    at: usize,
     next: Option<Known>,
 }
 
@@ -127,6 +132,8 @@ impl KnownReader {
             .is_some_and(|f| f.read_exact(&mut magic).is_ok() && &magic == MAGIC);
         let mut reader = Self {
             from: from.filter(|_| is_ours),
+            group: Vec::new(),
+            at: 0,
             next: None,
         };
         reader.advance();
@@ -150,11 +157,23 @@ impl KnownReader {
     }
 
     fn advance(&mut self) {
-        self.next = self.from.as_mut().and_then(read_record);
+        self.next = self.read_record();
         if self.next.is_none() {
             // The end, or damage: what follows is read from the files themselves.
             self.from = None;
         }
+    }
+
+    fn read_record(&mut self) -> Option<Known> {
+        if self.at == self.group.len() {
+            self.group = read_group(self.from.as_mut()?)?;
+            self.at = 0;
+        }
+        let rest = &self.group[self.at..];
+        let length = u32::from_le_bytes(*rest.first_chunk::<4>()?) as usize;
+        let body = rest.get(4..4 + length)?;
+        self.at += 4 + length;
+        Known::decode(body)
     }
 }
 
@@ -162,18 +181,17 @@ fn order(a: &[u8], b: &[u8]) -> Ordering {
     a.split(|b| *b == b'/').cmp(b.split(|b| *b == b'/'))
 }
 
-fn read_record(from: &mut BufReader<File>) -> Option<Known> {
+/// Reads records that were hashed together.
+fn read_group(from: &mut BufReader<File>) -> Option<Vec<u8>> {
     let mut head = [0; 12];
     from.read_exact(&mut head).ok()?;
     let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
-    if length > RECORD_MAX {
+    if length > GROUP_BYTES + RECORD_MAX {
         return None;
     }
-    let mut body = vec![0; length];
-    from.read_exact(&mut body).ok()?;
-    (short_hash(&body) == head[4..])
-        .then(|| Known::decode(&body))
-        .flatten()
+    let mut group = vec![0; length];
+    from.read_exact(&mut group).ok()?;
+    (short_hash(&group) == head[4..]).then_some(group)
 }
 
 fn short_hash(bytes: &[u8]) -> [u8; 8] {
@@ -185,6 +203,7 @@ fn short_hash(bytes: &[u8]) -> [u8; 8] {
 /// Writes the list for the next run. It replaces the last one only when the run has committed.
 pub struct KnownWriter {
     to: BufWriter<File>,
+    group: Vec<u8>,
     temporary: PathBuf,
     path: PathBuf,
     started: Instant,
@@ -201,6 +220,7 @@ impl KnownWriter {
         to.write_all(MAGIC)?;
         Ok(Self {
             to,
+            group: Vec::new(),
             temporary,
             path: path.to_owned(),
             started,
@@ -225,9 +245,25 @@ impl KnownWriter {
         if body.len() > RECORD_MAX {
             return Ok(());
         }
-        self.to.write_all(&(body.len() as u32).to_le_bytes())?;
-        self.to.write_all(&short_hash(&body))?;
-        self.to.write_all(&body)
+        self.group
+            .extend_from_slice(&(body.len() as u32).to_le_bytes());
+        self.group.extend_from_slice(&body);
+        if self.group.len() >= GROUP_BYTES {
+            self.close_group()?;
+        }
+        Ok(())
+    }
+
+    fn close_group(&mut self) -> io::Result<()> {
+        if self.group.is_empty() {
+            return Ok(());
+        }
+        self.to
+            .write_all(&(self.group.len() as u32).to_le_bytes())?;
+        self.to.write_all(&short_hash(&self.group))?;
+        self.to.write_all(&self.group)?;
+        self.group.clear();
+        Ok(())
     }
 
     /// Puts the list in the place of the last one.
@@ -235,6 +271,7 @@ impl KnownWriter {
     /// # Errors
     /// The cache directory cannot be written to.
     pub fn commit(mut self) -> io::Result<()> {
+        self.close_group()?;
         self.to.flush()?;
         std::fs::rename(&self.temporary, &self.path)
     }
@@ -290,6 +327,39 @@ mod tests {
             reader.find(b"c", &known("c", 5).identity),
             Some(known("c", 5))
         );
+    }
+
+    #[test]
+    fn a_list_of_many_files_is_used_as_far_as_it_is_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("known");
+        let name = |n: u32| format!("{n:05}");
+        let mut writer = KnownWriter::start(&path, Instant(RACY_NS * 2)).unwrap();
+        for n in 0..5_000 {
+            writer.push(&known(&name(n), 5)).unwrap();
+        }
+        writer.commit().unwrap();
+        let found = |path: &Path| {
+            let mut reader = KnownReader::open(Some(path));
+            let mut find = |n: &u32| {
+                reader
+                    .find(name(*n).as_bytes(), &known("", 5).identity)
+                    .is_some()
+            };
+            (0..5_000).filter(|n| find(n)).collect::<Vec<u32>>()
+        };
+        assert_eq!(found(&path).len(), 5_000);
+        let mut bytes = std::fs::read(&path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(&path, &bytes).unwrap();
+        let whole = found(&path);
+        assert!(
+            whole.len() > 1_000 && whole.len() < 2_500,
+            "{}",
+            whole.len()
+        );
+        assert!(whole.iter().zip(0..).all(|(n, at)| *n == at));
     }
 
     #[test]
