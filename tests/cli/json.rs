@@ -1,5 +1,6 @@
 //! `--json`: every answer has the form that the operator guide documents, and nothing else beside it.
 
+use holdfast_testkit::servers;
 use holdfast_tests::{Ended, World, plugin};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -163,7 +164,16 @@ fn runs_and_snapshots_have_their_documented_form() {
     let history = asked.are("history", &asked.ask(&["history"], 0));
     assert_eq!(history.len(), 3);
     let collected = asked.are("gc", &asked.ask(&["gc"], 0));
-    for amount in ["stored", "named", "waiting", "kept", "repacked", "removed"] {
+    for amount in [
+        "stored",
+        "named",
+        "waiting",
+        "kept",
+        "repacked",
+        "removed",
+        "locked",
+        "locked-without-end",
+    ] {
         asked.guide.holds(amount, &collected[0][amount]);
     }
 }
@@ -343,4 +353,36 @@ fn copies_have_their_documented_form() {
     let dry = [&copy[..], &["--dry-run"]].concat();
     asked.are("copy --dry-run", &asked.ask_as_operator(&dry, 0));
     asked.are("copy", &asked.ask_as_operator(&copy, 0));
+}
+
+#[test]
+fn locks_have_their_documented_form() {
+    let server = servers::moto();
+    let bucket = server.bucket_with(&["-h", "x-amz-bucket-object-lock-enabled:true"]);
+    let world = World::new();
+    world.write("id", &server.key);
+    world.write("secret", &server.secret);
+    let store = format!(
+        "[store.bucket]\nurl = \"s3://{bucket}/one\"\nendpoint = \"{}\"\n\
+         access-key-id = {{ secret = \"file:{{w}}/id\" }}\n\
+         secret-access-key = {{ secret = \"file:{{w}}/secret\" }}\n{JOBS}",
+        server.endpoint
+    );
+    let store = store.replace("{w}", &world.path().display().to_string());
+    std::fs::write(world.at("holdfast.toml"), store).unwrap();
+    world.set_up(&["files", "command", "archive-check"]);
+    world.write("tree/a", "a");
+    let guide = Guide::read();
+    let asked = Asked { world, guide };
+    asked.ask(&["run", "tree"], 0);
+    let plan = asked.are("lock", &asked.ask(&["lock", "--for", "1d", "--dry-run"], 0));
+    assert_eq!(plan[0]["done"], Value::Null);
+    let done = asked.are("lock", &asked.ask(&["lock", "tree", "--for", "1d"], 0));
+    asked.guide.holds("done", &done[0]["done"]);
+    let hold = ["hold", "tree", "--reason", "x"];
+    let held = asked.are("hold", &asked.ask(&hold, 0));
+    assert!(held[0]["locked-objects"].as_u64().unwrap() > 3);
+    let released = asked.are("release", &asked.ask(&["release", "tree"], 0));
+    assert!(released[0]["unlocked-objects"].as_u64().unwrap() > 3);
+    assert!(released[0]["locked-until"].is_string());
 }

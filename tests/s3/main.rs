@@ -5,6 +5,7 @@
 mod bad_input;
 mod cold;
 mod copies;
+mod locks;
 mod places;
 mod rights;
 mod settings;

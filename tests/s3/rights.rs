@@ -6,11 +6,21 @@ use holdfast_testkit::servers;
 use holdfast_tests::noise;
 
 /// The policy of docs/s3.md, for the backup user of the tests and a bucket.
-fn documented_policy(bucket: &str) -> String {
+pub(crate) fn documented_policy(bucket: &str) -> String {
+    documented(bucket, 0)
+}
+
+/// The same with what a host needs that locks, as text that begins its statements.
+pub(crate) fn documented_lock(bucket: &str) -> String {
+    format!("\"Statement\": [{},", documented(bucket, 1))
+}
+
+/// A piece of JSON in docs/s3.md, counted from zero.
+fn documented(bucket: &str, number: usize) -> String {
     let text = include_str!("../../docs/s3.md");
-    let begin = text.find("```json\n").unwrap() + 8;
-    let end = begin + text[begin..].find("```").unwrap();
-    text[begin..end]
+    let piece = text.split("```json\n").nth(number + 1).unwrap();
+    let piece = piece.split("```").next().unwrap();
+    piece
         .replace(
             "arn:aws:iam::111122223333:user/backup",
             "arn:aws:iam:::user/backup",

@@ -1,9 +1,11 @@
 //! What can be typed. The doc comments are the help texts.
 
 mod keys;
+mod lock;
 mod thaw;
 
 pub(crate) use keys::{Key, NewPassphrase, Rotate};
+pub(crate) use lock::Lock;
 pub(crate) use thaw::{Thaw, ThawTier};
 
 use clap::{Args, Parser, Subcommand};
@@ -221,6 +223,9 @@ pub(crate) enum Command {
         #[command(flatten)]
         keys: Keys,
     },
+    /// Lock what snapshots reach in a bucket with object lock, or lock it longer
+    #[command(after_help = lock::LOCK_HELP)]
+    Lock(Lock),
     /// Hold a snapshot: no rule and no collection removes it
     Hold(Hold),
     /// End the hold on a snapshot

@@ -18,6 +18,7 @@ use holdfast_base::time::{Clock, SystemClock};
 use holdfast_repository::copy::Progress;
 use holdfast_repository::error::chain;
 use holdfast_repository::format::root::{Root, SourceNote};
+use holdfast_repository::lock::Locked;
 use holdfast_repository::write::{Gauge, RunNote, SourceEnd};
 use holdfast_repository::{Repository, RepositoryError, Session};
 use holdfast_sandbox::limits::CallLimits;
@@ -51,6 +52,8 @@ pub struct RunOptions {
 pub struct Ran {
     /// The snapshot that it committed.
     pub root: Root,
+    /// What was locked of it, where the store's table says so.
+    pub locked: Option<Result<Locked, JobError>>,
     /// What was copied to the job's other stores.
     pub tiers: Vec<Tier>,
     /// What was forgotten after it, where the job says what is kept.
@@ -182,6 +185,7 @@ impl Context {
     /// Nothing was committed, or the store does not say whether it was: then nothing is forgotten either.
     pub fn run(&self, job: &str, options: &RunOptions) -> Result<Ran, JobError> {
         let root = self.run_alone(job, options)?;
+        let locked = self.lock_run(job, &root);
         let tiers = self.fill_tiers(job, &options.copying);
         // What is forgotten here could no longer be copied.
         let is_copied = tiers.iter().all(|tier| tier.failure.is_none());
@@ -192,6 +196,7 @@ impl Context {
         };
         Ok(Ran {
             root,
+            locked,
             tiers,
             retained,
         })
@@ -299,6 +304,8 @@ impl Context {
         let ready = self.ready(job, Arc::clone(&options.listener))?;
         let store = self.config.store_of(job)?;
         let repository = self.open(store, credentials)?;
+        // What could not be locked in the end is not begun.
+        self.usual_lock(store, &repository)?;
         let host = repository.host_or(&self.places.host);
         let previous = previous(&repository, job, &host)?;
         let (plugin, version) = (&ready.note.plugin, &ready.note.version);

@@ -123,7 +123,10 @@ impl Plan {
 }
 
 /// Returns the snapshots that are meant, oldest first.
-fn roots(repository: &Arc<Repository>, wanted: &[String]) -> Result<Vec<Root>, JobError> {
+pub(crate) fn roots(
+    repository: &Arc<Repository>,
+    wanted: &[String],
+) -> Result<Vec<Root>, JobError> {
     let (roots, failures) = repository.snapshots()?;
     if let Some(error) = failures.into_iter().next() {
         return Err(error.into());

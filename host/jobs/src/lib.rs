@@ -19,6 +19,8 @@ pub mod history;
 pub mod keys;
 /// Restores hard links without what they refer to.
 mod links;
+/// Locks what snapshots reach, where the store can.
+pub mod lock;
 /// Opens repositories, and creates them.
 pub mod open;
 /// What a plugin may do in a job.

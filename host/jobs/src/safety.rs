@@ -43,7 +43,18 @@ pub(crate) fn save(
             copying: Arc::default(),
             listener: Arc::new(Deaf),
         };
-        context.backup(job, &options, if has_key { &ours } else { given })
+        let credentials = if has_key { &ours } else { given };
+        let root = context.backup(job, &options, credentials)?;
+        match context.lock_committed(store, credentials, &[&root]) {
+            Some(Ok(locked)) if !locked.is_whole() => {
+                tracing::warn!("what is saved before the restore is not locked");
+            }
+            Some(Err(error)) => {
+                tracing::warn!(%error, "what is saved before the restore is not locked");
+            }
+            _ => {}
+        }
+        Ok(root)
     };
     let root = match save() {
         Ok(root) => root,

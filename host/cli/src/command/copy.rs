@@ -7,7 +7,7 @@ use crate::view::View;
 use holdfast_base::size::ByteSize;
 use holdfast_jobs::JobError;
 use holdfast_jobs::copy::Plan;
-use holdfast_jobs::open::Context;
+use holdfast_jobs::open::{Context, Credentials};
 use holdfast_repository::copy::{Copied, Progress};
 use holdfast_repository::format::root::Root;
 use std::sync::Arc;
@@ -26,6 +26,7 @@ pub(crate) fn run(context: &Context, copy: &Copy, view: &View) -> Result<Outcome
             plan.unwanted, copy.to
         ));
     }
+    let mut copied = Vec::new();
     for root in std::mem::take(&mut plan.missing) {
         if copy.dry_run {
             let json = serde_json::json!({"job": root.job, "from": root.snapshot, "to": copy.to});
@@ -33,10 +34,14 @@ pub(crate) fn run(context: &Context, copy: &Copy, view: &View) -> Result<Outcome
                 view.say(&format!("{} would be copied", name(&root)))
             });
         } else {
-            one(context, &mut plan, (&root, &copy.to), view)?;
+            copied.push(one(context, &mut plan, (&root, &copy.to), view)?.root);
         }
     }
-    Ok(Outcome::Done)
+    let copied: Vec<&Root> = copied.iter().collect();
+    let locked = context.lock_committed(&copy.to, &Credentials::default(), &copied);
+    Ok(locked.map_or(Outcome::Done, |locked| {
+        super::lock::tell(&copied, &locked, &copy.to, view)
+    }))
 }
 
 fn one(
@@ -44,14 +49,14 @@ fn one(
     plan: &mut Plan,
     (root, to): (&Root, &str),
     view: &View,
-) -> Result<(), JobError> {
+) -> Result<Copied, JobError> {
     let progress = Arc::new(Progress::default());
     let seen = Arc::clone(&progress);
     let watching = watch(view, &name(root), move || moment(&seen));
     let copied = plan.copy(context, root, &progress)?;
     drop(watching);
     tell(&copied, to, view);
-    Ok(())
+    Ok(copied)
 }
 
 /// Says how far copies are.

@@ -133,6 +133,7 @@ pub(crate) fn doctor(context: &Context, view: &View) -> Result<Outcome, JobError
 /// Opens a store's repository with the key that runs use, and looks at its snapshots.
 fn check_store(context: &Context, store: &str) -> Result<Fine, JobError> {
     let repository = context.open(store, &Credentials::default())?;
+    context.usual_lock(store, &repository)?;
     let (roots, failures) = repository.snapshots()?;
     if let Some(failure) = failures.into_iter().next() {
         return Err(failure.into());

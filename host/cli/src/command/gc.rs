@@ -66,6 +66,9 @@ fn json(report: &Report, dry_run: bool) -> serde_json::Value {
         "kept": amount(&report.kept), "repacked": amount(&report.repacked),
         "rewritten-bytes": report.rewritten_bytes, "unused-bytes": report.unused_bytes,
         "removed": amount(&report.removed), "rewritten-segments": report.segments,
+        "locked": amount(&report.locked), "locked-without-end": amount(&report.held),
+        "locked-until": report.locked_until.map(|until| until.to_string()),
+        "locked-snapshots": report.locked_snapshots,
     })
 }
 
@@ -109,6 +112,7 @@ fn tell(report: &Report, dry_run: bool, view: &View) {
             "{kept} wait until what is needed of them is stored elsewhere"
         ));
     }
+    tell_locked(report, view);
     if report.unused_bytes > 0 {
         let unused = ByteSize(report.unused_bytes);
         view.say(&format!(
@@ -124,5 +128,28 @@ fn tell(report: &Report, dry_run: bool, view: &View) {
         };
         let id = session.id;
         view.say(&format!("still open since {since}: {what} ({id})"));
+    }
+}
+
+/// Says what object lock keeps, and until when.
+fn tell_locked(report: &Report, view: &View) {
+    let Amount { packs, bytes } = report.locked;
+    if packs > 0 {
+        let until = report.locked_until.map(|until| format!(" until {until}"));
+        let held = match report.held {
+            Amount { packs: 0, .. } => String::new(),
+            held => format!("; {} of it are held without an end", ByteSize(held.bytes)),
+        };
+        view.say(&format!(
+            "{packs} packs, {} would go, and object lock keeps them{}{held}",
+            ByteSize(bytes),
+            until.unwrap_or_default()
+        ));
+    }
+    if !report.locked_snapshots.is_empty() {
+        let count = report.locked_snapshots.len();
+        view.say(&format!(
+            "{count} forgotten snapshots are locked, and can be brought back as long as they are"
+        ));
     }
 }

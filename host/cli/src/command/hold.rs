@@ -33,17 +33,25 @@ pub(crate) fn hold(context: &Context, hold: &Hold, view: &View) -> Result<Outcom
             Some("Say why: --reason TEXT"),
         ));
     }
+    let store = super::store(context, &hold.keys, Some(&hold.snapshot))?;
     let repository = super::open(context, &hold.keys, Some(&hold.snapshot))?;
     let root = select::snapshot(&repository, &hold.snapshot)?;
-    let held = repository.hold(&root.snapshot, &hold.reason, until, &context.places.host)?;
+    let (watching, progress) = super::lock::watched(view, "held");
+    let what = (hold.reason.as_str(), until);
+    let (held, objects) = context.hold((store, &repository), &root, what, &progress)?;
+    drop(watching);
     let until = held.until.map(|until| until.to_string());
     let json = json!({
         "snapshot": root.snapshot, "job": root.job, "reason": held.reason, "until": until,
+        "locked-objects": objects,
     });
     view.answer(&json, |view| {
         let until = until.map_or_else(String::new, |until| format!(" until {until}"));
         let id = root.snapshot.short();
-        view.say(&format!("{}@{id} is held{until}", root.job));
+        let objects =
+            objects.map(|objects| format!(", and so are {objects} objects in the bucket"));
+        let objects = objects.unwrap_or_default();
+        view.say(&format!("{}@{id} is held{until}{objects}", root.job));
     });
     Ok(Outcome::Done)
 }
@@ -56,10 +64,24 @@ pub(crate) fn release(
 ) -> Result<Outcome, JobError> {
     let repository = super::open(context, keys, Some(snapshot))?;
     let id = named(&repository, snapshot)?;
-    repository.release(&id)?;
-    view.answer(&json!({"released": id}), |view| {
-        view.say(&format!("{} is held no longer", id.short()));
+    let (watching, progress) = super::lock::watched(view, "released");
+    let released = context.release(&repository, &id, &progress)?;
+    drop(watching);
+    let until = released.as_ref().and_then(|released| released.until);
+    let json = json!({
+        "released": id, "unlocked-objects": released.as_ref().map(|released| released.objects),
+        "locked-until": until.map(|until| until.to_string()),
     });
+    view.answer(&json, |view| {
+        view.say(&format!("{} is held no longer", id.short()));
+        if let Some(until) = until {
+            view.say(&format!("object lock keeps it all the same until {until}"));
+        }
+    });
+    if released.is_some_and(|released| !released.is_whole) {
+        view.warn("the snapshot cannot be read: what it reaches is held still in the bucket");
+        return Ok(Outcome::Warnings);
+    }
     Ok(Outcome::Done)
 }
 

@@ -11,6 +11,7 @@ mod history;
 mod hold;
 mod init;
 mod key;
+mod lock;
 mod operators;
 mod plugin;
 mod repair;
@@ -69,6 +70,7 @@ pub(crate) fn run(arguments: Arguments, view: &View) -> Result<Outcome, JobError
             keys,
         } => snapshots::list(&context(&global)?, job.as_deref(), forgotten, &keys, view),
         Command::Forget(forget) => forget::run(&context(&global)?, &forget, view),
+        Command::Lock(lock) => lock::run(&context(&global)?, &lock, view),
         Command::Hold(hold) => hold::hold(&context(&global)?, &hold, view),
         Command::Release { snapshot, keys } => {
             hold::release(&context(&global)?, &snapshot, &keys, view)

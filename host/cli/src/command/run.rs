@@ -108,6 +108,7 @@ fn backup(context: &Context, run: &Run, job: &str, view: &View) -> Result<Outcom
     drop(watch);
     let Ran {
         root,
+        locked,
         tiers,
         retained,
     } = result?;
@@ -119,6 +120,10 @@ fn backup(context: &Context, run: &Run, job: &str, view: &View) -> Result<Outcom
         0 => Outcome::Done,
         _ => Outcome::Warnings,
     };
+    if let Some(locked) = &locked {
+        let own = context.config.store_of(job)?;
+        outcome = worse(outcome, super::lock::tell(&[&root], locked, own, view));
+    }
     for tier in &tiers {
         outcome = worse(outcome, told(job, tier, view));
     }
@@ -147,6 +152,9 @@ fn told(job: &str, tier: &Tier, view: &View) -> Outcome {
     for copied in &tier.copied {
         super::copy::tell(copied, to, view);
     }
+    let roots: Vec<&Root> = tier.copied.iter().map(|one| &one.root).collect();
+    let locked = tier.locked.as_ref();
+    let locked = locked.map_or(Outcome::Done, |it| super::lock::tell(&roots, it, to, view));
     if let Some(error) = &tier.failure {
         let causes = holdfast_repository::error::chain(error);
         let json = serde_json::json!({"job": job, "to": to, "error": causes});
@@ -158,7 +166,8 @@ fn told(job: &str, tier: &Tier, view: &View) -> Outcome {
         return Outcome::Warnings;
     }
     let retained = tier.retained.as_ref();
-    retained.map_or(Outcome::Done, |it| forgotten((job, to), it, view))
+    let retained = retained.map_or(Outcome::Done, |it| forgotten((job, to), it, view));
+    worse(locked, retained)
 }
 
 /// Says what was forgotten in a store.

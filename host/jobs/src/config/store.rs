@@ -1,11 +1,12 @@
 //! The tables of stores: where a repository is, and how a service is spoken to.
 
 use super::{Config, ConfigError, reference};
+use crate::retention::rules::Lifetime;
 use holdfast_base::error::Describe;
 use holdfast_base::size::ByteSize;
 use holdfast_repository::parity::{Shape, ShapeError};
-use holdfast_store::Location;
 use holdfast_store::s3::{Encryption, S3Options, Style};
+use holdfast_store::{Location, LockMode};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -19,6 +20,8 @@ const OBJECT_TAGS_MAX: usize = 10;
 const TIMEOUT_SECONDS: std::ops::RangeInclusive<u64> = 1..=3600;
 const ATTEMPTS: std::ops::RangeInclusive<u64> = 1..=100;
 const CONNECTIONS: std::ops::RangeInclusive<u64> = 1..=64;
+/// The longest that services lock something.
+pub const LOCK_MAX_NANOSECONDS: i64 = 100 * 365 * 24 * 3600 * 1_000_000_000;
 /// A line that is slower than this would not get a part through.
 const LIMIT_MIN: u64 = 1 << 10;
 
@@ -73,6 +76,20 @@ pub struct StoreConfig {
     pub upload_limit: Option<Spanned<String>>,
     /// What may come back in a second.
     pub download_limit: Option<Spanned<String>>,
+    /// How long what is committed is locked in the bucket.
+    pub lock: Option<Spanned<String>>,
+    /// Who can end such a lock before its time.
+    pub lock_mode: Option<Spanned<LockModeName>>,
+}
+
+/// Who can end a lock before its time.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LockModeName {
+    /// Whom the service has given a right of its own for that.
+    Governance,
+    /// Nobody.
+    Compliance,
 }
 
 /// Where the bucket stands in the address.
@@ -137,7 +154,39 @@ impl StoreConfig {
         }
         self.check_words(config)?;
         self.check_numbers(config)?;
+        self.check_lock(config)?;
         self.check_credentials(config)
+    }
+
+    fn check_lock(&self, config: &Config) -> Result<(), ConfigError> {
+        let Some(lock) = &self.lock else {
+            return Ok(());
+        };
+        let words = lock.get_ref();
+        let wrong = |detail: String| {
+            let message = format!("`{words}` is no time to lock something: {detail}");
+            config.wrong(lock.span(), message, None)
+        };
+        let lifetime = Lifetime::new(words).map_err(|error| wrong(error.detail().to_owned()))?;
+        if lifetime.nanoseconds() > LOCK_MAX_NANOSECONDS {
+            return Err(wrong("services lock for a hundred years at most".into()));
+        }
+        Ok(())
+    }
+
+    /// Returns how long what is committed is locked in the bucket.
+    #[must_use]
+    pub fn lock_time(&self) -> Option<Lifetime> {
+        Lifetime::new(self.lock.as_ref()?.get_ref()).ok()
+    }
+
+    /// Returns who can end a lock before its time.
+    #[must_use]
+    pub fn lock_mode(&self) -> LockMode {
+        match self.lock_mode.as_ref().map(Spanned::get_ref) {
+            Some(LockModeName::Compliance) => LockMode::Compliance,
+            Some(LockModeName::Governance) | None => LockMode::Governance,
+        }
     }
 
     /// Returns the keys that are set and mean nothing to a directory.
@@ -165,6 +214,8 @@ impl StoreConfig {
             at("timeout-seconds", self.timeout_seconds.as_ref()),
             at("upload-limit", self.upload_limit.as_ref()),
             at("download-limit", self.download_limit.as_ref()),
+            at("lock", self.lock.as_ref()),
+            at("lock-mode", self.lock_mode.as_ref()),
         ]
         .into_iter()
         .flatten()
@@ -381,6 +432,16 @@ mod tests {
                 "3:17: `access-key-id` goes with `secret-access-key`",
             ),
             ("encryption-key = \"k\"", "3:18: `encryption-key` goes with"),
+            (
+                "lock = \"soon\"",
+                "3:8: `soon` is no time to lock something: write numbers",
+            ),
+            ("lock = \"0d\"", "3:8: `0d` is no time to lock something"),
+            (
+                "lock = \"101y\"",
+                "3:8: `101y` is no time to lock something: services lock for a hundred",
+            ),
+            ("lock-mode = \"strict\"", "3:13: unknown"),
         ] {
             let error = parse(table).unwrap_err().to_string();
             assert!(
@@ -427,6 +488,22 @@ mod tests {
         assert!(
             error.contains("3:10: `parity` is for a store in a directory"),
             "{error}"
+        );
+    }
+
+    #[test]
+    fn a_lock_has_a_time_and_a_mode_and_a_bucket() {
+        let store = |table: &str| parse(table).unwrap().store("offsite").unwrap().clone();
+        let locked = store("lock = \"30d\"\nlock-mode = \"compliance\"");
+        assert_eq!(locked.lock_time(), Some(Lifetime::new("30d").unwrap()));
+        assert_eq!(locked.lock_mode(), LockMode::Compliance);
+        assert_eq!(store("lock = \"1y\"").lock_mode(), LockMode::Governance);
+        assert_eq!(store("").lock_time(), None);
+        let text = "[store.local]\nurl = \"file:///b\"\nlock = \"30d\"\n";
+        let error = Config::parse(Path::new("holdfast.toml"), text.to_owned()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "holdfast.toml:3:8: `lock` is for a store in a bucket, and this is a directory"
         );
     }
 

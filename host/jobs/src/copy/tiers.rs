@@ -13,6 +13,8 @@ use crate::retention::apply::{JobRetained, RetentionOptions};
 use holdfast_base::time::{Clock, SystemClock};
 use holdfast_repository::copy::{Copied, Progress};
 use holdfast_repository::error::chain;
+use holdfast_repository::format::root::Root;
+use holdfast_repository::lock::Locked;
 
 /// How often it is looked again for what other runs have made while this one copied.
 const ROUNDS_MAX: usize = 100;
@@ -24,6 +26,8 @@ pub struct Tier {
     pub store: String,
     /// What came there.
     pub copied: Vec<Copied>,
+    /// What was locked of it, where the store's table says so.
+    pub locked: Option<Result<Locked, JobError>>,
     /// Why not all came that should have.
     pub failure: Option<JobError>,
     /// What was forgotten there, where the job says what is kept.
@@ -60,10 +64,13 @@ impl Context {
                 error: failure.as_ref().map(|error| chain(error)),
             },
         );
+        let roots: Vec<&Root> = copied.iter().map(|one| &one.root).collect();
+        let locked = self.lock_committed(to, &Credentials::default(), &roots);
         let retained = failure.is_none().then(|| self.retain_after(job, to));
         Tier {
             store: to.to_owned(),
             copied,
+            locked,
             failure,
             retained: retained.flatten(),
         }

@@ -64,6 +64,14 @@ pub struct LifetimeError {
     detail: &'static str,
 }
 
+impl LifetimeError {
+    /// Returns what is wrong with it.
+    #[must_use]
+    pub fn detail(&self) -> &'static str {
+        self.detail
+    }
+}
+
 impl Lifetime {
     /// Reads numbers with the units h, d, w, mo and y.
     ///
@@ -128,6 +136,18 @@ impl Lifetime {
         Instant(i64::try_from(nanoseconds).unwrap_or(i64::MIN))
     }
 
+    /// Returns the moment that lies this long after another, by the calendar of a time zone; none where no
+    /// clock goes so far.
+    #[must_use]
+    pub fn after(&self, moment: Instant, zone: &TimeZone) -> Option<Instant> {
+        let span = Span::new().try_months(self.months).ok()?;
+        let span = span.try_days(self.days).ok()?.try_hours(self.hours).ok()?;
+        let from = Timestamp::from_nanosecond(moment.0.into()).ok()?;
+        let after = from.to_zoned(zone.clone()).checked_add(span).ok()?;
+        let nanoseconds = i64::try_from(after.timestamp().as_nanosecond()).ok()?;
+        Some(Instant(nanoseconds))
+    }
+
     /// Returns about how many nanoseconds it is.
     #[must_use]
     pub fn nanoseconds(&self) -> i64 {
@@ -175,6 +195,23 @@ mod tests {
         }
         let longest = Lifetime::new("999y").unwrap();
         assert!(longest.before(at("2025-01-01T00:00Z"), &berlin) < at("1700-01-01T00:00Z"));
+    }
+
+    #[test]
+    fn what_comes_after_counts_by_the_calendar_too_as_far_as_clocks_go() {
+        let berlin = TimeZone::get("Europe/Berlin").unwrap();
+        let after = |words: &str, moment: &str| {
+            let lifetime = Lifetime::new(words).unwrap();
+            lifetime.after(at(moment), &berlin)
+        };
+        let noon = "2025-10-25T12:00+02:00";
+        assert_eq!(after("1d", noon), Some(at("2025-10-26T12:00+01:00")));
+        assert_eq!(after("24h", noon), Some(at("2025-10-26T11:00+01:00")));
+        assert_eq!(
+            after("1y1mo", "2024-01-31T00:00Z"),
+            Some(at("2025-02-28T00:00Z"))
+        );
+        assert_eq!(after("999y", noon), None);
     }
 
     #[test]
