@@ -4,31 +4,19 @@
 
 mod support;
 
-use holdfast_base::cancel::Cancel;
 use holdfast_base::error::{Describe, Kind};
-use holdfast_repository::check::{Depth, check};
-use holdfast_repository::collect::{Options, Progress, Report, collect};
+use holdfast_repository::collect::{Options, Report};
 use holdfast_repository::format::root::Root;
 use holdfast_repository::keys::Role;
 use holdfast_repository::write::SourceEnd;
 use holdfast_repository::{RepositoryError, Session};
 use std::path::Path;
 use std::time::Duration;
+use support::collecting::{at_once, gc, is_clean};
 use support::{Bytes, Place, file, noise};
 
-/// Nothing waits for a clock.
-fn at_once() -> Options {
-    Options {
-        grace: Duration::ZERO,
-        forgotten_grace: Duration::ZERO,
-        host: "here".into(),
-        ..Options::default()
-    }
-}
-
 fn try_collect(place: &Place, role: Role, options: &Options) -> Result<Report, RepositoryError> {
-    let repository = place.open(role);
-    collect(&repository, options, &Cancel::new(), &Progress::default())
+    gc(&place.open(role), options)
 }
 
 fn collected(place: &Place, role: Role) -> Report {
@@ -45,18 +33,6 @@ fn collect_all(place: &Place, role: Role) {
 fn forget(place: &Place, root: &Root) {
     let which = [(root.snapshot, "a test".to_owned())];
     place.open(Role::Write).forget(&which, "here").unwrap();
-}
-
-fn is_clean(place: &Place) {
-    let repository = place.open(Role::Read);
-    let report = check(
-        &repository,
-        Depth::Data,
-        &Cancel::new(),
-        &Default::default(),
-    )
-    .unwrap();
-    assert_eq!(report.damage, []);
 }
 
 fn packs(place: &Place) -> usize {
@@ -299,6 +275,60 @@ fn packs_of_which_little_is_needed_are_copied_with_a_reading_key() {
             .all(|(path, bytes)| restored[*path] == *bytes)
     );
     is_clean(&place);
+}
+
+/// Three snapshots whose runs stored the same at once.
+fn stored_thrice() -> (Place, Vec<Root>) {
+    let place = Place::new();
+    let sessions = [place.begin(), place.begin(), place.begin()];
+    for (n, session) in (1..).zip(&sessions) {
+        add(session, "shared", &noise(0, 900_000));
+        add(session, "own", &noise(n, 100_000));
+        session.settle().unwrap();
+    }
+    let roots = sessions.map(|session| session.commit(SourceEnd::seen()).unwrap());
+    (place, roots.into())
+}
+
+/// Collects with a reading key until nothing is wasted and nothing more is done; what is shared is there once.
+fn comes_to_rest(place: &Place, roots: &[Root]) {
+    let options = Options {
+        unused_permille: 0,
+        ..at_once()
+    };
+    let mut report = Report::default();
+    for _ in 0..5 {
+        report = try_collect(place, Role::Read, &options).unwrap();
+    }
+    assert_eq!(report.repacked.packs, 0, "{report:?}");
+    assert_eq!(report.kept.packs + report.waiting.packs, 0, "{report:?}");
+    assert!(report.stored.bytes < 1_400_000, "{report:?}");
+    for root in roots {
+        let files = place.restore(root);
+        assert_eq!(files["shared"], noise(0, 900_000));
+    }
+    is_clean(place);
+}
+
+#[test]
+fn what_several_runs_stored_at_once_is_copied_once() {
+    let (place, roots) = stored_thrice();
+    assert!(packs(&place) > 6);
+    comes_to_rest(&place, &roots);
+}
+
+#[test]
+fn what_tombstones_name_and_is_needed_again_is_copied_once() {
+    let (place, roots) = stored_thrice();
+    tick(&place);
+    let session = place.begin();
+    add(&session, "shared", &noise(0, 900_000));
+    session.settle().unwrap();
+    roots.iter().for_each(|root| forget(&place, root));
+    assert!(collected(&place, Role::Audit).named.packs > 2);
+    let root = session.commit(SourceEnd::seen()).unwrap();
+    assert_eq!(root.counts.new_bytes, 0);
+    comes_to_rest(&place, &[root]);
 }
 
 #[test]

@@ -6,10 +6,10 @@ mod support;
 
 use holdfast_base::cancel::Cancel;
 use holdfast_repository::RepositoryError;
-use holdfast_repository::check::{Depth, check};
 use holdfast_repository::copy::{Copied, Copier, Progress};
 use holdfast_repository::format::root::Root;
 use holdfast_repository::keys::Role;
+use support::collecting::is_clean;
 use support::{Place, noise};
 
 fn copier(from: &Place, to: &Place) -> Copier {
@@ -20,18 +20,6 @@ fn copy(from: &Place, to: &Place, root: &Root) -> Copied {
     copier(from, to)
         .copy(root, &Cancel::new(), &Progress::default())
         .unwrap()
-}
-
-fn is_clean(place: &Place) {
-    let repository = place.open(Role::Read);
-    let report = check(
-        &repository,
-        Depth::Data,
-        &Cancel::new(),
-        &Default::default(),
-    )
-    .unwrap();
-    assert_eq!(report.damage, []);
 }
 
 #[test]

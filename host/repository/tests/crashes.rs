@@ -8,19 +8,18 @@
 mod support;
 
 use holdfast_base::cancel::Cancel;
-use holdfast_repository::check::{Depth, check};
-use holdfast_repository::collect::{Options, Report, collect};
+use holdfast_repository::collect::{Options, collect};
 use holdfast_repository::copy::Copier;
 use holdfast_repository::format::root::Root;
 use holdfast_repository::keys::Role;
-use holdfast_repository::write::SourceEnd;
 use holdfast_repository::{Repository, RepositoryError};
 use holdfast_store::Store;
 use holdfast_testkit::faults::{After, Fault, FaultStore, Plan};
 use holdfast_testkit::unordered::UnorderedStore;
 use std::sync::Arc;
 use std::time::Duration;
-use support::{Bytes, Files, Place, begin, file, noise};
+use support::collecting::{at_once, back_up, examine, files, gc, is_long, merciless};
+use support::{Files, Place};
 
 /// More operations than any of these runs has: a run that never passes is a failure of its own.
 const OPERATIONS_MAX: u64 = 400;
@@ -38,25 +37,6 @@ const WAYS: [(Fault, After); 6] = [
 /// So many of these are tried in the short mode.
 const WAYS_SHORT: usize = 3;
 
-fn at_once() -> Options {
-    Options {
-        grace: Duration::ZERO,
-        forgotten_grace: Duration::ZERO,
-        host: "here".into(),
-        ..Options::default()
-    }
-}
-
-/// Collects, after whoever crashed is known to be dead.
-fn gc(repository: &Arc<Repository>) -> Result<Report, RepositoryError> {
-    let options = Options {
-        expire_after: Duration::ZERO,
-        ..at_once()
-    };
-    let unseen = Default::default();
-    collect(repository, &options, &Cancel::new(), &unseen)
-}
-
 /// Whether a fault is another one than a failure, at this operation.
 fn matters(plan: Plan, operation: &str) -> bool {
     match plan.fault {
@@ -66,24 +46,6 @@ fn matters(plan: Plan, operation: &str) -> bool {
             .any(|change| operation.starts_with(change)),
         _ => true,
     }
-}
-
-fn back_up(repository: &Arc<Repository>, files: &Files) -> Result<Root, RepositoryError> {
-    let session = begin(repository)?;
-    let added = files.iter().try_for_each(|(path, bytes)| {
-        let content = Box::new(Bytes::of(bytes));
-        session.add(file(path, bytes.len()), Some(content))
-    });
-    match added.and_then(|()| session.settle()) {
-        Ok(_) => session.commit(SourceEnd::seen()),
-        Err(error) => Err(session.abandon().unwrap_or(error)),
-    }
-}
-
-fn files(seeds: std::ops::Range<u32>) -> Files {
-    seeds
-        .map(|seed| (format!("f{seed}"), noise(seed, 9_000)))
-        .collect()
 }
 
 /// A repository with a snapshot that is kept, one that is forgotten, and what collections have named of
@@ -118,26 +80,8 @@ fn base(generations: usize) -> Base {
     }
 }
 
-fn is_long() -> bool {
-    std::env::var("HOLDFAST_FAULTS").is_ok_and(|mode| mode == "long")
-}
-
 fn generations() -> Vec<usize> {
     if is_long() { vec![0, 1, 2, 3] } else { vec![2] }
-}
-
-/// What must hold: what is committed is whole, and nothing is damaged.
-fn examine(place: &Place, committed: &[(Root, Files)], told: &str) {
-    let repository = place.open(Role::Read);
-    let (roots, failures) = repository.snapshots_from_store().unwrap();
-    assert!(failures.is_empty(), "{told}: {failures:?}");
-    for (root, files) in committed {
-        assert!(roots.contains(root), "{told}: {} is gone", root.snapshot);
-        assert_eq!(&place.restore(root), files, "{told}");
-    }
-    let unseen = Default::default();
-    let report = check(&repository, Depth::Data, &Cancel::new(), &unseen).unwrap();
-    assert_eq!(report.damage, [], "{told}");
 }
 
 /// Breaks every operation of some work in every way; afterwards the work is done again on the sound store.
@@ -176,13 +120,14 @@ fn a_collection_that_breaks_at_any_operation_loses_nothing_and_the_next_complete
         let base = base(generations);
         break_everywhere(
             &base,
-            |place, store| gc(&place.open_on(store, Role::Audit)?).map(drop),
+            |place, store| gc(&place.open_on(store, Role::Audit)?, &merciless()).map(drop),
             |place, _, told| {
                 for _ in 0..4 {
-                    gc(&place.open(Role::Audit)).unwrap_or_else(|e| panic!("{told}: {e}"));
+                    gc(&place.open(Role::Audit), &merciless())
+                        .unwrap_or_else(|e| panic!("{told}: {e}"));
                 }
                 examine(place, std::slice::from_ref(&base.kept), told);
-                let report = gc(&place.open(Role::Audit)).unwrap();
+                let report = gc(&place.open(Role::Audit), &merciless()).unwrap();
                 assert_eq!(report.waiting.packs + report.named.packs, 0, "{told}");
             },
         );
@@ -205,7 +150,7 @@ fn a_collection_that_repacks_and_breaks_at_any_operation_loses_nothing() {
         },
         |place, _, told| {
             for _ in 0..3 {
-                gc(&place.open(Role::Read)).unwrap_or_else(|e| panic!("{told}: {e}"));
+                gc(&place.open(Role::Read), &merciless()).unwrap_or_else(|e| panic!("{told}: {e}"));
             }
             examine(place, std::slice::from_ref(&base.kept), told);
         },
@@ -221,7 +166,8 @@ fn bringing_back_that_breaks_at_any_operation_is_told_truly() {
         |place, store| place.open_on(store, Role::Write)?.undelete(&id),
         |place, came_back, told| {
             for _ in 0..3 {
-                gc(&place.open(Role::Audit)).unwrap_or_else(|e| panic!("{told}: {e}"));
+                gc(&place.open(Role::Audit), &merciless())
+                    .unwrap_or_else(|e| panic!("{told}: {e}"));
             }
             let mut committed = vec![base.kept.clone()];
             if came_back {
@@ -246,7 +192,8 @@ fn a_backup_that_breaks_among_collections_is_told_truly() {
         },
         |place, _, told| {
             for _ in 0..3 {
-                gc(&place.open(Role::Audit)).unwrap_or_else(|e| panic!("{told}: {e}"));
+                gc(&place.open(Role::Audit), &merciless())
+                    .unwrap_or_else(|e| panic!("{told}: {e}"));
             }
             let visible = place.open(Role::Audit).snapshots_from_store().unwrap().0;
             let others = visible.into_iter().filter(|root| *root != base.kept.0);
@@ -276,7 +223,7 @@ fn a_copy_that_breaks_at_any_operation_is_completed_by_the_next() {
         &base,
         |place, store| copy(place.open_on(store, Role::Write)?),
         |place, _, told| {
-            gc(&place.open(Role::Audit)).unwrap_or_else(|e| panic!("{told}: {e}"));
+            gc(&place.open(Role::Audit), &merciless()).unwrap_or_else(|e| panic!("{told}: {e}"));
             copy(place.open(Role::Write)).unwrap_or_else(|e| panic!("{told}: {e}"));
             let visible = place.open(Role::Audit).snapshots_from_store().unwrap().0;
             let copies = visible.into_iter().filter(|root| root.origin.is_some());
@@ -298,7 +245,11 @@ fn whatever_order_operations_end_in_nothing_is_lost() {
             let files = files(round * 3..round * 3 + 6);
             let repository = base.place.open_on(unordered(), Role::Write).unwrap();
             committed.push((back_up(&repository, &files).unwrap(), files));
-            gc(&base.place.open_on(unordered(), Role::Read).unwrap()).unwrap();
+            gc(
+                &base.place.open_on(unordered(), Role::Read).unwrap(),
+                &merciless(),
+            )
+            .unwrap();
         }
         examine(&base.place, &committed, &format!("seed {seed}"));
     }

@@ -6,19 +6,18 @@
 mod support;
 
 use holdfast_base::cancel::Cancel;
-use holdfast_repository::check::{Depth, Progress, Report, check};
 use holdfast_repository::format::root::Root;
 use holdfast_repository::keys::Role;
 use holdfast_repository::pipeline::seal::{Identity, Recipient, Sealer};
 use holdfast_repository::read::Reader;
 use holdfast_repository::restore::restore;
-use holdfast_repository::write::SourceEnd;
 use holdfast_repository::{Repository, RepositoryError, Setup};
 use holdfast_store::Store;
 use holdfast_testkit::faults::{After, Fault, FaultStore, Plan};
 use holdfast_testkit::sealer::NativeAge;
 use std::sync::Arc;
-use support::{Bytes, Files, Memory, Place, begin, file, noise, scratch, setup};
+use support::collecting::{back_up, checked};
+use support::{Files, Memory, Place, noise, scratch, setup};
 
 /// More operations than any of these runs has: a run that never passes is a failure of its own.
 const OPERATIONS_MAX: u64 = 500;
@@ -60,28 +59,9 @@ fn new_files() -> Files {
     files
 }
 
-/// Backs files up by way of a store that may go wrong, and gives up as a job does.
-fn back_up(place: &Place, store: Arc<dyn Store>, files: &Files) -> Result<Root, RepositoryError> {
-    let session = begin(&place.open_on(store, Role::Write)?)?;
-    let added = files.iter().try_for_each(|(path, bytes)| {
-        let content = Box::new(Bytes::of(bytes));
-        session.add(file(path, bytes.len()), Some(content))
-    });
-    match added.and_then(|()| session.settle()) {
-        Ok(_) => session.commit(SourceEnd::seen()),
-        Err(error) => Err(session.abandon().unwrap_or(error)),
-    }
-}
-
-fn checked(place: &Place) -> Report {
-    let repository = place.open(Role::Read);
-    check(
-        &repository,
-        Depth::Data,
-        &Cancel::new(),
-        &Progress::default(),
-    )
-    .unwrap()
+/// Backs files up by way of a store that may go wrong.
+fn write(place: &Place, store: Arc<dyn Store>, files: &Files) -> Result<Root, RepositoryError> {
+    back_up(&place.open_on(store, Role::Write)?, files)
 }
 
 /// The object of which half has its name, if that is what the fault came to.
@@ -120,7 +100,7 @@ fn break_runs(base: &Place, committed: &[(Root, Files)]) {
     every_fault(|plan| {
         let place = base.copy();
         let store = Arc::new(FaultStore::new(place.store(), Some(plan)));
-        let result = back_up(&place, store.clone(), &attempted);
+        let result = write(&place, store.clone(), &attempted);
         let struck = store.struck();
         let told = format!("{plan:?} at {struck:?}: {:?}", result.as_ref().err());
         let torn = torn(plan, struck.as_deref());
@@ -140,7 +120,7 @@ fn break_runs(base: &Place, committed: &[(Root, Files)]) {
             Err(_) => assert_eq!(visible.len(), committed.len(), "{told}"),
         }
         examine(&place, committed, &attempted, torn.as_deref());
-        let root = back_up(&place, place.store(), &attempted).unwrap();
+        let root = write(&place, place.store(), &attempted).unwrap();
         let mut committed = committed.to_vec();
         committed.push((root, attempted.clone()));
         examine(&place, &committed, &attempted, torn.as_deref());
@@ -157,7 +137,7 @@ fn a_first_run_that_breaks_at_any_operation_leaves_nothing_half() {
 fn a_later_run_that_breaks_at_any_operation_loses_nothing() {
     let base = Place::new();
     let old = old_files();
-    let root = back_up(&base, base.store(), &old).unwrap();
+    let root = write(&base, base.store(), &old).unwrap();
     break_runs(&base, &[(root, old)]);
 }
 
@@ -165,7 +145,7 @@ fn a_later_run_that_breaks_at_any_operation_loses_nothing() {
 fn a_run_without_a_cache_that_breaks_at_any_operation_loses_nothing() {
     let base = Place::new();
     let old = old_files();
-    let root = back_up(&base, base.store(), &old).unwrap();
+    let root = write(&base, base.store(), &old).unwrap();
     std::fs::remove_dir_all(base.directory.path().join("cache")).unwrap();
     break_runs(&base, &[(root, old)]);
 }
@@ -219,7 +199,7 @@ fn break_init(plan: Plan, operators: &[Recipient], operator: &Identity) -> Optio
 fn a_restore_that_breaks_at_any_operation_writes_nothing_wrong() {
     let place = Place::new();
     let files = new_files();
-    let root = back_up(&place, place.store(), &files).unwrap();
+    let root = write(&place, place.store(), &files).unwrap();
     every_fault(|plan| {
         let place = place.copy();
         let store = Arc::new(FaultStore::new(place.store(), Some(plan)));

@@ -5,23 +5,23 @@
 
 mod support;
 
-use holdfast_base::cancel::Cancel;
 use holdfast_base::error::{Describe, Kind};
 use holdfast_base::id::SnapshotId;
 use holdfast_base::time::{Clock, Instant, SystemClock};
-use holdfast_repository::check::{Depth, Progress, Report, check};
 use holdfast_repository::forget::GRACE_SECONDS;
 use holdfast_repository::format::mark::{Mark, Tombstone};
 use holdfast_repository::format::root::Root;
 use holdfast_repository::keys::Role;
 use holdfast_repository::pipeline::seal::{Recipient, seal_bytes};
 use holdfast_repository::{Repository, RepositoryError};
-use holdfast_store::{Created, Listed, Name, Store, StoreError, Upload};
+use holdfast_store::Name;
 use holdfast_testkit::faults::{After, Fault, FaultStore, Plan};
 use holdfast_testkit::sealer::NativeAge;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use support::bent::Bent;
+use support::collecting::checked;
 use support::{Place, noise, setup};
 
 /// More operations than any of these has.
@@ -43,12 +43,6 @@ fn ids(repository: &Repository) -> BTreeSet<SnapshotId> {
 fn why(roots: &[Root]) -> Vec<(SnapshotId, String)> {
     let one = |root: &Root| (root.snapshot, "no rule keeps it".to_owned());
     roots.iter().map(one).collect()
-}
-
-fn checked(place: &Place) -> Report {
-    let repository = place.open(Role::Read);
-    let (never, unseen) = (Cancel::new(), Progress::default());
-    check(&repository, Depth::Data, &never, &unseen).unwrap()
 }
 
 fn tombstone(id: &SnapshotId) -> Name {
@@ -354,47 +348,6 @@ fn a_listing_that_is_cut_short_once_lets_nothing_go_that_is_held() {
     assert_eq!(torn, 2, "each listing of the holds was cut short once");
 }
 
-/// A store of which each second listing is empty.
-struct Flapping(Arc<dyn Store>, AtomicU64);
-
-impl Store for Flapping {
-    fn place(&self) -> String {
-        self.0.place()
-    }
-
-    fn get(&self, name: &Name) -> Result<Vec<u8>, StoreError> {
-        self.0.get(name)
-    }
-
-    fn get_range(&self, name: &Name, offset: u64, length: usize) -> Result<Vec<u8>, StoreError> {
-        self.0.get_range(name, offset, length)
-    }
-
-    fn size(&self, name: &Name) -> Result<u64, StoreError> {
-        self.0.size(name)
-    }
-
-    fn create(&self, name: &Name, bytes: &[u8]) -> Result<Created, StoreError> {
-        self.0.create(name, bytes)
-    }
-
-    fn upload(&self) -> Result<Box<dyn Upload>, StoreError> {
-        self.0.upload()
-    }
-
-    fn list(&self, area: &str) -> Result<Vec<Listed>, StoreError> {
-        let mut listed = self.0.list(area)?;
-        if self.1.fetch_add(1, Ordering::SeqCst) % 2 == 1 {
-            listed.clear();
-        }
-        Ok(listed)
-    }
-
-    fn delete(&self, name: &Name) -> Result<(), StoreError> {
-        self.0.delete(name)
-    }
-}
-
 #[test]
 fn nothing_is_decided_on_listings_that_never_agree() {
     let (place, roots) = place();
@@ -402,7 +355,11 @@ fn nothing_is_decided_on_listings_that_never_agree() {
     repository
         .hold(&roots[0].snapshot, "court", None, "here")
         .unwrap();
-    let store = Arc::new(Flapping(place.store(), AtomicU64::new(0)));
+    let listings = AtomicU64::new(0);
+    let store = Bent::listing(place.store(), move |listed| {
+        let is_second = listings.fetch_add(1, Ordering::SeqCst) % 2 == 1;
+        if is_second { Vec::new() } else { listed }
+    });
     let flapping = place.open_on(store, Role::Write).unwrap();
     let error = flapping.forget(&why(&roots[1..]), "here").unwrap_err();
     assert!(matches!(error, RepositoryError::Disagree { area: "holds" }));

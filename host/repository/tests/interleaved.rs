@@ -11,7 +11,7 @@ use holdfast_base::cancel::Cancel;
 use holdfast_base::error::{Describe, Kind};
 use holdfast_base::time::Instant;
 use holdfast_repository::check::{Depth, check};
-use holdfast_repository::collect::{Options, Report, collect};
+use holdfast_repository::collect::{Options, Report};
 use holdfast_repository::format::root::Root;
 use holdfast_repository::keys::Role;
 use holdfast_repository::write::SourceEnd;
@@ -21,7 +21,8 @@ use holdfast_testkit::between::BetweenStore;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use support::{Bytes, Files, Place, begin, file, noise, setup};
+use support::collecting::{self, at_once, back_up, files, gc, is_long, merciless, write};
+use support::{Files, Place, begin, setup};
 
 /// More operations than any of these runs has: one that never passes is a failure of its own.
 const OPERATIONS_MAX: u64 = 300;
@@ -65,59 +66,10 @@ impl Elsewhere {
     }
 }
 
-/// Nothing waits for a clock.
-fn at_once() -> Options {
-    Options {
-        grace: Duration::ZERO,
-        forgotten_grace: Duration::ZERO,
-        host: "there".into(),
-        ..Options::default()
-    }
-}
-
-/// And sessions are ended at once.
-fn merciless() -> Options {
-    Options {
-        expire_after: Duration::ZERO,
-        ..at_once()
-    }
-}
-
-fn gc(repository: &Arc<Repository>, options: &Options) -> Result<Report, RepositoryError> {
-    collect(repository, options, &Cancel::new(), &Default::default())
-}
-
-fn back_up(repository: &Arc<Repository>, files: &Files) -> Result<Root, RepositoryError> {
-    let session = begin(repository)?;
-    let added = files.iter().try_for_each(|(path, bytes)| {
-        let content = Box::new(Bytes::of(bytes));
-        session.add(file(path, bytes.len()), Some(content))
-    });
-    match added.and_then(|()| session.settle()) {
-        Ok(_) => session.commit(SourceEnd::seen()),
-        Err(error) => Err(session.abandon().unwrap_or(error)),
-    }
-}
-
-fn files(seeds: std::ops::Range<u32>) -> Files {
-    seeds
-        .map(|seed| (format!("f{seed}"), noise(seed, 9_000)))
-        .collect()
-}
-
 /// What must hold when everything that can go has gone.
 fn examine(place: &Place, committed: &[(Root, Files)], told: &str) {
     Elsewhere::of(place).collect(COLLECTIONS, &merciless());
-    let repository = place.open(Role::Read);
-    let (roots, failures) = repository.snapshots_from_store().unwrap();
-    assert!(failures.is_empty(), "{told}: {failures:?}");
-    for (root, files) in committed {
-        assert!(roots.contains(root), "{told}: {} is gone", root.snapshot);
-        assert_eq!(&place.restore(root), files, "{told}");
-    }
-    let unseen = Default::default();
-    let report = check(&repository, Depth::Data, &Cancel::new(), &unseen).unwrap();
-    assert_eq!(report.damage, [], "{told}");
+    collecting::examine(place, committed, told);
 }
 
 /// A collection ends well, or refuses because something changed meanwhile, and can be repeated.
@@ -129,10 +81,7 @@ fn is_done_or_refuses(done: Result<Report, RepositoryError>, told: &str) {
 
 /// How many generations have passed before; all of them in the long mode.
 fn generations() -> Vec<usize> {
-    match std::env::var("HOLDFAST_FAULTS") {
-        Ok(mode) if mode == "long" => vec![0, 1, 2, 3],
-        _ => vec![3],
-    }
+    if is_long() { vec![0, 1, 2, 3] } else { vec![3] }
 }
 
 /// Suspends a run before each operation: `run` gets a place and the store to work on, `others` do theirs
@@ -247,6 +196,45 @@ fn a_backup_that_collection_waits_for_commits() {
             ),
         },
     );
+}
+
+#[test]
+fn a_run_that_commits_while_a_collection_ends_its_session_is_no_damage() {
+    let (base, _, kept) = half_forgotten(3);
+    let mut committed_in_time = 0;
+    for at in 1..OPERATIONS_MAX {
+        let place = base.copy();
+        let session = begin(&Elsewhere::of(&place).open(Role::Write)).unwrap();
+        let came_to = Arc::new(Mutex::new(None));
+        let put = Arc::clone(&came_to);
+        let work = move || {
+            let written = write(&session, &files(20..26));
+            let root = written.and_then(|()| session.commit(SourceEnd::seen()));
+            *put.lock().unwrap() = Some(root);
+        };
+        let store = Arc::new(BetweenStore::new(place.store(), at, work));
+        let done = gc(
+            &place.open_on(store.clone(), Role::Audit).unwrap(),
+            &merciless(),
+        );
+        let told = format!("suspended at {at}, before {:?}: {done:?}", store.before());
+        is_done_or_refuses(done, &told);
+        let mut committed = vec![kept.clone()];
+        match came_to.lock().unwrap().take() {
+            Some(Ok(root)) => {
+                committed_in_time += 1;
+                committed.push((root, files(20..26)));
+            }
+            Some(Err(error)) => assert_eq!(error.kind(), Kind::Temporary, "{told}: {error}"),
+            None => {}
+        }
+        examine(&place, &committed, &told);
+        if store.before().is_none() {
+            assert!(committed_in_time > 10, "{committed_in_time}");
+            return;
+        }
+    }
+    panic!("never passed");
 }
 
 #[test]

@@ -15,14 +15,15 @@ use holdfast_repository::operators::{Change, Rotation};
 use holdfast_repository::pipeline::seal::{Identity, Recipient, SealError, Sealer};
 use holdfast_repository::read::Reader;
 use holdfast_repository::restore::restore;
-use holdfast_repository::write::SourceEnd;
 use holdfast_repository::{Repository, RepositoryError, Setup};
-use holdfast_store::{Created, Listed, Name, Store, StoreError, Upload};
+use holdfast_store::Store;
 use holdfast_testkit::faults::{After, Fault, FaultStore, Plan};
 use holdfast_testkit::sealer::NativeAge;
 use std::sync::Arc;
 use std::time::Duration;
-use support::{Bytes, Files, Memory, Place, begin, file, noise, setup};
+use support::bent::Bent;
+use support::collecting::back_up;
+use support::{Files, Memory, Place, noise, setup};
 
 /// More operations than any of these changes has.
 const OPERATIONS_MAX: u64 = 200;
@@ -38,14 +39,6 @@ const WAYS: [(Fault, After); 5] = [
 fn files(seed: u32) -> Files {
     let one = |n: u32| (format!("f{n}"), noise(seed * 100 + n, 3_000));
     (0..5).map(one).collect()
-}
-
-fn run(repository: &Arc<Repository>, files: &Files) -> Result<Root, RepositoryError> {
-    let session = begin(repository)?;
-    for (path, bytes) in files {
-        session.add(file(path, bytes.len()), Some(Box::new(Bytes::of(bytes))))?;
-    }
-    session.commit(SourceEnd::seen())
 }
 
 fn host_key(place: &Place, host: &str) -> KeyFile {
@@ -106,10 +99,10 @@ fn a_new_epoch_is_learned_by_hosts_that_keep_their_key_and_shut_to_an_old_read_k
     let place = Place::new();
     let key = host_key(&place, "web1");
     let (old, new) = (files(1), files(2));
-    let first = run(&with_key(&place, &key), &old).unwrap();
+    let first = back_up(&with_key(&place, &key), &old).unwrap();
     let change = rotate(&place, &place.operator).unwrap();
     assert!(change.kept.is_empty() && change.announcement.epoch == 2);
-    let second = run(&with_key(&place, &key), &new).unwrap();
+    let second = back_up(&with_key(&place, &key), &new).unwrap();
     // Whoever took the read key before opens what was there, and nothing that came after.
     let taken = with_key(&place, &place.key);
     assert_eq!(restored(&taken, &first), old);
@@ -174,12 +167,13 @@ fn a_write_key_changes_nothing() {
     denied(host.remove_operator(&public, &[]));
 }
 
-/// Breaks a change at every operation, in every way.
+/// Breaks a change at every operation, in every way. `then` looks at what came of it, and whether it was told to be done.
 fn break_changes(
     base: &Place,
     change: impl Fn(&Repository, &[Identity]) -> Result<Change, RepositoryError>,
+    then: impl Fn(&Place, bool, &str),
 ) {
-    let kept = run(&base.open(Role::Write), &files(1)).unwrap();
+    let kept = back_up(&base.open(Role::Write), &files(1)).unwrap();
     for (fault, after) in WAYS {
         let mut last = 0;
         for at in 1..OPERATIONS_MAX {
@@ -197,15 +191,17 @@ fn break_changes(
             let result = Repository::open_as_operator(broken, operators)
                 .and_then(|repository| change(&repository, operators));
             let struck = store.struck();
+            let is_done = result.is_ok();
             let told = format!("{fault:?} {after:?} at {struck:?}: {:?}", result.err());
             // The old identity opens it, and what was there comes back.
             let repository = as_operator(&place, &place.operator)
                 .unwrap_or_else(|error| panic!("{told}: {error}"));
             assert_eq!(restored(&repository, &kept), files(1), "{told}");
             // A run that comes now is sealed to what operators open.
-            let next = run(&place.open(Role::Write), &files(2)).unwrap();
+            let next = back_up(&place.open(Role::Write), &files(2)).unwrap();
             let repository = as_operator(&place, &place.operator).unwrap();
             assert_eq!(restored(&repository, &next), files(2), "{told}");
+            then(&place, is_done, &told);
             // The next change is clean, and opens everything too.
             rotate(&place, &place.operator).unwrap_or_else(|error| panic!("{told}: {error}"));
             let repository = as_operator(&place, &place.operator).unwrap();
@@ -222,51 +218,82 @@ fn break_changes(
 
 #[test]
 fn a_rotation_that_breaks_at_any_operation_leaves_what_the_old_identity_opens() {
-    break_changes(&Place::new(), |repository, identities| {
+    let rotate = |repository: &Repository, identities: &[Identity]| {
         repository.rotate(&Rotation::default(), identities)
-    });
+    };
+    break_changes(&Place::new(), rotate, |_, _, _| {});
 }
 
 #[test]
 fn a_change_of_operators_that_breaks_at_any_operation_leaves_what_the_old_identity_opens() {
     let (public, _) = pair();
-    break_changes(&Place::new(), |repository, identities| {
+    let add = |repository: &Repository, identities: &[Identity]| {
         repository.add_operators(&[Recipient::PublicKey(public.clone())], identities)
+    };
+    break_changes(&Place::new(), add, |_, _, _| {});
+}
+
+#[test]
+fn a_removal_of_an_operator_that_breaks_at_any_operation_is_done_or_can_be_repeated() {
+    let place = Place::new();
+    let (public, theirs) = pair();
+    let more = [Recipient::PublicKey(public.clone())];
+    let operator = as_operator(&place, &place.operator).unwrap();
+    operator.add_operators(&more, &[]).unwrap();
+    let remove = |repository: &Repository, identities: &[Identity]| {
+        repository.remove_operator(&public, identities)
+    };
+    break_changes(&place, remove, |place, is_done, told| {
+        let operator = as_operator(place, &place.operator).unwrap();
+        let announced = &operator.announcement().unwrap().operators;
+        let is_listed = announced.iter().any(|one| one.recipient == public);
+        assert!(!(is_done && is_listed), "{told}");
+        if is_listed {
+            // Who is listed is not shut out, and the removal can be repeated.
+            as_operator(place, &theirs).unwrap_or_else(|error| panic!("{told}: {error}"));
+            let operators = std::slice::from_ref(&place.operator);
+            operator.remove_operator(&public, operators).unwrap();
+        }
+        // Whoever could open an object that is left still can, until the next change clears it away.
+        let operator = as_operator(place, &place.operator).unwrap();
+        let is_shut = operator.older_epochs().unwrap().is_empty();
+        assert_eq!(as_operator(place, &theirs).is_err(), is_shut, "{told}");
+        rotate(place, &place.operator).unwrap();
+        assert!(as_operator(place, &theirs).is_err(), "{told}");
     });
 }
 
-/// A store in which nobody may remove anything.
-struct NoRemoval(Arc<dyn Store>);
-
-impl Store for NoRemoval {
-    fn place(&self) -> String {
-        self.0.place()
-    }
-    fn get(&self, name: &Name) -> Result<Vec<u8>, StoreError> {
-        self.0.get(name)
-    }
-    fn get_range(&self, name: &Name, offset: u64, length: usize) -> Result<Vec<u8>, StoreError> {
-        self.0.get_range(name, offset, length)
-    }
-    fn size(&self, name: &Name) -> Result<u64, StoreError> {
-        self.0.size(name)
-    }
-    fn create(&self, name: &Name, bytes: &[u8]) -> Result<Created, StoreError> {
-        self.0.create(name, bytes)
-    }
-    fn upload(&self) -> Result<Box<dyn Upload>, StoreError> {
-        self.0.upload()
-    }
-    fn list(&self, area: &str) -> Result<Vec<Listed>, StoreError> {
-        self.0.list(area)
-    }
-    fn delete(&self, name: &Name) -> Result<(), StoreError> {
-        Err(StoreError::Io {
-            action: format!("remove {name}"),
-            place: self.place(),
-            source: std::io::ErrorKind::PermissionDenied.into(),
-        })
-    }
+#[test]
+fn a_revocation_that_breaks_at_any_operation_counts_whole_or_not_at_all() {
+    let place = Place::new();
+    let stolen = host_key(&place, "web1");
+    let theirs = back_up(&with_key(&place, &stolen), &files(7)).unwrap();
+    let rotation = Rotation {
+        revoke: vec!["web1".into()],
+        ..Rotation::default()
+    };
+    let revoke =
+        |repository: &Repository, identities: &[Identity]| repository.rotate(&rotation, identities);
+    break_changes(&place, revoke, |place, is_done, told| {
+        let operator = as_operator(place, &place.operator).unwrap();
+        let revoked = &operator.announcement().unwrap().revoked;
+        let is_revoked = revoked.iter().any(|one| one.host == "web1");
+        assert!(is_revoked || !is_done, "{told}");
+        let attempt = back_up(&with_key(place, &stolen), &files(8));
+        assert_eq!(attempt.is_err(), is_revoked, "{told}");
+        assert_eq!(restored(&operator, &theirs), files(7), "{told}");
+        revoke(&operator, std::slice::from_ref(&place.operator)).unwrap();
+        // What was made with the key before it was revoked stays, and nothing is added.
+        let operator = as_operator(place, &place.operator).unwrap();
+        assert_eq!(restored(&operator, &theirs), files(7), "{told}");
+        if let Ok(root) = attempt {
+            assert_eq!(restored(&operator, &root), files(8), "{told}");
+        }
+        assert!(
+            back_up(&with_key(place, &stolen), &files(9)).is_err(),
+            "{told}"
+        );
+    });
 }
 
 #[test]
@@ -274,7 +301,7 @@ fn where_nothing_may_be_removed_the_old_epochs_stay_and_are_told() {
     let place = Place::new();
     let (_, outsider) = pair();
     let setup = Setup {
-        store: Arc::new(NoRemoval(place.store())),
+        store: Bent::keeping(place.store()),
         ..setup(place.directory.path())
     };
     let operators = std::slice::from_ref(&place.operator);
@@ -295,8 +322,8 @@ fn where_nothing_may_be_removed_the_old_epochs_stay_and_are_told() {
 fn a_revoked_host_keeps_what_it_had_and_adds_nothing_until_it_has_a_new_key() {
     let place = Place::new();
     let (stolen, other) = (host_key(&place, "web1"), host_key(&place, "db1"));
-    let before = run(&with_key(&place, &stolen), &files(1)).unwrap();
-    run(&with_key(&place, &other), &files(2)).unwrap();
+    let before = back_up(&with_key(&place, &stolen), &files(1)).unwrap();
+    back_up(&with_key(&place, &other), &files(2)).unwrap();
     // Opened before the key is revoked, as somebody would who does not listen.
     let deaf = with_key(&place, &stolen);
     let operator = as_operator(&place, &place.operator).unwrap();
@@ -306,7 +333,7 @@ fn a_revoked_host_keeps_what_it_had_and_adds_nothing_until_it_has_a_new_key() {
     };
     let change = operator.rotate(&rotation, &[]).unwrap();
     assert_eq!(change.announcement.revoked[0].snapshots, [before.snapshot]);
-    let forged = run(&deaf, &files(3)).unwrap();
+    let forged = back_up(&deaf, &files(3)).unwrap();
     let repository = as_operator(&place, &place.operator).unwrap();
     let (roots, failures) = repository.snapshots_from_store().unwrap();
     assert_eq!(roots.len(), 2);
@@ -343,11 +370,11 @@ fn a_revoked_host_keeps_what_it_had_and_adds_nothing_until_it_has_a_new_key() {
     assert!(!repository.stored_ids().unwrap().contains(&forged.snapshot));
     assert_eq!(restored(&repository, &before), files(1));
     assert_eq!(damage(Depth::Data), []);
-    let error = run(&with_key(&place, &stolen), &files(4)).unwrap_err();
+    let error = back_up(&with_key(&place, &stolen), &files(4)).unwrap_err();
     assert!(error.to_string().contains("was revoked on"), "{error}");
-    run(&with_key(&place, &other), &files(5)).unwrap();
+    back_up(&with_key(&place, &other), &files(5)).unwrap();
     let again = repository.host_key("web1").unwrap();
-    run(&with_key(&place, &again), &files(6)).unwrap();
+    back_up(&with_key(&place, &again), &files(6)).unwrap();
     assert_eq!(repository.snapshots_from_store().unwrap().0.len(), 4);
 }
 
@@ -356,14 +383,14 @@ fn a_store_that_hides_the_newest_epoch_is_noticed_and_written_to_no_more() {
     let place = Place::new();
     let key = host_key(&place, "web1");
     rotate(&place, &place.operator).unwrap();
-    let root = run(&with_key(&place, &key), &files(1)).unwrap();
+    let root = back_up(&with_key(&place, &key), &files(1)).unwrap();
     let object = place
         .directory
         .path()
         .join("repository/announcements/00000002");
     std::fs::remove_file(&object).unwrap();
     let host = with_key(&place, &key);
-    let error = run(&host, &files(2)).unwrap_err();
+    let error = back_up(&host, &files(2)).unwrap_err();
     assert!(error.to_string().contains("announcement 2"), "{error}");
     assert_eq!(host.snapshots_from_store().unwrap().0.len(), 1);
     let operator = as_operator(&place, &place.operator).unwrap();
@@ -377,24 +404,79 @@ fn a_store_that_hides_the_newest_epoch_is_noticed_and_written_to_no_more() {
         (change.announcement.announcement, change.announcement.epoch),
         (3, 3)
     );
-    run(&with_key(&place, &key), &files(2)).unwrap();
+    back_up(&with_key(&place, &key), &files(2)).unwrap();
     sound(&place);
+}
+
+fn resealing() -> Options {
+    Options {
+        reseal_before: Some(2),
+        grace: Duration::ZERO,
+        // Whoever crashed is known to be dead.
+        expire_after: Duration::ZERO,
+        host: "here".into(),
+        ..Options::default()
+    }
+}
+
+#[test]
+fn sealing_anew_that_breaks_at_any_operation_loses_nothing_and_the_next_completes_it() {
+    let base = Place::new();
+    let root = back_up(&base.open(Role::Write), &files(1)).unwrap();
+    rotate(&base, &base.operator).unwrap();
+    let reseal = |place: &Place, store: Arc<dyn Store>| {
+        let broken = Setup {
+            store,
+            ..setup(place.directory.path())
+        };
+        let operators = std::slice::from_ref(&place.operator);
+        let operator = Repository::open_as_operator(broken, operators).map(Arc::new)?;
+        collect(&operator, &resealing(), &Cancel::new(), &Default::default())
+    };
+    let after = After::Gone;
+    for fault in [Fault::Fail, Fault::LoseAnswer] {
+        let mut last = 0;
+        for at in 1..OPERATIONS_MAX {
+            last = at;
+            let place = base.copy();
+            let plan = Plan { at, fault, after };
+            let store = Arc::new(FaultStore::new(place.store(), Some(plan)));
+            let result = reseal(&place, store.clone());
+            let struck = store.struck();
+            let changes = ["create", "commit", "delete"];
+            let is_change = |what: &String| changes.iter().any(|word| what.starts_with(word));
+            if fault == Fault::LoseAnswer && struck.as_ref().is_some_and(|what| !is_change(what)) {
+                // The same as a failure.
+                continue;
+            }
+            let told = format!("{plan:?} at {struck:?}: {:?}", result.err());
+            let operator = as_operator(&place, &place.operator).unwrap();
+            assert_eq!(restored(&operator, &root), files(1), "{told}");
+            for _ in 0..4 {
+                let again = reseal(&place, place.store());
+                again.unwrap_or_else(|error| panic!("{told}: {error}"));
+            }
+            let operator = as_operator(&place, &place.operator).unwrap();
+            assert_eq!(restored(&operator, &root), files(1), "{told}");
+            let taken = with_key(&place, &place.key);
+            assert!(is_shut(&taken, &root, 2), "{told}");
+            sound(&place);
+            if struck.is_none() {
+                break;
+            }
+        }
+        assert!(last > 7 && last < OPERATIONS_MAX - 1, "{fault:?}: {last}");
+    }
 }
 
 #[test]
 fn old_data_is_sealed_anew_and_opens_without_the_old_epoch() {
     let place = Place::new();
-    let root = run(&place.open(Role::Write), &files(1)).unwrap();
+    let root = back_up(&place.open(Role::Write), &files(1)).unwrap();
     rotate(&place, &place.operator).unwrap();
     let operator = as_operator(&place, &place.operator).unwrap();
-    let options = Options {
-        reseal_before: Some(2),
-        grace: Duration::ZERO,
-        host: "here".into(),
-        ..Options::default()
-    };
     for round in 0..4 {
-        let report = collect(&operator, &options, &Cancel::new(), &Default::default()).unwrap();
+        let report = collect(&operator, &resealing(), &Cancel::new(), &Default::default()).unwrap();
         // Only the first has anything to seal anew.
         assert_eq!(report.repacked.packs > 0, round == 0, "{report:?}");
         assert_eq!(restored(&operator, &root), files(1));

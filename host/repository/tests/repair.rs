@@ -7,124 +7,21 @@ mod support;
 
 use holdfast_base::cancel::Cancel;
 use holdfast_repository::RepositoryError;
-use holdfast_repository::check::{Depth, Progress, check};
+use holdfast_repository::check::{Depth, Progress};
 use holdfast_repository::format::root::Root;
 use holdfast_repository::keys::Role;
 use holdfast_repository::parity::{self, ParityStore, Shape};
 use holdfast_repository::repair::{Options, Repaired, Second, What, repair};
 use holdfast_repository::write::SourceEnd;
-use holdfast_store::{Created, Listed, Name, Store, StoreError, Upload};
-use holdfast_testkit::faults::{After, Fault, FaultStore, Plan};
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use holdfast_store::Store;
+use holdfast_testkit::faults::FaultStore;
 use std::sync::Arc;
-use support::{Files, Place, find_files, noise};
-
-/// Ways in which an object comes to harm.
-const HARMS: [&str; 4] = ["flipped", "cut", "emptied", "removed"];
-
-fn harm(path: &Path, how: &str) {
-    let mut bytes = std::fs::read(path).unwrap();
-    let middle = bytes.len() / 2;
-    match how {
-        "flipped" => bytes[middle] ^= 1,
-        "cut" => bytes.truncate(middle),
-        "emptied" => bytes.clear(),
-        _ => return std::fs::remove_file(path).unwrap(),
-    }
-    std::fs::write(path, bytes).unwrap();
-}
-
-/// A place with two snapshots, and a cache that knows nothing of them.
-fn place() -> (Place, Vec<(Root, Files)>) {
-    let place = Place::new();
-    let mut committed = Vec::new();
-    for seed in [1, 2] {
-        let files: Files = (0..6)
-            .map(|n| (format!("s{seed}/f{n}"), noise(seed * 100 + n, 40_000)))
-            .collect();
-        let listed: Vec<(&str, Vec<u8>)> = files
-            .iter()
-            .map(|(path, bytes)| (path.as_str(), bytes.clone()))
-            .collect();
-        committed.push((place.backup(&listed), files));
-    }
-    forget(&place);
-    (place, committed)
-}
-
-fn forget(place: &Place) {
-    let _ = std::fs::remove_dir_all(place.directory.path().join("cache"));
-}
-
-fn objects(place: &Place, area: &str) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut files = Vec::new();
-    let directory = place.directory.path().join("repository").join(area);
-    if directory.exists() {
-        find_files(&directory, &mut files);
-    }
-    files
-        .into_iter()
-        .map(|path| (path.clone(), std::fs::read(path).unwrap()))
-        .collect()
-}
-
-fn repaired_on(
-    place: &Place,
-    store: Arc<dyn Store>,
-    role: Role,
-    is_dry: bool,
-) -> Result<Repaired, RepositoryError> {
-    repaired_from(place, store, role, is_dry, None)
-}
-
-fn repaired_from(
-    place: &Place,
-    store: Arc<dyn Store>,
-    role: Role,
-    is_dry: bool,
-    second: Option<&Place>,
-) -> Result<Repaired, RepositoryError> {
-    let repository = place.open_on(store, role)?;
-    let second = match second {
-        Some(second) => Some(Second::new(&repository, second.open(role))?),
-        None => None,
-    };
-    let options = Options {
-        depth: Depth::Data,
-        second: second.as_ref(),
-        parity: None,
-        is_dry,
-    };
-    repair(&repository, options, &Cancel::new(), &Progress::default())
-}
-
-fn repaired(place: &Place, role: Role) -> Repaired {
-    repaired_on(place, place.store(), role, false).unwrap()
-}
-
-fn damage(place: &Place) -> Vec<(String, String)> {
-    let repository = place.open(Role::Read);
-    let report = check(
-        &repository,
-        Depth::Data,
-        &Cancel::new(),
-        &Progress::default(),
-    );
-    report.unwrap().damage
-}
-
-fn all_comes_back(place: &Place, committed: &[(Root, Files)]) {
-    assert_eq!(damage(place), []);
-    for (root, files) in committed {
-        assert_eq!(&place.restore(root), files);
-    }
-}
-
-fn did(repaired: &Repaired, what: What) -> Vec<&str> {
-    let deeds = repaired.deeds.iter().filter(|deed| deed.what == what);
-    deeds.map(|deed| deed.object.as_str()).collect()
-}
+use support::bent::Bent;
+use support::repairs::{
+    HARMS, all_comes_back, damage, did, forget, harm, id_of, largest, objects, place, repaired,
+    repaired_from, repaired_on,
+};
+use support::{Files, Place, noise};
 
 #[test]
 fn the_index_is_rebuilt_from_the_packs_whatever_became_of_its_segments() {
@@ -237,47 +134,13 @@ fn a_snapshot_that_cannot_be_read_is_set_aside_and_the_others_stay() {
     all_comes_back(&place, kept);
 }
 
-/// A store that keeps all that it has.
-struct Keeps(Arc<dyn Store>);
-
-impl Store for Keeps {
-    fn place(&self) -> String {
-        self.0.place()
-    }
-    fn get(&self, name: &Name) -> Result<Vec<u8>, StoreError> {
-        self.0.get(name)
-    }
-    fn get_range(&self, name: &Name, offset: u64, length: usize) -> Result<Vec<u8>, StoreError> {
-        self.0.get_range(name, offset, length)
-    }
-    fn size(&self, name: &Name) -> Result<u64, StoreError> {
-        self.0.size(name)
-    }
-    fn create(&self, name: &Name, bytes: &[u8]) -> Result<Created, StoreError> {
-        self.0.create(name, bytes)
-    }
-    fn upload(&self) -> Result<Box<dyn Upload>, StoreError> {
-        self.0.upload()
-    }
-    fn list(&self, area: &str) -> Result<Vec<Listed>, StoreError> {
-        self.0.list(area)
-    }
-    fn delete(&self, name: &Name) -> Result<(), StoreError> {
-        Err(StoreError::Io {
-            action: format!("remove object `{name}`"),
-            place: self.place(),
-            source: std::io::ErrorKind::PermissionDenied.into(),
-        })
-    }
-}
-
 #[test]
 fn a_store_that_lets_nothing_go_is_repaired_all_the_same() {
     let (place, committed) = place();
     for segment in objects(&place, "index").keys() {
         harm(segment, "flipped");
     }
-    let keeps = Arc::new(Keeps(place.store()));
+    let keeps = Bent::keeping(place.store());
     let done = repaired_on(&place, keeps, Role::Read, false).unwrap();
     let left = did(&done, What::Kept);
     assert_eq!(left.len(), 2, "{:?}", done.deeds);
@@ -293,93 +156,6 @@ fn a_store_that_lets_nothing_go_is_repaired_all_the_same() {
     for (root, files) in &committed {
         assert_eq!(&place.restore(root), files);
     }
-}
-
-/// A small place with one snapshot, and a repair to try on copies of it.
-fn small_place() -> (Place, Vec<(Root, Files)>) {
-    let place = Place::new();
-    let files: Files = [("f".to_owned(), noise(1, 3_000))].into();
-    let root = place.backup(&[("f", files["f"].clone())]);
-    forget(&place);
-    (place, vec![(root, files)])
-}
-
-/// Breaks a repair at every operation in every way, and then repairs: all comes back.
-fn break_repairs(harmed: &Place, committed: &[(Root, Files)], second: Option<&Place>) {
-    let ways = [
-        (Fault::Fail, After::Works),
-        (Fault::LoseAnswer, After::Gone),
-        (Fault::Tear, After::Gone),
-    ];
-    // Only what changes the store leaves it otherwise: the other operations need no crash of their own.
-    let mut is_change = Vec::new();
-    for (fault, after) in ways {
-        for at in 1.. {
-            assert!(at < 1_000, "a repair that never passes");
-            let seen = is_change.get(at as usize - 1).copied();
-            if after == After::Gone && seen == Some(false) {
-                continue;
-            }
-            let place = harmed.copy();
-            let plan = Plan { at, fault, after };
-            let store = Arc::new(FaultStore::new(place.store(), Some(plan)));
-            let result = repaired_from(&place, store.clone(), Role::Read, false, second);
-            let Some(struck) = store.struck() else { break };
-            let changes = ["create", "commit", "delete", "write"];
-            if after == After::Works {
-                is_change.push(changes.iter().any(|word| struck.starts_with(word)));
-            }
-            forget(&place);
-            let told = format!("{plan:?} at {struck}: {:?}", result.as_ref().err());
-            let done = repaired_from(&place, place.store(), Role::Read, false, second).unwrap();
-            let told = format!("{told}; then {:?}", done.deeds);
-            let mut damage = done.after.unwrap_or(done.before).damage;
-            // Half a session is for collection to end.
-            damage.retain(|(object, _)| !object.starts_with("sessions/") || fault != Fault::Tear);
-            assert_eq!(damage, [], "{told}");
-            for (root, files) in committed {
-                assert_eq!(&place.restore(root), files, "{told}");
-            }
-        }
-    }
-}
-
-#[test]
-fn a_repair_of_the_index_that_breaks_at_any_operation_loses_nothing() {
-    let (place, committed) = small_place();
-    harm(objects(&place, "index").keys().next().unwrap(), "flipped");
-    break_repairs(&place, &committed, None);
-}
-
-#[test]
-fn a_repair_by_parity_that_breaks_at_any_operation_loses_nothing() {
-    let (place, committed) = small_place();
-    for pack in objects(&place, "packs").keys() {
-        parity::write(
-            place.store().as_ref(),
-            &id_of(pack),
-            "20+3".parse().unwrap(),
-        )
-        .unwrap();
-    }
-    harm(objects(&place, "packs").keys().next().unwrap(), "flipped");
-    break_repairs(&place, &committed, None);
-}
-
-#[test]
-fn a_repair_from_a_second_repository_that_breaks_at_any_operation_loses_nothing() {
-    let (place, committed) = small_place();
-    let second = place.copy();
-    let packs = objects(&place, "packs");
-    harm(packs.keys().next().unwrap(), "removed");
-    // There it is damaged, too: its chunks come from a pack of another name.
-    harm(
-        &in_place(&second, &place, packs.keys().next().unwrap()),
-        "flipped",
-    );
-    repaired(&second, Role::Read);
-    second.backup(&[("f", committed[0].1["f"].clone())]);
-    break_repairs(&place, &committed, Some(&second));
 }
 
 #[test]
@@ -417,16 +193,6 @@ fn parity_is_kept_beside_new_packs_and_damaged_parity_is_made_again() {
     assert_eq!(did(&done, What::Protected).len(), 2, "{:?}", done.deeds);
     assert_eq!(objects(&place, "parity"), beside);
     all_comes_back(&place, &committed);
-}
-
-fn id_of(pack: &Path) -> holdfast_base::id::PackId {
-    pack.file_name().unwrap().to_str().unwrap().parse().unwrap()
-}
-
-/// Returns where an object of one place lies in another.
-fn in_place(other: &Place, place: &Place, object: &Path) -> PathBuf {
-    let name = object.strip_prefix(place.directory.path()).unwrap();
-    other.directory.path().join(name)
 }
 
 #[test]
@@ -476,11 +242,6 @@ fn large_place() -> (Place, Root, Files) {
     let root = place.backup(&listed);
     forget(&place);
     (place, root, files)
-}
-
-fn largest(place: &Place) -> PathBuf {
-    let packs = objects(place, "packs").into_iter();
-    packs.max_by_key(|(_, bytes)| bytes.len()).unwrap().0
 }
 
 #[test]

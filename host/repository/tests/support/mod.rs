@@ -5,6 +5,10 @@
     reason = "each test file is a crate of its own and uses a part of this"
 )]
 
+pub(crate) mod bent;
+pub(crate) mod collecting;
+pub(crate) mod repairs;
+
 use holdfast_base::cancel::Cancel;
 use holdfast_base::entry::{
     Entry, EntryKind, EntryPath, FileContent, Identity as FileIdentity, OpenFile, RestoreTarget,
