@@ -215,6 +215,7 @@ impl<'a> Collection<'a> {
     fn run(mut self, lease: Option<&Lease>) -> Result<Report, RepositoryError> {
         let mut view = View::read(self.repository, lease, self.options)?;
         self.expire(&mut view)?;
+        view.look_at_packs(self.repository)?;
         self.report.generation = view.generation;
         self.report.open = view.open();
         let mut locks = self.choose_snapshots(&view)?;
@@ -236,8 +237,13 @@ impl<'a> Collection<'a> {
             return Ok(self.report);
         };
         self.stop_if_cancelled()?;
-        self.report.rewritten_bytes =
-            repack::repack(self.repository, lease, &sparse, &needed, self.cancel)?;
+        self.report.rewritten_bytes = repack::repack(
+            self.repository,
+            lease,
+            (&sparse, &view),
+            &needed,
+            self.cancel,
+        )?;
         candidates.extend(&sparse.retired);
         self.name(&view, candidates)?;
         self.stop_if_cancelled()?;

@@ -12,10 +12,40 @@ use holdfast_base::id::ChunkId;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// One bit for every row of an index.
+pub(super) struct Bits(Vec<u64>);
+
+impl Bits {
+    /// None is set.
+    pub(super) fn of(index: &Index) -> Self {
+        let words = index.rows().div_ceil(64);
+        Self(vec![0; usize::try_from(words).unwrap_or(usize::MAX)])
+    }
+
+    /// Returns whether a bit is set.
+    pub(super) fn has(&self, row: u64) -> bool {
+        let word = self.0.get((row / 64) as usize);
+        word.is_some_and(|word| word >> (row % 64) & 1 == 1)
+    }
+
+    /// Sets a bit; returns whether it was not set before.
+    ///
+    /// # Errors
+    /// There is no such row.
+    pub(super) fn set(&mut self, row: u64) -> Result<bool, RepositoryError> {
+        let no_row = || RepositoryError::Failed("the index has fewer rows than it says".into());
+        let word = self.0.get_mut((row / 64) as usize).ok_or_else(no_row)?;
+        let bit = 1 << (row % 64);
+        let is_new = *word & bit == 0;
+        *word |= bit;
+        Ok(is_new)
+    }
+}
+
 /// The chunks that snapshots need.
 pub(super) struct Needed {
     reader: Reader,
-    bits: Vec<u64>,
+    bits: Bits,
 }
 
 impl Needed {
@@ -31,19 +61,14 @@ impl Needed {
 
     /// Returns whether the chunk whose first row has that number is needed.
     pub(super) fn has_row(&self, row: u64) -> bool {
-        let word = self.bits.get((row / 64) as usize);
-        word.is_some_and(|word| word >> (row % 64) & 1 == 1)
+        self.bits.has(row)
     }
 
-    /// Returns whether a chunk is needed.
+    /// Returns the number of a chunk's first row.
     ///
     /// # Errors
     /// The local copy of the index cannot be read.
-    pub(super) fn has(&self, id: &ChunkId) -> Result<bool, RepositoryError> {
-        Ok(self.row(id)?.is_some_and(|row| self.has_row(row)))
-    }
-
-    fn row(&self, id: &ChunkId) -> Result<Option<u64>, RepositoryError> {
+    pub(super) fn row(&self, id: &ChunkId) -> Result<Option<u64>, RepositoryError> {
         let row = self.reader.index.row(id);
         row.map_err(|e| RepositoryError::io("read the local copy of the index", e))
     }
@@ -52,12 +77,7 @@ impl Needed {
     fn set(&mut self, id: &ChunkId) -> Result<bool, RepositoryError> {
         let missing = RepositoryError::MissingChunk { chunk: *id };
         let row = self.row(id)?.ok_or(missing)?;
-        let no_row = || RepositoryError::Failed("the index has fewer rows than it says".into());
-        let word = self.bits.get_mut((row / 64) as usize).ok_or_else(no_row)?;
-        let bit = 1 << (row % 64);
-        let is_new = *word & bit == 0;
-        *word |= bit;
-        Ok(is_new)
+        self.bits.set(row)
     }
 
     /// Marks pieces of a reference stream, and what they lead to. A piece that is marked has been followed:
@@ -100,9 +120,8 @@ pub(super) fn mark(
     done: &AtomicU64,
 ) -> Result<Needed, RepositoryError> {
     let reader = Reader::new(Arc::clone(repository))?;
-    let words = reader.index.rows().div_ceil(64);
     let mut needed = Needed {
-        bits: vec![0; usize::try_from(words).unwrap_or(usize::MAX)],
+        bits: Bits::of(&reader.index),
         reader,
     };
     for root in roots {

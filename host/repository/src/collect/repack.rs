@@ -1,6 +1,7 @@
 //! Copies what is needed out of packs of which little is.
 
-use super::mark::Needed;
+use super::mark::{Bits, Needed};
+use super::view::View;
 use crate::error::RepositoryError;
 use crate::format::pack::Frame;
 use crate::format::segment::{IndexedPack, PackKind};
@@ -23,14 +24,15 @@ pub(super) struct Sparse {
     pub(super) retired: Vec<PackId>,
 }
 
-/// Copies the needed chunks of packs into new ones; returns the bytes of those.
+/// Copies the needed chunks of packs into new ones, each once, unless it also lies in a pack that stays; returns
+/// the bytes of the new packs.
 ///
 /// # Errors
 /// A pack cannot be read, or storing failed: the old ones stay as they are.
 pub(super) fn repack(
     repository: &Arc<Repository>,
     lease: &Lease,
-    sparse: &Sparse,
+    (sparse, view): (&Sparse, &View),
     needed: &Needed,
     cancel: &Cancel,
 ) -> Result<u64, RepositoryError> {
@@ -43,12 +45,19 @@ pub(super) fn repack(
     if wanted.is_empty() {
         return Ok(0);
     }
+    let mut held = held_elsewhere(needed, view, &wanted)?;
     let mut rewriter = Rewriter::begin(repository, lease)?;
     let mut done = HashSet::new();
     for segment in repository.segments()? {
         for pack in repository.segment_if_there(&segment)?.unwrap_or_default() {
             if wanted.contains(&pack.id) && done.insert(pack.id) {
-                copy(repository, &mut rewriter, &pack, needed, cancel)?;
+                copy(
+                    repository,
+                    &mut rewriter,
+                    &pack,
+                    (needed, &mut held),
+                    cancel,
+                )?;
             }
         }
     }
@@ -60,11 +69,40 @@ pub(super) fn repack(
     Ok(written.into_iter().map(|(_, bytes)| bytes).sum())
 }
 
+/// Returns the chunks that need not be copied: the pack from which each is needed is not among these, and no
+/// tombstone names it. Another collection takes the same pack for that one, and names none of both then.
+fn held_elsewhere(
+    needed: &Needed,
+    view: &View,
+    wanted: &HashSet<PackId>,
+) -> Result<Bits, RepositoryError> {
+    let failed = |e| RepositoryError::io("read the local copy of the index", e);
+    let mut held = Bits::of(needed.index());
+    let (mut first, mut keeper) = (0, None);
+    let mut tell = |row, keeper: Option<PackId>| match keeper {
+        Some(keeper) if !wanted.contains(&keeper) => held.set(row).map(drop),
+        _ => Ok(()),
+    };
+    for row in needed.index().walk().map_err(failed)? {
+        let row = row.map_err(failed)?;
+        if !row.is_copy {
+            tell(first, keeper.take())?;
+            first = row.number;
+        }
+        let pack = row.location.pack;
+        if view.is_clean(&pack) && keeper.is_none_or(|keeper| pack < keeper) {
+            keeper = Some(pack);
+        }
+    }
+    tell(first, keeper)?;
+    Ok(held)
+}
+
 fn copy(
     repository: &Arc<Repository>,
     rewriter: &mut Rewriter<'_>,
     pack: &IndexedPack,
-    needed: &Needed,
+    (needed, held): (&Needed, &mut Bits),
     cancel: &Cancel,
 ) -> Result<(), RepositoryError> {
     let mut expander = Expander::new()?;
@@ -74,7 +112,10 @@ fn copy(
         }
         let mut parts = Vec::new();
         for part in &frame.parts {
-            if needed.has(&part.id)? {
+            let row = needed.row(&part.id)?.filter(|row| needed.has_row(*row));
+            if let Some(row) = row
+                && held.set(row)?
+            {
                 parts.push(*part);
             }
         }

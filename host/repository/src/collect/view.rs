@@ -44,7 +44,7 @@ struct Stored {
 pub(super) struct View {
     /// The number of this collection.
     pub(super) generation: u32,
-    /// The segments of the index that there were before packs were listed.
+    /// The segments of the index that there were before packs were listed; none until they are looked at.
     pub(super) segments: Vec<SegmentId>,
     now: Instant,
     tombstones: HashMap<Name, Tombstoned>,
@@ -59,7 +59,7 @@ pub(super) struct View {
 }
 
 impl View {
-    /// Looks at everything.
+    /// Looks at everything but packs.
     ///
     /// # Errors
     /// Something cannot be read, listings contradict each other, or the clocks are too far apart.
@@ -78,11 +78,10 @@ impl View {
         let marks_on_snapshots = repository.marks_surely()?;
         let grace = i64::try_from(options.forgotten_grace.as_nanos()).unwrap_or(i64::MAX);
         let forgotten = marks_on_snapshots.forgotten.iter();
-        let segments = repository.segments()?;
         let named = tombstones.values().flat_map(|t| &t.tombstone.packs);
         let mut view = Self {
             generation: latest.unwrap_or(0).saturating_add(1),
-            segments,
+            segments: Vec::new(),
             now,
             named: named.copied().collect(),
             sessions: Vec::new(),
@@ -97,11 +96,22 @@ impl View {
                     )
                 })
                 .collect(),
-            packs: read_packs(repository)?,
+            packs: HashMap::new(),
             tombstones,
         };
         view.read_sessions(repository, lease, &sessions)?;
         Ok(view)
+    }
+
+    /// Looks at packs, when all is known that needs them: a snapshot that was committed instead of being
+    /// ended may need packs that are newer than it was when it was looked for.
+    ///
+    /// # Errors
+    /// The store cannot be listed.
+    pub(super) fn look_at_packs(&mut self, repository: &Repository) -> Result<(), RepositoryError> {
+        self.segments = repository.segments()?;
+        self.packs = read_packs(repository)?;
+        Ok(())
     }
 
     fn read_sessions(
