@@ -149,3 +149,18 @@ fn a_class_that_the_service_does_not_have_is_told() {
         .says("a setting does not fit");
     assert_eq!(world.snapshots(), 0);
 }
+
+#[test]
+fn a_restore_asks_for_each_range_of_a_pack_once() {
+    let server = servers::moto();
+    let proxy = Proxy::before(&server.endpoint);
+    let (world, _) = made(server, &proxy.endpoint);
+    world.write("tree/large", noise(1, 40 << 20));
+    world.run(&["run", "tree"]).expect(0);
+    let before = proxy.seen().len();
+    assert!(restored_whole(&world));
+    let seen = proxy.seen().split_off(before);
+    let of_packs = seen.iter().filter(|asked| asked.target.contains("/packs/"));
+    // Ten ranges of four mebibytes, and some for the edges of packs, heads and entries; piece by piece it were hundreds.
+    assert!(of_packs.count() < 50);
+}

@@ -49,6 +49,8 @@ mod rewrite;
 pub mod sequence;
 /// Snapshots: commit and listing.
 pub mod snapshot;
+/// Sealed objects of the store, read at any place.
+mod stored;
 /// Which packs have to be thawed before they can be read.
 pub mod thaw;
 /// Drives the steps forwards: a run that makes one snapshot.

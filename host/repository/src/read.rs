@@ -12,65 +12,17 @@ use crate::index::{Index, Location};
 use crate::keys::Domain;
 use crate::pipeline::compress::{CompressError, Expander};
 use crate::pipeline::put::pack_name;
-use crate::pipeline::seal::{Identity, SealError, SealedBytes, open_range};
+use crate::pipeline::seal::{Identity, SealedBytes, open_range};
 use crate::repository::Repository;
+use crate::stored::{Heads, StoredObject};
 use holdfast_base::entry::EntryPath;
 use holdfast_base::id::{ChunkId, PackId};
-use holdfast_store::{Name, Store, StoreError};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Expanded frames that are kept because more of them may be needed soon.
 const FRAMES_KEPT: usize = 8;
-
-/// A sealed object of the store, read at any place.
-pub(crate) struct StoredObject {
-    store: Arc<dyn Store>,
-    name: Name,
-    size: u64,
-    /// Why the store gave nothing: the encryptor would tell it in words only.
-    failure: Mutex<Option<StoreError>>,
-}
-
-impl StoredObject {
-    pub(crate) fn open(store: &Arc<dyn Store>, name: Name) -> Result<Self, RepositoryError> {
-        let size = store.size(&name)?;
-        Ok(Self {
-            store: Arc::clone(store),
-            name,
-            size,
-            failure: Mutex::default(),
-        })
-    }
-
-    /// Returns what came of opening it, and the store's failure where that was the reason.
-    fn told<T>(&self, opened: Result<T, SealError>) -> Result<T, RepositoryError> {
-        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
-        match (opened, failure.take()) {
-            (Err(_), Some(failure)) => Err(failure.into()),
-            (opened, _) => Ok(opened?),
-        }
-    }
-}
-
-impl SealedBytes for StoredObject {
-    fn size(&self) -> u64 {
-        self.size
-    }
-
-    fn read_at(&self, offset: u64, length: usize) -> io::Result<Vec<u8>> {
-        let left = self.size.saturating_sub(offset);
-        let length = length.min(usize::try_from(left).unwrap_or(usize::MAX));
-        self.store
-            .get_range(&self.name, offset, length)
-            .map_err(|error| {
-                let told = io::Error::other(error.to_string());
-                *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-                told
-            })
-    }
-}
 
 /// An expanded frame, by its pack and its place in it.
 type KeptFrame = (PackId, u32, Arc<Vec<u8>>);
@@ -80,6 +32,7 @@ pub struct Reader {
     pub(crate) repository: Arc<Repository>,
     pub(crate) index: Index,
     frames: Mutex<VecDeque<KeptFrame>>,
+    heads: Heads,
 }
 
 impl Reader {
@@ -93,6 +46,7 @@ impl Reader {
             repository,
             index,
             frames: Mutex::default(),
+            heads: Heads::default(),
         })
     }
 
@@ -128,7 +82,8 @@ impl Reader {
         let name = pack_name(&at.pack)?;
         let open = || -> Result<Vec<u8>, RepositoryError> {
             let setup = &self.repository.setup;
-            let sealed = Arc::new(StoredObject::open(&setup.store, name.clone())?);
+            let sealed = StoredObject::open(&setup.store, name.clone(), &self.heads, length)?;
+            let sealed = Arc::new(sealed);
             let identity = self.identity(at.kind, at.epoch)?;
             let source: Arc<dyn SealedBytes> = Arc::clone(&sealed) as _;
             sealed.told(open_range(

@@ -34,6 +34,9 @@ const READ_MAX: u64 = 4 << 20;
 /// … and passes over gaps of at most this much.
 const GAP_MAX: u64 = 256 << 10;
 
+/// Threads that read where most of the time is spent waiting for answers.
+const FAR_WORKERS: usize = 4;
+
 /// What a restore came to.
 #[derive(Debug, Default)]
 pub struct Restored {
@@ -298,8 +301,10 @@ impl Run<'_> {
         window.large_files = 0;
         let units = units(std::mem::take(&mut window.uses));
         let next = AtomicUsize::new(0);
+        let is_far = self.reader.repository.setup.store.is_far();
         let workers = std::thread::available_parallelism()
             .map_or(1, usize::from)
+            .max(if is_far { FAR_WORKERS } else { 1 })
             .min(units.len());
         let results: Vec<Result<(), RepositoryError>> = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..workers)

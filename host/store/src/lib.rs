@@ -136,6 +136,12 @@ pub trait Store: Send + Sync {
     /// The object is still there; where a lock keeps it, nothing has happened to it.
     fn delete(&self, name: &Name) -> Result<(), StoreError>;
 
+    /// Returns whether every request takes its time, and costs something: then few large ones are better than many
+    /// small ones, and several at once better than one.
+    fn is_far(&self) -> bool {
+        false
+    }
+
     /// Returns whether any object of the place may have to be thawed before it can be read.
     fn has_cold_classes(&self) -> bool {
         false

@@ -12,8 +12,8 @@ use crate::format::segment::{IndexedPack, PackKind};
 use crate::keys::{Domain, IdKey};
 use crate::pipeline::compress::{CompressError, Expander, FrameBytes, verify};
 use crate::pipeline::seal::{Identity, SealError, SealedBytes, open_range};
-use crate::read::StoredObject;
 use crate::repository::Repository;
+use crate::stored::{Heads, StoredObject};
 use holdfast_base::id::PackId;
 use holdfast_store::Name;
 use std::sync::Arc;
@@ -42,7 +42,13 @@ impl<'a> OpenedPack<'a> {
         repository: &'a Repository,
         object: &Name,
     ) -> Result<Option<Self>, RepositoryError> {
-        let sealed = Arc::new(StoredObject::open(&repository.setup.store, object.clone())?);
+        let store = &repository.setup.store;
+        let sealed = Arc::new(StoredObject::open(
+            store,
+            object.clone(),
+            &Heads::default(),
+            0,
+        )?);
         let epochs = repository.key.read.iter().flatten();
         let epochs = epochs.map(|epoch| (epoch.epoch, Identity::Key(epoch.identity.clone())));
         let [catalog] = repository.catalog_identity();

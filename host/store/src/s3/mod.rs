@@ -173,6 +173,10 @@ impl Store for S3Store {
         self.start_upload(self.bucket.bulk_class())
     }
 
+    fn is_far(&self) -> bool {
+        true
+    }
+
     fn has_cold_classes(&self) -> bool {
         true
     }
