@@ -111,6 +111,11 @@ impl Proxy {
     pub fn seen(&self) -> Vec<Asked> {
         self.seen.lock().unwrap().clone()
     }
+
+    /// Forgets them, so that a long test does not keep them all.
+    pub fn forget(&self) {
+        self.seen.lock().unwrap().clear();
+    }
 }
 
 struct Gate<'a> {
