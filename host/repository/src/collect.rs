@@ -255,6 +255,7 @@ impl<'a> Collection<'a> {
         self.remove_packs(&view, &mut removed)?;
         sweep::remove_tombstones(self.repository, &view, &removed)?;
         sweep::remove_sessions(self.repository, &view)?;
+        self.repository.end_removals()?;
         Ok(self.report)
     }
 

@@ -26,6 +26,8 @@ const MARK_EXPANDED_MAX: usize = 64 << 10;
 const LISTINGS_MAX: u32 = 4;
 /// What the names of these tombstones begin with: others belong to collection.
 const TOMBSTONE_PREFIX: &str = "s-";
+/// What the names of objects begin with that say that a snapshot is being removed.
+const REMOVAL_PREFIX: &str = "r-";
 
 /// A snapshot that is forgotten.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,7 +137,7 @@ fn tombstone_name(id: &SnapshotId) -> Result<Name, RepositoryError> {
 
 /// Returns the name of the object that says that collection is removing a snapshot.
 fn removal_name(id: &SnapshotId) -> Result<Name, RepositoryError> {
-    Ok(Name::new(format!("tombstones/r-{id}"))?)
+    Ok(Name::new(format!("tombstones/{REMOVAL_PREFIX}{id}"))?)
 }
 
 /// Returns the name of the object that holds a snapshot.
@@ -251,6 +253,20 @@ impl Repository {
         self.setup.store.delete(&tombstone_name(id)?)?;
         self.setup.store.delete(&hold_name(id)?)?;
         Ok(self.setup.store.delete(&removal_name(id)?)?)
+    }
+
+    /// Removes what collections left that were interrupted when they had removed a snapshot.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub(crate) fn end_removals(&self) -> Result<(), RepositoryError> {
+        let listed = self.setup.store.list("tombstones")?;
+        for (id, _) in marked(&listed, REMOVAL_PREFIX) {
+            if self.is_gone(&snapshot::name(&id)?) {
+                self.end_removal(&id)?;
+            }
+        }
+        Ok(())
     }
 
     /// Holds a snapshot; it is no longer forgotten, if it was.

@@ -129,6 +129,10 @@ fn a_collection_that_breaks_at_any_operation_loses_nothing_and_the_next_complete
                 examine(place, std::slice::from_ref(&base.kept), told);
                 let report = gc(&place.open(Role::Audit), &merciless()).unwrap();
                 assert_eq!(report.waiting.packs + report.named.packs, 0, "{told}");
+                let left = place.store().list("tombstones").unwrap();
+                let left = left.iter().map(|listed| listed.name.last());
+                let left: Vec<_> = left.filter(|name| !name.starts_with("p-")).collect();
+                assert!(left.is_empty(), "{told}: {left:?}");
             },
         );
     }
