@@ -1,58 +1,10 @@
 //! Disks that are full or cannot be written to, under everything that holdfast writes: it says which,
 //! loses nothing, and goes on when there is room again.
 
+use super::small::Small;
 use super::{filled, restored_equals};
 use holdfast_filetree::compare::compare;
 use holdfast_tests::{TREE, World, noise};
-use std::path::PathBuf;
-use std::process::Command;
-
-/// A small file system of its own, which only root can make.
-struct Small(PathBuf);
-
-impl Small {
-    /// Mounts one; without the right to, says so and returns none.
-    #[expect(clippy::print_stderr, reason = "nothing is passed over in silence")]
-    fn mount(at: PathBuf, size: &str) -> Option<Self> {
-        std::fs::create_dir_all(&at).unwrap();
-        let options = format!("size={size}");
-        let mut mount = Command::new("mount");
-        mount
-            .args(["-t", "tmpfs", "-o", &options, "tmpfs"])
-            .arg(&at);
-        if mount.status().unwrap().success() {
-            return Some(Self(at));
-        }
-        eprintln!("NOT TESTED: mounting a small file system is not allowed here");
-        None
-    }
-
-    fn remount(&self, options: &str) {
-        let options = format!("remount,{options}");
-        let mut mount = Command::new("mount");
-        mount.args(["-o", &options]).arg(&self.0);
-        assert!(mount.status().unwrap().success());
-    }
-
-    /// Takes all the room that is left.
-    fn fill(&self) {
-        let path = self.0.join("filler");
-        let mut size = 1 << 20;
-        let mut filler = std::fs::File::create(path).unwrap();
-        while size > 0 {
-            match std::io::Write::write_all(&mut filler, &vec![0; size]) {
-                Ok(()) => {}
-                Err(_) => size /= 2,
-            }
-        }
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.0).status();
-    }
-}
 
 #[test]
 fn a_full_disk_under_the_repository_is_temporary_and_loses_nothing() {

@@ -4,6 +4,8 @@
 
 mod full;
 mod kills;
+mod room;
+mod small;
 
 use holdfast_filetree::compare::compare;
 use holdfast_tests::{TREE, World, noise};

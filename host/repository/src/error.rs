@@ -493,9 +493,19 @@ impl Describe for RepositoryError {
                     "Use the version of holdfast that wrote it, or a newer one".into(),
                 )]
             }
-            _ => Vec::new(),
+            other => hints_of_stream(other),
         }
     }
+}
+
+/// Returns what a store says is to be done, where it was a stream into it that failed.
+fn hints_of_stream(error: &RepositoryError) -> Vec<Hint> {
+    let (RepositoryError::Io { source, .. } | RepositoryError::Seal(SealError::Io(source))) = error
+    else {
+        return Vec::new();
+    };
+    let inner = source.get_ref().and_then(|inner| inner.downcast_ref());
+    inner.map_or_else(Vec::new, StoreError::hints)
 }
 
 /// Writes an error and what caused it in one line.
