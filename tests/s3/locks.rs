@@ -341,3 +341,52 @@ fn settings_that_cannot_be_are_named_with_their_place() {
         .expect(2)
         .says("a hundred years at most");
 }
+
+#[test]
+fn what_is_copied_to_a_bucket_is_locked_there_too() {
+    let server = servers::moto();
+    let bucket = server.bucket_with(&LOCKING);
+    let world = world(server, &server.endpoint, &bucket, LOCK);
+    let text = std::fs::read_to_string(world.at("holdfast.toml")).unwrap();
+    let local = format!(
+        "[store.local]\nurl = \"file://{}\"\n",
+        world.at("repository").display()
+    );
+    let job = "[job.tree]\nstore = \"local\"\ncopy-to = [{ store = \"bucket\" }]";
+    let text = format!("{local}{}", text.replace("[job.tree]", job));
+    std::fs::write(world.at("holdfast.toml"), text).unwrap();
+    world.install(&["files", "age"]);
+    let identity = world.at("operator.key").display().to_string();
+    let init = ["init", "local", "--new-identity", &identity];
+    world.run(&init).expect(0);
+    let text = std::fs::read_to_string(&identity).unwrap();
+    let public = text.lines().find_map(|l| l.strip_prefix("# public key: "));
+    let group = ["--same-keys-as", "local", "--identity", &identity];
+    let group = [
+        &["init", "bucket", "--recipient", public.unwrap()],
+        &group[..],
+    ]
+    .concat();
+    world.run(&group).expect(0);
+    let unlocked = || {
+        let plan = ["lock", "--store", "bucket", "--dry-run", "--json"];
+        let plan = answer(&world.run(&plan).expect(0));
+        assert!(plan["objects"].as_u64().unwrap() > 5, "{plan}");
+        plan["to-lock"].as_u64().unwrap()
+    };
+    // After a run, and when somebody says so.
+    world.run(&["run", "tree"]).expect(0);
+    assert_eq!(unlocked(), 0);
+    world.write("tree/more", noise(3, 100_000));
+    let text = std::fs::read_to_string(world.at("holdfast.toml")).unwrap();
+    let alone = text.replace("copy-to = [{ store = \"bucket\" }]", "");
+    std::fs::write(world.at("holdfast.toml"), alone).unwrap();
+    world.run(&["run", "tree"]).expect(0);
+    world
+        .run(&["copy", "--from", "local", "--to", "bucket"])
+        .expect(0);
+    assert_eq!(unlocked(), 0);
+    world
+        .run(&["lock", "--for", "3d", "--store", "local"])
+        .expect(2);
+}

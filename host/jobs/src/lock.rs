@@ -75,7 +75,12 @@ impl Context {
         let least = self.end(&time, now)?;
         Ok(Some(Extension {
             least,
-            until: Instant(least.0.saturating_add(slack)),
+            until: Instant(
+                least
+                    .0
+                    .saturating_add(slack)
+                    .min(now.0 + LOCK_MAX_NANOSECONDS),
+            ),
             mode: table.lock_mode(),
         }))
     }

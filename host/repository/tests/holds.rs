@@ -172,3 +172,31 @@ fn a_hold_and_a_release_at_the_same_moment_leave_held_what_says_so() {
     }
     panic!("a release has fewer operations");
 }
+
+#[test]
+fn a_release_in_the_middle_of_a_hold_takes_nothing_from_it() {
+    let (begun, root, other) = one_held();
+    for at in 1..OPERATIONS_MAX {
+        let locking = begun.copy();
+        let (open, held) = (locking.open(Role::Write), other.clone());
+        let between = BetweenStore::new(Arc::new(locking.store.clone()), at, move || {
+            let (never, unseen) = (Cancel::new(), Progress::default());
+            release(&open, &held.snapshot, &never, &unseen).unwrap();
+        });
+        let between = Arc::new(between);
+        let repository = locking.open_on(Arc::clone(&between) as _, Role::Write);
+        locking.try_hold(&repository, &root).unwrap();
+        if between.before().is_none() {
+            return;
+        }
+        let held: BTreeSet<Name> = locking.store.held().into_iter().collect();
+        let is_true = held.is_superset(&needed(&locking, &root));
+        assert!(
+            is_true && is_held(&locking, &root),
+            "{:?}",
+            between.before()
+        );
+        assert!(!is_held(&locking, &other));
+    }
+    panic!("a hold has fewer operations");
+}
