@@ -14,7 +14,7 @@ exec 3>&1 1>&2
 
 prepare
 cargo build --quiet --release --package holdfast --package cargo-holdfast
-cargo build --quiet --release --package holdfast-repository --example index
+cargo build --quiet --release --package holdfast-repository --example index --example snapshots
 build_plugins "$CARGO_TARGET_DIR/release/cargo-holdfast"
 
 rm -rf "$bench"
@@ -30,4 +30,4 @@ done
 rm -rf "$bench/index"
 printf '\n' >&3
 python3 tests/bench/growth.py --holdfast "$CARGO_TARGET_DIR/release/holdfast" --plugins "$HOLDFAST_PLUGINS" \
-    --work "$bench/growth" --scale "$scale" >&3
+    --snapshots "$CARGO_TARGET_DIR/release/examples/snapshots" --work "$bench/growth" --scale "$scale" >&3
