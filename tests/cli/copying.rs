@@ -350,6 +350,11 @@ fn packs_go_on_travelling_when_both_stores_of_a_group_are_rotated() {
     world.run(&["run", "tree"]).expect(0);
     world.as_operator(&["rotate", "local"]).expect(0);
     world.write("tree/f4", noise(77, 100_000));
+    let asked = world.run(&["run", "tree", "--check"]).expect(0).stdout;
+    assert!(
+        asked.contains("warning: copy-to offsite: the repositories of"),
+        "{asked}"
+    );
     world
         .run(&["run", "tree"])
         .expect(3)

@@ -161,7 +161,7 @@ impl Context {
         Ok(())
     }
 
-    /// Asks a job's source whether a backup would work now.
+    /// Asks a job's source whether a backup would work now, and its other stores whether copies would.
     ///
     /// # Errors
     /// The source failed to answer.
@@ -175,7 +175,7 @@ impl Context {
             hint: None,
         });
         let found = ready.plugin.source()?.check(&ready.context)?;
-        Ok(missing.chain(found).collect())
+        Ok(missing.chain(found).chain(self.check_tiers(job)).collect())
     }
 
     /// Runs a job. Once the new snapshot is committed, it is copied to the job's other stores, and what no rule

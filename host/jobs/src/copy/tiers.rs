@@ -10,11 +10,13 @@ use crate::error::JobError;
 use crate::history::{self, Run};
 use crate::open::{Context, Credentials};
 use crate::retention::apply::{JobRetained, RetentionOptions};
+use holdfast_base::error::Describe;
 use holdfast_base::time::{Clock, SystemClock};
 use holdfast_repository::copy::{Copied, Progress};
 use holdfast_repository::error::chain;
 use holdfast_repository::format::root::Root;
 use holdfast_repository::lock::Locked;
+use holdfast_sandbox::plugin::{Finding, Severity};
 
 /// How often it is looked again for what other runs have made while this one copied.
 const ROUNDS_MAX: usize = 100;
@@ -46,6 +48,21 @@ impl Context {
         };
         let others = stores.into_iter().skip(1);
         others.map(|to| self.fill(job, to, progress)).collect()
+    }
+
+    /// Says which of a job's other stores could not be copied to now. A backup can be made all the same.
+    pub(crate) fn check_tiers(&self, job: &str) -> Vec<Finding> {
+        let stores = self.config.stores_of(job).unwrap_or_default();
+        let others = stores.into_iter().skip(1);
+        let failed = others.filter_map(|to| Some((to, Plan::of_tier(self, job, to).err()?)));
+        failed
+            .map(|(to, error)| Finding {
+                severity: Severity::Warning,
+                subject: format!("copy-to {to}"),
+                message: chain(&error),
+                hint: error.hints().into_iter().next().map(|hint| hint.0),
+            })
+            .collect()
     }
 
     fn fill(&self, job: &str, to: &str, progress: &Progress) -> Tier {
