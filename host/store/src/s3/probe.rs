@@ -17,15 +17,18 @@ use std::sync::Arc;
 
 /// Creators of one name in a race, and races.
 const RACERS: u8 = 12;
-const RACES: usize = 6;
+const RACES: usize = 12;
 /// Bytes of what is created in a race: enough that creating takes a while.
 const RACE_BYTES: usize = 48 << 10;
 /// Objects that a listing must show at once.
 const LISTED: usize = 4;
 /// What a repository's own names begin with; anything else in its place belongs to somebody else.
-const OURS: [&str; 9] = [
+const OURS: [&str; 12] = [
     "format",
     "epochs/",
+    "announcements/",
+    "identities/",
+    "quarantine/",
     "packs/",
     "index/",
     "snapshots/",
@@ -157,12 +160,28 @@ impl Bucket {
             return Ok(Ability::Claimed);
         }
         for _ in 0..RACES {
+            self.connect(&name).await?;
             let name = self.fresh(tried)?;
             if self.race(&name).await? != 1 {
                 return Ok(Ability::Claimed);
             }
         }
         Ok(Ability::Real)
+    }
+
+    /// Makes as many connections as there are racers: who has to connect first comes late to the race.
+    async fn connect(self: &Arc<Self>, name: &Name) -> Result<(), Failure> {
+        let client = self.shared.client().await?;
+        let key = self.key(name);
+        let look = || {
+            let request = client.head_object().bucket(&self.name).key(&key);
+            tokio::spawn(async move { drop(request.send().await) })
+        };
+        let looks: Vec<_> = (0..RACERS).map(|_| look()).collect();
+        for look in looks {
+            let _ = look.await;
+        }
+        Ok(())
     }
 
     /// Lets many create one name at once; returns how many were told that they did.
