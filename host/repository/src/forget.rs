@@ -251,7 +251,11 @@ impl Repository {
     /// The store failed.
     pub(crate) fn end_removal(&self, id: &SnapshotId) -> Result<(), RepositoryError> {
         self.setup.store.delete(&tombstone_name(id)?)?;
-        self.setup.store.delete(&hold_name(id)?)?;
+        match self.setup.store.delete(&hold_name(id)?) {
+            // A hold that came too late for its snapshot: it holds nothing any more, and costs nothing.
+            Err(error) if error.is_locked() => {}
+            deleted => deleted?,
+        }
         Ok(self.setup.store.delete(&removal_name(id)?)?)
     }
 
