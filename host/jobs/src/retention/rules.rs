@@ -151,8 +151,10 @@ impl Lifetime {
     /// Returns about how many nanoseconds it is.
     #[must_use]
     pub fn nanoseconds(&self) -> i64 {
-        let days = self.days.saturating_add(self.months.saturating_mul(30));
-        let hours = self.hours.saturating_add(days.saturating_mul(24));
+        const HOURS_OF_A_MONTH: i64 = 365 * 24 / 12;
+        let months = self.months.saturating_mul(HOURS_OF_A_MONTH);
+        let days = self.days.saturating_mul(24);
+        let hours = self.hours.saturating_add(days).saturating_add(months);
         hours.saturating_mul(3_600_000_000_000)
     }
 }
