@@ -15,7 +15,7 @@ use holdfast_repository::keys::Role;
 use holdfast_repository::{Repository, RepositoryError};
 use holdfast_store::Store;
 use holdfast_testkit::faults::{After, Fault, FaultStore, Plan};
-use holdfast_testkit::unordered::UnorderedStore;
+use holdfast_testkit::restless::{RestlessStore, Waits};
 use std::sync::Arc;
 use std::time::Duration;
 use support::collecting::{at_once, back_up, examine, files, gc, is_long, merciless};
@@ -243,7 +243,7 @@ fn a_copy_that_breaks_at_any_operation_is_completed_by_the_next() {
 fn whatever_order_operations_end_in_nothing_is_lost() {
     for seed in 0..4 {
         let base = base(2);
-        let unordered = || Arc::new(UnorderedStore::new(base.place.store(), seed));
+        let unordered = || Arc::new(RestlessStore::new(base.place.store(), seed, Waits::LONG));
         let mut committed = vec![base.kept.clone()];
         for round in 0..3 {
             let files = files(round * 3..round * 3 + 6);

@@ -8,9 +8,9 @@ pub mod faults;
 pub mod locked;
 /// A gate in front of a real service, at which things go wrong.
 pub mod proxy;
+/// A store that keeps its contract and nothing else.
+pub mod restless;
 /// A sealer that is the `age` crate itself.
 pub mod sealer;
 /// Real services, as long as a test needs them.
 pub mod servers;
-/// A store whose operations take longer or shorter, so that they end in another order.
-pub mod unordered;

@@ -24,6 +24,7 @@ use holdfast_repository::write::{Gauge, RunNote, SourceEnd};
 use holdfast_repository::{Repository, RepositoryError, Session, Setup};
 use holdfast_store::Store;
 use holdfast_store::local::LocalStore;
+use holdfast_testkit::restless::{RestlessStore, Waits};
 use holdfast_testkit::sealer::NativeAge;
 use std::collections::BTreeMap;
 use std::io::{self, Cursor, Read};
@@ -145,9 +146,21 @@ pub(crate) fn begin_with(
     Session::begin(repository, note, &Cancel::new(), Arc::new(Gauge::default()))
 }
 
+/// Returns the store in a directory, which keeps its contract and nothing else: what nobody promised happens at
+/// any time, under every test. `HOLDFAST_RESTLESS` is another seed, or `off`.
+fn store_in(directory: &Path) -> Arc<dyn Store> {
+    let store = Arc::new(LocalStore::new(directory.join("repository")));
+    let seed = match std::env::var("HOLDFAST_RESTLESS").as_deref() {
+        Ok("off") => return store,
+        Ok(seed) => seed.parse().unwrap(),
+        Err(_) => 1,
+    };
+    Arc::new(RestlessStore::new(store, seed, Waits::SHORT))
+}
+
 pub(crate) fn setup(directory: &Path) -> Setup {
     Setup {
-        store: Arc::new(LocalStore::new(directory.join("repository"))),
+        store: store_in(directory),
         sealer: Arc::new(NativeAge),
         cache: Some(directory.join("cache")),
         clock: Arc::new(SystemClock),
