@@ -58,11 +58,14 @@ fn what_grows_is_measured_from_files_to_snapshots() {
     let age = plugin("age");
     let plugins = age.parent().unwrap().to_str().unwrap();
     let holdfast = program();
+    let snapshots = holdfast.with_file_name("examples").join("snapshots");
     let tables = python(
         "growth.py",
         &[
             "--holdfast",
             holdfast.to_str().unwrap(),
+            "--snapshots",
+            snapshots.to_str().unwrap(),
             "--plugins",
             plugins,
             "--work",
@@ -74,7 +77,7 @@ fn what_grows_is_measured_from_files_to_snapshots() {
     for expected in [
         "| 200 |",
         "| 100, names of 200 bytes |",
-        "| snapshots | list |",
+        "| snapshots | first list | list |",
     ] {
         assert!(tables.contains(expected), "{expected} is not in {tables}");
     }

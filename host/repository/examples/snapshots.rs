@@ -14,10 +14,11 @@
 mod support;
 
 use holdfast_base::time::Instant;
-use holdfast_repository::Repository;
 use holdfast_repository::keys::Role;
 use holdfast_repository::pipeline::seal::{Recipient, Sealer};
 use holdfast_repository::write::SourceEnd;
+use holdfast_repository::{Repository, Setup};
+use holdfast_store::local::LocalStore;
 use holdfast_testkit::sealer::NativeAge;
 use std::path::Path;
 use std::sync::Arc;
@@ -29,14 +30,15 @@ fn main() {
     let count: u32 = arguments.next().expect("a count").parse().unwrap();
     let directory = Path::new(&directory);
     std::fs::create_dir_all(directory).unwrap();
+    let setup = || Setup {
+        store: Arc::new(LocalStore::new(directory.join("repository"))),
+        ..setup(directory)
+    };
     let operator = NativeAge.generate().unwrap();
-    let key = Repository::init(
-        &setup(directory),
-        &[Recipient::PublicKey(operator.public_key)],
-    );
-    let key = key.unwrap();
+    let operators = [Recipient::PublicKey(operator.public_key)];
+    let key = Repository::init(&setup(), &operators).unwrap();
     let host = key.for_host("here", Instant(1), &[1; 32]).unwrap();
-    let repository = Arc::new(Repository::open(setup(directory), host).unwrap());
+    let repository = Arc::new(Repository::open(setup(), host).unwrap());
     // The same each time: what is listed is snapshots, and not what is in them.
     for _ in 0..count {
         let session = begin_with(&repository, false).unwrap();
