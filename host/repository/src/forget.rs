@@ -362,12 +362,16 @@ impl Repository {
     pub fn standing(&self) -> Result<Standing, RepositoryError> {
         let marks = self.marks_surely()?;
         let hidden = marks.hidden();
+        let listed = self.agreed("snapshots")?;
+        let (ids, received): (Vec<_>, Vec<_>) = marked(&listed, "")
+            .map(|(id, object)| (id, object.received))
+            .unzip();
         let mut snapshots = Vec::new();
-        for (id, object) in marked(&self.agreed("snapshots")?, "") {
-            match self.slot(&id) {
-                Ok(Slot::Root(root)) => snapshots.push((*root, object.received)),
+        for ((id, received), slot) in ids.iter().zip(received).zip(self.slots(&ids)) {
+            match slot {
+                Ok(Slot::Root(root)) => snapshots.push((*root, received)),
                 Ok(Slot::Expired) => {}
-                Err(error) if hidden.contains(&id) || error.is_revoked() => {}
+                Err(error) if hidden.contains(id) || error.is_revoked() => {}
                 Err(error) => return Err(error),
             }
         }

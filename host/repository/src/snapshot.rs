@@ -162,6 +162,11 @@ impl Repository {
         }
     }
 
+    /// Does the same for many, several at a time, in their order.
+    pub(crate) fn slots(&self, ids: &[SnapshotId]) -> Vec<Result<Slot, RepositoryError>> {
+        many::read(ids, |id| self.slot(id))
+    }
+
     fn decode_slot(&self, id: &SnapshotId, bytes: &[u8]) -> Result<Slot, RepositoryError> {
         if Expired::in_place_of(bytes, *id, self.header.repository) {
             return Ok(Slot::Expired);
