@@ -1,7 +1,7 @@
 //! `copy`: between stores of one trust group as packs, between others as content.
 
 use holdfast_filetree::compare::compare;
-use holdfast_tests::{Ended, World, noise};
+use holdfast_tests::{Ended, World, noise, recipient};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -30,16 +30,8 @@ fn world() -> World {
     world
 }
 
-fn recipient(world: &World) -> String {
-    let text = std::fs::read_to_string(world.at("operator.key")).unwrap();
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("# public key: "));
-    line.unwrap().to_owned()
-}
-
 fn init_offsite(world: &World, more: &[&str]) {
-    let recipient = recipient(world);
+    let recipient = recipient(&world.at("operator.key"));
     let words = ["init", "offsite", "--recipient", &recipient];
     world.run(&[&words[..], more].concat()).expect(0);
 }
@@ -82,16 +74,7 @@ fn count(directory: &Path) -> usize {
 #[test]
 fn packs_travel_as_they_are_where_keys_are_the_same() {
     let world = world();
-    let identity = world.at("operator.key");
-    init_offsite(
-        &world,
-        &[
-            "--same-keys-as",
-            "local",
-            "--identity",
-            identity.to_str().unwrap(),
-        ],
-    );
+    world.init_group("offsite", "local").expect(0);
     world.run(&["run", "tree"]).expect(0);
     world.write("tree/f3", "changed");
     world.run(&["run", "tree"]).expect(0);
@@ -109,16 +92,7 @@ fn packs_travel_as_they_are_where_keys_are_the_same() {
     // And back, when the first is lost.
     std::fs::remove_dir_all(world.at("repository")).unwrap();
     std::fs::remove_file(world.at("keys/local.key")).unwrap();
-    let recipient = recipient(&world);
-    let again = [
-        "--same-keys-as",
-        "offsite",
-        "--identity",
-        identity.to_str().unwrap(),
-    ];
-    world
-        .run(&[&["init", "local", "--recipient", &recipient], &again[..]].concat())
-        .expect(0);
+    world.init_group("local", "offsite").expect(0);
     world
         .run(&["copy", "--from", "offsite", "--to", "local"])
         .expect(0);
@@ -171,11 +145,7 @@ fn each_store_keeps_what_is_said_for_it_and_copies_may_come_late() {
     for _ in 0..3 {
         world.run(&["run", "tree"]).expect(0);
     }
-    let identity = world.at("operator.key").display().to_string();
-    init_offsite(
-        &world,
-        &["--same-keys-as", "local", "--identity", &identity],
-    );
+    world.init_group("offsite", "local").expect(0);
     copy(&world, &[]).expect(0);
     // As if they had been copied two hours after they were made.
     let late = SystemTime::now() + Duration::from_secs(7200);
@@ -209,11 +179,6 @@ fn tiers(world: &World, rules: &str) {
     std::fs::write(&path, text).unwrap();
 }
 
-fn init_group(world: &World) {
-    let identity = world.at("operator.key").display().to_string();
-    init_offsite(world, &["--same-keys-as", "local", "--identity", &identity]);
-}
-
 fn listed(world: &World, store: &str) -> Vec<serde_json::Value> {
     let listed = world.run(&["list", "--store", store, "--json"]).expect(0);
     serde_json::from_str(&listed.stdout).unwrap()
@@ -222,7 +187,7 @@ fn listed(world: &World, store: &str) -> Vec<serde_json::Value> {
 #[test]
 fn a_run_fills_the_other_stores_of_its_job_and_forgets_there_too() {
     let world = world();
-    init_group(&world);
+    world.init_group("offsite", "local").expect(0);
     world.run(&["run", "tree"]).expect(0);
     tiers(
         &world,
@@ -280,7 +245,7 @@ fn a_run_fills_the_other_stores_of_its_job_and_forgets_there_too() {
 #[test]
 fn a_store_that_is_away_gets_what_it_lacks_later_and_nothing_is_forgotten_until_then() {
     let world = world();
-    init_group(&world);
+    world.init_group("offsite", "local").expect(0);
     tiers(
         &world,
         "keep = { last = 1 }\ncopy-to = [{ store = \"offsite\", keep = { last = 9 } }]",
@@ -310,7 +275,7 @@ fn a_store_that_is_away_gets_what_it_lacks_later_and_nothing_is_forgotten_until_
 #[test]
 fn what_is_forgotten_elsewhere_is_not_brought_back_by_a_copy() {
     let world = world();
-    init_group(&world);
+    world.init_group("offsite", "local").expect(0);
     for _ in 0..3 {
         world.run(&["run", "tree"]).expect(0);
     }
@@ -345,7 +310,7 @@ fn what_is_forgotten_elsewhere_is_not_brought_back_by_a_copy() {
 #[test]
 fn packs_go_on_travelling_when_both_stores_of_a_group_are_rotated() {
     let world = world();
-    init_group(&world);
+    world.init_group("offsite", "local").expect(0);
     tiers(&world, "copy-to = [{ store = \"offsite\" }]");
     world.run(&["run", "tree"]).expect(0);
     world.as_operator(&["rotate", "local"]).expect(0);

@@ -1,7 +1,7 @@
 //! `--json`: every answer has the form that the operator guide documents, and nothing else beside it.
 
 use holdfast_testkit::servers;
-use holdfast_tests::{Ended, World, plugin};
+use holdfast_tests::{Ended, World, plugin, recipient};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -342,12 +342,8 @@ fn copies_have_their_documented_form() {
     let directory = world.path().display();
     let offsite = format!("\n[store.offsite]\nurl = \"file://{directory}/offsite\"\n");
     std::fs::write(world.at("holdfast.toml"), text + &offsite).unwrap();
-    let key = std::fs::read_to_string(&operator).unwrap();
-    let recipient = key
-        .lines()
-        .find_map(|line| line.strip_prefix("# public key: "));
     world
-        .run(&["init", "offsite", "--recipient", recipient.unwrap()])
+        .run(&["init", "offsite", "--recipient", &recipient(&operator)])
         .expect(0);
     let copy = ["copy", "--from", "local", "--to", "offsite"];
     let dry = [&copy[..], &["--dry-run"]].concat();

@@ -1,7 +1,7 @@
 //! Who can open a repository, as operators manage it: recipients, passphrases, new epochs, revoked hosts, and
 //! the recovery sheet.
 
-use holdfast_tests::{Ended, TREE, World};
+use holdfast_tests::{Ended, TREE, World, recipient};
 use serde_json::Value;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -19,11 +19,7 @@ fn identity(world: &World, name: &str) -> (String, String) {
     let file = world.at(name);
     let made = Command::new("age-keygen").arg("-o").arg(&file).output();
     assert!(made.unwrap().status.success());
-    let text = std::fs::read_to_string(&file).unwrap();
-    let public = text
-        .lines()
-        .find_map(|line| line.strip_prefix("# public key: "));
-    (file.display().to_string(), public.unwrap().to_owned())
+    (file.display().to_string(), recipient(&file))
 }
 
 fn json(ended: &Ended) -> Value {

@@ -41,14 +41,7 @@ fn world(near: &str) -> World {
         .run(&["init", "local", "--new-identity", &identity])
         .expect(0);
     for store in ["near", "far"] {
-        let text = std::fs::read_to_string(&identity).unwrap();
-        let recipient = text
-            .lines()
-            .find_map(|line| line.strip_prefix("# public key: "));
-        let who = ["--recipient", recipient.unwrap(), "--identity", &identity];
-        world
-            .run(&[&["init", store, "--same-keys-as", "local"], &who[..]].concat())
-            .expect(0);
+        world.init_group(store, "local").expect(0);
     }
     world.write("tree/large", noise(1, 12 << 20));
     world
@@ -75,15 +68,7 @@ fn snapshots_travel_from_disk_to_bucket_to_bucket_and_back() {
     // The disk is lost; a new one gets all of it back from the farthest.
     std::fs::remove_dir_all(world.at("repository")).unwrap();
     std::fs::remove_file(world.at("keys/local.key")).unwrap();
-    let identity = world.at("operator.key").display().to_string();
-    let text = std::fs::read_to_string(&identity).unwrap();
-    let recipient = text
-        .lines()
-        .find_map(|line| line.strip_prefix("# public key: "));
-    let who = ["--recipient", recipient.unwrap(), "--identity", &identity];
-    world
-        .run(&[&["init", "local", "--same-keys-as", "far"], &who[..]].concat())
-        .expect(0);
+    world.init_group("local", "far").expect(0);
     copy("far", "local");
     world.as_operator(&["check", "local", "--data"]).expect(0);
     let target = world.at("back").display().to_string();

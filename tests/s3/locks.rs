@@ -359,15 +359,7 @@ fn what_is_copied_to_a_bucket_is_locked_there_too() {
     let identity = world.at("operator.key").display().to_string();
     let init = ["init", "local", "--new-identity", &identity];
     world.run(&init).expect(0);
-    let text = std::fs::read_to_string(&identity).unwrap();
-    let public = text.lines().find_map(|l| l.strip_prefix("# public key: "));
-    let group = ["--same-keys-as", "local", "--identity", &identity];
-    let group = [
-        &["init", "bucket", "--recipient", public.unwrap()],
-        &group[..],
-    ]
-    .concat();
-    world.run(&group).expect(0);
+    world.init_group("bucket", "local").expect(0);
     let unlocked = || {
         let plan = ["lock", "--store", "bucket", "--dry-run", "--json"];
         let plan = answer(&world.run(&plan).expect(0));

@@ -82,6 +82,14 @@ pub fn program() -> PathBuf {
     program
 }
 
+/// Returns the public half of an identity, as its file has it.
+pub fn recipient(identity: &Path) -> String {
+    let text = std::fs::read_to_string(identity).unwrap();
+    let mut lines = text.lines();
+    let public = lines.find_map(|line| line.strip_prefix("# public key: "));
+    public.unwrap().to_owned()
+}
+
 /// Returns a plugin that `tests/run.sh` built.
 pub fn plugin(name: &str) -> PathBuf {
     let directory = std::env::var_os("HOLDFAST_PLUGINS").map_or_else(
@@ -135,6 +143,16 @@ impl World {
         let identity = self.at("operator.key");
         self.run(&["init", "--new-identity", identity.to_str().unwrap()])
             .expect(0);
+    }
+
+    /// Makes a repository with the keys of another, for the same operator.
+    pub fn init_group(&self, store: &str, of: &str) -> Ended {
+        let identity = self.at("operator.key");
+        let recipient = recipient(&identity);
+        let identity = identity.to_str().unwrap();
+        let who = ["--recipient", &recipient, "--identity", identity];
+        let words = ["init", store, "--same-keys-as", of];
+        self.run(&[&words[..], &who].concat())
     }
 
     /// Installs plugins with all that they ask for.
