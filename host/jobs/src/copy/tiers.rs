@@ -18,9 +18,6 @@ use holdfast_repository::format::root::Root;
 use holdfast_repository::lock::Locked;
 use holdfast_sandbox::plugin::{Finding, Severity};
 
-/// How often it is looked again for what other runs have made while this one copied.
-const ROUNDS_MAX: usize = 100;
-
 /// What became of a job's snapshots in another of its stores.
 #[derive(Debug)]
 pub struct Tier {
@@ -104,16 +101,18 @@ impl Context {
         let _lock = self.lock_named(&format!("{job}.copies"), || JobError::BusyCopying {
             job: job.to_owned(),
         })?;
-        for _ in 0..ROUNDS_MAX {
+        loop {
             let mut plan = Plan::of_tier(self, job, to)?;
-            if plan.missing.is_empty() {
-                break;
+            let mut missing = std::mem::take(&mut plan.missing);
+            // A listing that lags behind does not show what came a moment ago.
+            missing.retain(|root| copied.iter().all(|one| one.from != root.snapshot));
+            if missing.is_empty() {
+                return Ok(());
             }
-            for root in std::mem::take(&mut plan.missing) {
+            for root in missing {
                 copied.push(plan.copy(self, &root, progress)?);
             }
         }
-        Ok(())
     }
 
     /// Forgets what a job's rules no longer keep in a store, where it has any.
