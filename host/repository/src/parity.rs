@@ -12,7 +12,7 @@ pub use code::{Mended, check, mend, write};
 
 use crate::error::{RepositoryError, chain};
 use holdfast_base::id::PackId;
-use holdfast_store::{Created, Listed, Name, Store, StoreError, Upload};
+use holdfast_store::{Created, Name, Store, StoreError, Upload};
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -69,21 +69,8 @@ fn add(store: &dyn Store, object: &Name, shape: Shape) {
 }
 
 impl Store for ParityStore {
-    fn place(&self) -> String {
-        self.inner.place()
-    }
-
-    fn get(&self, name: &Name) -> Result<Vec<u8>, StoreError> {
-        self.inner.get(name)
-    }
-
-    fn get_range(&self, name: &Name, offset: u64, length: usize) -> Result<Vec<u8>, StoreError> {
-        self.inner.get_range(name, offset, length)
-    }
-
-    fn size(&self, name: &Name) -> Result<u64, StoreError> {
-        self.inner.size(name)
-    }
+    // Parity outlives its pack until somebody means it to go, since a repair moves packs: so `delete` passes.
+    holdfast_store::pass_on!(inner: place get get_range size list delete);
 
     fn create(&self, name: &Name, bytes: &[u8]) -> Result<Created, StoreError> {
         let created = self.inner.create(name, bytes)?;
@@ -97,15 +84,6 @@ impl Store for ParityStore {
             store: Arc::clone(&self.inner),
             shape: self.shape,
         }))
-    }
-
-    fn list(&self, area: &str) -> Result<Vec<Listed>, StoreError> {
-        self.inner.list(area)
-    }
-
-    // Parity outlives its pack until somebody means it to go: a repair moves packs.
-    fn delete(&self, name: &Name) -> Result<(), StoreError> {
-        self.inner.delete(name)
     }
 }
 

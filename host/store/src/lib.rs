@@ -3,6 +3,9 @@
 //! There is no overwriting: an object is created once, whole and durable, or not at all. That one
 //! property is what the repository's commit protocol stands on.
 
+/// What a store in front of another does not change.
+mod pass_on;
+
 /// Names of objects, checked once.
 pub mod name;
 

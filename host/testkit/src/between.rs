@@ -62,9 +62,7 @@ fn pass(waiting: &Mutex<Waiting>, operation: impl FnOnce() -> String) {
 }
 
 impl Store for BetweenStore {
-    fn place(&self) -> String {
-        self.inner.place()
-    }
+    holdfast_store::pass_on!(inner: place abilities assume);
 
     fn get(&self, name: &Name) -> Result<Vec<u8>, StoreError> {
         pass(&self.waiting, || format!("get {name}"));
@@ -107,14 +105,6 @@ impl Store for BetweenStore {
     fn probe(&self) -> Result<Option<Abilities>, StoreError> {
         pass(&self.waiting, || "try what the place does".to_owned());
         self.inner.probe()
-    }
-
-    fn abilities(&self) -> Abilities {
-        self.inner.abilities()
-    }
-
-    fn assume(&self, abilities: Abilities) {
-        self.inner.assume(abilities);
     }
 
     fn lock(&self, name: &Name) -> Result<Lock, StoreError> {

@@ -4,9 +4,7 @@
 //! Every call of the store and of its uploads counts, in the order in which they come, so that a test
 //! can break a session at its first operation, its second, and so on until nothing is left to break.
 
-use holdfast_store::{
-    Abilities, Created, Extension, Listed, Lock, Name, Store, StoreError, Term, Upload,
-};
+use holdfast_store::{Created, Extension, Listed, Lock, Name, Store, StoreError, Term, Upload};
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -41,9 +39,11 @@ impl Fault {
     }
 }
 
-/// The areas of a repository, for listings that lag behind.
-const AREAS: [&str; 8] = [
+/// The areas of a repository.
+pub const AREAS: [&str; 10] = [
     "epochs",
+    "announcements",
+    "identities",
     "packs",
     "index",
     "snapshots",
@@ -214,9 +214,8 @@ fn half(mut bytes: Vec<u8>) -> Vec<u8> {
 }
 
 impl Store for FaultStore {
-    fn place(&self) -> String {
-        self.inner.place()
-    }
+    // What a place does is tried once, before there is anything to lose.
+    holdfast_store::pass_on!(inner: place probe abilities assume);
 
     fn get(&self, name: &Name) -> Result<Vec<u8>, StoreError> {
         self.answer(&format!("get {name}"), || self.inner.get(name), half)
@@ -284,19 +283,6 @@ impl Store for FaultStore {
     fn delete(&self, name: &Name) -> Result<(), StoreError> {
         let delete = || self.inner.delete(name);
         self.change(&format!("delete {name}"), delete, || Ok(()), delete)
-    }
-
-    // What a place does is tried once, before there is anything to lose.
-    fn probe(&self) -> Result<Option<Abilities>, StoreError> {
-        self.inner.probe()
-    }
-
-    fn abilities(&self) -> Abilities {
-        self.inner.abilities()
-    }
-
-    fn assume(&self, abilities: Abilities) {
-        self.inner.assume(abilities);
     }
 
     fn lock(&self, name: &Name) -> Result<Lock, StoreError> {

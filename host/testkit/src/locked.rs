@@ -5,9 +5,7 @@
 
 use holdfast_base::time::{Clock, Instant, SystemClock};
 use holdfast_store::lock::refusal;
-use holdfast_store::{
-    Abilities, Ability, Created, Extension, Listed, Lock, Name, Store, StoreError, Term, Upload,
-};
+use holdfast_store::{Abilities, Ability, Extension, Lock, Name, Store, StoreError, Term};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -107,33 +105,7 @@ impl LockedStore {
 }
 
 impl Store for LockedStore {
-    fn place(&self) -> String {
-        self.inner.place()
-    }
-
-    fn get(&self, name: &Name) -> Result<Vec<u8>, StoreError> {
-        self.inner.get(name)
-    }
-
-    fn get_range(&self, name: &Name, offset: u64, length: usize) -> Result<Vec<u8>, StoreError> {
-        self.inner.get_range(name, offset, length)
-    }
-
-    fn size(&self, name: &Name) -> Result<u64, StoreError> {
-        self.inner.size(name)
-    }
-
-    fn create(&self, name: &Name, bytes: &[u8]) -> Result<Created, StoreError> {
-        self.inner.create(name, bytes)
-    }
-
-    fn upload(&self) -> Result<Box<dyn Upload>, StoreError> {
-        self.inner.upload()
-    }
-
-    fn list(&self, area: &str) -> Result<Vec<Listed>, StoreError> {
-        self.inner.list(area)
-    }
+    holdfast_store::pass_on!(inner: place get get_range size create upload list);
 
     fn delete(&self, name: &Name) -> Result<(), StoreError> {
         let now = self.now();

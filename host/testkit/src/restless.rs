@@ -6,9 +6,7 @@
 //!
 //! Every test of a repository must pass on such a store as on a quiet one.
 
-use holdfast_store::{
-    Abilities, Created, Extension, Listed, Lock, Name, Store, StoreError, Term, Upload,
-};
+use holdfast_store::{Created, Extension, Listed, Lock, Name, Store, StoreError, Term, Upload};
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -120,9 +118,7 @@ impl RestlessStore {
 }
 
 impl Store for RestlessStore {
-    fn place(&self) -> String {
-        self.inner.place()
-    }
+    holdfast_store::pass_on!(inner: place probe abilities assume);
 
     fn get(&self, name: &Name) -> Result<Vec<u8>, StoreError> {
         self.chance.around(|| self.inner.get(name), second)
@@ -168,18 +164,6 @@ impl Store for RestlessStore {
 
     fn delete(&self, name: &Name) -> Result<(), StoreError> {
         self.chance.around(|| self.inner.delete(name), second)
-    }
-
-    fn probe(&self) -> Result<Option<Abilities>, StoreError> {
-        self.inner.probe()
-    }
-
-    fn abilities(&self) -> Abilities {
-        self.inner.abilities()
-    }
-
-    fn assume(&self, abilities: Abilities) {
-        self.inner.assume(abilities);
     }
 
     fn lock(&self, name: &Name) -> Result<Lock, StoreError> {

@@ -1,6 +1,6 @@
 //! A store that does one thing otherwise than others do.
 
-use holdfast_store::{Created, Listed, Name, Store, StoreError, Upload};
+use holdfast_store::{Listed, Name, Store, StoreError};
 use std::io::ErrorKind;
 use std::sync::Arc;
 
@@ -39,29 +39,7 @@ impl Bent {
 }
 
 impl Store for Bent {
-    fn place(&self) -> String {
-        self.inner.place()
-    }
-
-    fn get(&self, name: &Name) -> Result<Vec<u8>, StoreError> {
-        self.inner.get(name)
-    }
-
-    fn get_range(&self, name: &Name, offset: u64, length: usize) -> Result<Vec<u8>, StoreError> {
-        self.inner.get_range(name, offset, length)
-    }
-
-    fn size(&self, name: &Name) -> Result<u64, StoreError> {
-        self.inner.size(name)
-    }
-
-    fn create(&self, name: &Name, bytes: &[u8]) -> Result<Created, StoreError> {
-        self.inner.create(name, bytes)
-    }
-
-    fn upload(&self) -> Result<Box<dyn Upload>, StoreError> {
-        self.inner.upload()
-    }
+    holdfast_store::pass_on!(inner: place get get_range size create upload);
 
     fn list(&self, area: &str) -> Result<Vec<Listed>, StoreError> {
         Ok((self.lists)(self.inner.list(area)?))
