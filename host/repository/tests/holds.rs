@@ -144,59 +144,53 @@ fn a_release_that_breaks_anywhere_says_nothing_that_is_not_so_and_goes_on() {
     });
 }
 
-#[test]
-fn a_hold_and_a_release_at_the_same_moment_leave_held_what_says_so() {
+/// Does one thing before each operation of another in turn; what is to be held then is, in the store too.
+fn at_each_operation(
+    between: impl Fn(&Arc<Repository>, &Root, &Root) + Send + Clone + 'static,
+    run: impl Fn(&Locking, &Arc<Repository>, &Root, &Root) -> u64,
+    look: impl Fn(&Locking, &Root),
+) {
     let (begun, root, other) = one_held();
     for at in 1..OPERATIONS_MAX {
         let locking = begun.copy();
-        // Before each operation of the release of one, the other is held, whole.
-        let (store, held) = (locking.store.clone(), root.clone());
         let open = locking.open(Role::Write);
-        let between = BetweenStore::new(Arc::new(store), at, move || {
-            let (never, unseen) = (Cancel::new(), Progress::default());
-            hold(&open, &held, &wish(None), &never, &unseen).unwrap();
-        });
-        let between = Arc::new(between);
-        let repository = locking.open_on(Arc::clone(&between) as _, Role::Write);
-        locking.try_release(&repository, &other).unwrap();
-        if between.before().is_none() {
+        let (work, roots) = (between.clone(), (root.clone(), other.clone()));
+        let work = move || work(&open, &roots.0, &roots.1);
+        let store = Arc::new(BetweenStore::new(Arc::new(locking.store.clone()), at, work));
+        let repository = locking.open_on(Arc::clone(&store) as _, Role::Write);
+        run(&locking, &repository, &root, &other);
+        if store.before().is_none() {
             return;
         }
         let held: BTreeSet<Name> = locking.store.held().into_iter().collect();
         let is_true = held.is_superset(&needed(&locking, &root));
-        assert!(
-            is_true && is_held(&locking, &root),
-            "{:?}",
-            between.before()
-        );
+        let told = store.before();
+        assert!(is_true && is_held(&locking, &root), "{told:?}");
+        look(&locking, &other);
     }
-    panic!("a release has fewer operations");
+    panic!("nothing has so many operations");
+}
+
+#[test]
+fn a_hold_and_a_release_at_the_same_moment_leave_held_what_says_so() {
+    at_each_operation(
+        |open, root, _| {
+            let (never, unseen) = (Cancel::new(), Progress::default());
+            hold(open, root, &wish(None), &never, &unseen).unwrap();
+        },
+        |locking, repository, _, other| locking.try_release(repository, other).unwrap(),
+        |_, _| (),
+    );
 }
 
 #[test]
 fn a_release_in_the_middle_of_a_hold_takes_nothing_from_it() {
-    let (begun, root, other) = one_held();
-    for at in 1..OPERATIONS_MAX {
-        let locking = begun.copy();
-        let (open, held) = (locking.open(Role::Write), other.clone());
-        let between = BetweenStore::new(Arc::new(locking.store.clone()), at, move || {
+    at_each_operation(
+        |open, _, other| {
             let (never, unseen) = (Cancel::new(), Progress::default());
-            release(&open, &held.snapshot, &never, &unseen).unwrap();
-        });
-        let between = Arc::new(between);
-        let repository = locking.open_on(Arc::clone(&between) as _, Role::Write);
-        locking.try_hold(&repository, &root).unwrap();
-        if between.before().is_none() {
-            return;
-        }
-        let held: BTreeSet<Name> = locking.store.held().into_iter().collect();
-        let is_true = held.is_superset(&needed(&locking, &root));
-        assert!(
-            is_true && is_held(&locking, &root),
-            "{:?}",
-            between.before()
-        );
-        assert!(!is_held(&locking, &other));
-    }
-    panic!("a hold has fewer operations");
+            release(open, &other.snapshot, &never, &unseen).unwrap();
+        },
+        |locking, repository, root, _| locking.try_hold(repository, root).unwrap(),
+        |locking, other| assert!(!is_held(locking, other)),
+    );
 }

@@ -18,8 +18,9 @@ use holdfast_store::{Name, Store, StoreError};
 use holdfast_testkit::between::BetweenStore;
 use holdfast_testkit::faults::{After, Fault, FaultStore, Plan};
 use holdfast_testkit::locked::LockedStore;
-use locking::{HOUR, Locking, at_once, hours, two};
+use locking::{HOUR, Locking, hours, two};
 use std::sync::Arc;
+use support::collecting::at_once;
 use support::{Place, noise};
 
 /// More operations than a collection has.

@@ -22,7 +22,7 @@ use holdfast_testkit::sealer::NativeAge;
 use std::sync::Arc;
 use std::time::Duration;
 use support::bent::Bent;
-use support::collecting::back_up;
+use support::collecting::{at_once, back_up, gc};
 use support::{Files, Memory, Place, noise, setup};
 
 /// More operations than any of these changes has.
@@ -349,14 +349,7 @@ fn a_revoked_host_keeps_what_it_had_and_adds_nothing_until_it_has_a_new_key() {
             .damage
     };
     assert_eq!(damage(Depth::Data), []);
-    let collect_at_once = || {
-        let options = Options {
-            grace: Duration::ZERO,
-            forgotten_grace: Duration::ZERO,
-            ..Options::default()
-        };
-        collect(&repository, &options, &Cancel::new(), &Default::default()).unwrap()
-    };
+    let collect_at_once = || gc(&repository, &at_once()).unwrap();
     for _ in 0..3 {
         collect_at_once();
     }

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
 use holdfast_base::time::{Clock, Instant, SystemClock};
-use holdfast_store::s3::{Credentials, S3Options, S3Store};
+use holdfast_store::s3::S3Store;
 use holdfast_store::{Abilities, Ability, Cause, Extension, LockMode, Name, Store, conformance};
 use holdfast_testkit::proxy::{Fate, Proxy};
 use holdfast_testkit::servers::{self, Server};
@@ -12,17 +12,7 @@ const LOCKING: [&str; 2] = ["-h", "x-amz-bucket-object-lock-enabled:true"];
 const HOUR: i64 = 3_600_000_000_000;
 
 fn at(endpoint: &str, server: &Server, bucket: &str) -> S3Store {
-    let options = S3Options {
-        endpoint: Some(endpoint.to_owned()),
-        credentials: Some(Credentials {
-            access_key_id: server.key.clone(),
-            secret_access_key: server.secret.clone(),
-            session_token: None,
-        }),
-        attempts: 4,
-        ..S3Options::new(std::env::temp_dir())
-    };
-    S3Store::new(bucket, "part/", options).unwrap()
+    S3Store::new(bucket, "part/", server.options(endpoint)).unwrap()
 }
 
 /// Makes a store in a new bucket with object lock, of which that is known.

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
-use holdfast_store::s3::{Credentials, S3Options, S3Store};
+use holdfast_store::s3::{S3Options, S3Store};
 use holdfast_store::thaw::Tier;
 use holdfast_store::{
     Abilities, Ability, Cause, Created, Name, Store, Thaw, Thawing, Warmth, conformance,
@@ -12,21 +12,8 @@ use holdfast_testkit::servers::{self, Server};
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-fn options(endpoint: &str, server: &Server) -> S3Options {
-    S3Options {
-        endpoint: Some(endpoint.to_owned()),
-        credentials: Some(Credentials {
-            access_key_id: server.key.clone(),
-            secret_access_key: server.secret.clone(),
-            session_token: None,
-        }),
-        attempts: 4,
-        ..S3Options::new(std::env::temp_dir())
-    }
-}
-
 fn store(endpoint: &str, server: &Server) -> S3Store {
-    S3Store::new(&server.bucket(), "part/", options(endpoint, server)).unwrap()
+    S3Store::new(&server.bucket(), "part/", server.options(endpoint)).unwrap()
 }
 
 fn name(text: &str) -> Name {
@@ -69,7 +56,7 @@ fn the_s3_store_keeps_the_contract_in_a_part_of_a_bucket_and_in_all_of_one() {
     let server = servers::moto();
     let bucket = server.bucket();
     let at =
-        |prefix: &str| S3Store::new(&bucket, prefix, options(&server.endpoint, server)).unwrap();
+        |prefix: &str| S3Store::new(&bucket, prefix, server.options(&server.endpoint)).unwrap();
     let (all, part) = (at(""), at("part/"));
     part.create(&name("a/one"), b"1").unwrap();
     assert!(all.list("a").unwrap().is_empty());
@@ -137,7 +124,7 @@ fn a_place_that_holds_something_else_is_refused() {
     let server = servers::moto();
     let bucket = server.bucket();
     server.ask(&["PUT", &format!("/{bucket}/part/photos/1.jpg"), "-b", "x"]);
-    let store = S3Store::new(&bucket, "part/", options(&server.endpoint, server)).unwrap();
+    let store = S3Store::new(&bucket, "part/", server.options(&server.endpoint)).unwrap();
     let error = store.probe().unwrap_err();
     assert!(
         error.to_string().contains("something else is there"),
@@ -314,7 +301,7 @@ fn what_lies_in_a_cold_class_is_told_and_thawed_once() {
     let proxy = Proxy::before(&server.endpoint);
     let cold = S3Options {
         storage_class: Some("DEEP_ARCHIVE".into()),
-        ..options(&proxy.endpoint, &server)
+        ..server.options(&proxy.endpoint)
     };
     let store = S3Store::new(&server.bucket(), "part/", cold).unwrap();
     let (small, large) = (name("packs/00/small"), name("packs/00/large"));
@@ -355,7 +342,7 @@ fn to_ask_for_what_somebody_else_has_just_asked_for_is_no_error() {
     let proxy = Proxy::before(&server.endpoint);
     let cold = S3Options {
         storage_class: Some("GLACIER".into()),
-        ..options(&proxy.endpoint, server)
+        ..server.options(&proxy.endpoint)
     };
     let store = S3Store::new(&server.bucket(), "part/", cold).unwrap();
     let object = name("packs/00/cold");
@@ -420,7 +407,7 @@ fn bytes_pass_no_faster_than_the_limits() {
     let limited = S3Options {
         upload_limit: Some(1 << 20),
         download_limit: Some(2 << 20),
-        ..options(&server.endpoint, server)
+        ..server.options(&server.endpoint)
     };
     let store = S3Store::new(&server.bucket(), "", limited).unwrap();
     let bytes = pattern(2 << 20);
@@ -447,7 +434,7 @@ fn no_more_requests_are_under_way_than_there_may_be() {
     let proxy = Proxy::before(&server.endpoint);
     let narrow = S3Options {
         connections: 1,
-        ..options(&proxy.endpoint, server)
+        ..server.options(&proxy.endpoint)
     };
     let store = S3Store::new(&server.bucket(), "part/", narrow).unwrap();
     store.create(&name("a/one"), b"1").unwrap();

@@ -6,6 +6,7 @@
     reason = "a failure here is a failed test"
 )]
 
+use holdfast_store::s3::{Credentials, S3Options};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -78,6 +79,20 @@ impl Server {
             place: place.into(),
             _stdin: child.stdin.take().unwrap(),
             _child: child,
+        }
+    }
+
+    /// Returns what a store needs to work here: at the service's address, or at that of a gate in front.
+    pub fn options(&self, endpoint: &str) -> S3Options {
+        S3Options {
+            endpoint: Some(endpoint.to_owned()),
+            credentials: Some(Credentials {
+                access_key_id: self.key.clone(),
+                secret_access_key: self.secret.clone(),
+                session_token: None,
+            }),
+            attempts: 4,
+            ..S3Options::new(std::env::temp_dir())
         }
     }
 

@@ -17,11 +17,11 @@ use holdfast_repository::pipeline::seal::{Identity, Recipient, Sealer};
 use holdfast_repository::write::SourceEnd;
 use holdfast_repository::{Repository, RepositoryError};
 use holdfast_store::{Extension, LockMode, Name, Store};
+use holdfast_testkit::faults::AREAS;
 use holdfast_testkit::locked::LockedStore;
 use holdfast_testkit::sealer::NativeAge;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 pub(crate) const HOUR: i64 = 3_600_000_000_000;
 
@@ -146,18 +146,6 @@ impl Locking {
     }
 }
 
-const AREAS: [&str; 9] = [
-    "epochs",
-    "announcements",
-    "identities",
-    "packs",
-    "index",
-    "snapshots",
-    "sessions",
-    "tombstones",
-    "holds",
-];
-
 pub(crate) fn wish(until: Option<Instant>) -> Wish {
     Wish {
         reason: "court".into(),
@@ -173,16 +161,6 @@ pub(crate) fn hours(least: i64, until: i64) -> Extension {
         least: Instant(now + least * HOUR),
         until: Instant(now + until * HOUR),
         mode: LockMode::Governance,
-    }
-}
-
-/// Nothing waits for a clock.
-pub(crate) fn at_once() -> Options {
-    Options {
-        grace: Duration::ZERO,
-        forgotten_grace: Duration::ZERO,
-        host: "here".into(),
-        ..Options::default()
     }
 }
 
