@@ -82,12 +82,15 @@ pub fn program() -> PathBuf {
     program
 }
 
-/// Returns the public half of an identity, as its file has it.
+/// Returns the public half of an identity, which its file has once.
 pub fn recipient(identity: &Path) -> String {
     let text = std::fs::read_to_string(identity).unwrap();
-    let mut lines = text.lines();
-    let public = lines.find_map(|line| line.strip_prefix("# public key: "));
-    public.unwrap().to_owned()
+    let lines = text.lines();
+    let public: Vec<&str> = lines
+        .filter_map(|line| line.strip_prefix("# public key: "))
+        .collect();
+    assert_eq!(public.len(), 1, "{}", identity.display());
+    public[0].to_owned()
 }
 
 /// Returns a plugin that `tests/run.sh` built.

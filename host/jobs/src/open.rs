@@ -13,7 +13,9 @@ use holdfast_base::cancel::Cancel;
 use holdfast_base::time::SystemClock;
 use holdfast_repository::keys::{KeyFile, Role};
 use holdfast_repository::parity::ParityStore;
-use holdfast_repository::pipeline::seal::{Identity, Recipient, SealError, Sealer, Secret};
+use holdfast_repository::pipeline::seal::{
+    Identity, KeyPair, Recipient, SealError, Sealer, Secret,
+};
 use holdfast_repository::repository::Ground;
 use holdfast_repository::{Repository, RepositoryError, Setup};
 use holdfast_sandbox::CallContext;
@@ -246,12 +248,7 @@ impl Context {
                 .sealer
                 .generate()
                 .map_err(holdfast_repository::RepositoryError::from)?;
-            let text = format!(
-                "# public key: {}\n{}",
-                pair.public_key,
-                pair.identity.expose()
-            );
-            keys::write_new(path, text.as_bytes())?;
+            keys::write_new(path, identity_file(&pair).as_bytes())?;
             operators.push(Recipient::PublicKey(pair.public_key));
         }
         let made = match who.same_keys_as {
@@ -277,6 +274,15 @@ impl Context {
         let all = configured.iter().chain(told).cloned();
         Ok(all.map(Recipient::PublicKey).collect())
     }
+}
+
+/// Returns what an operator keeps: the identity, and whose it is where the plugin does not say so itself.
+fn identity_file(pair: &KeyPair) -> String {
+    let identity = pair.identity.expose();
+    if identity.contains(&pair.public_key) {
+        return identity.to_owned();
+    }
+    format!("# public key: {}\n{identity}", pair.public_key)
 }
 
 /// What `init` made.
