@@ -6,6 +6,7 @@ usage: recover.py REPOSITORY IDENTITY TARGET
 Restores the content of every entry of the newest snapshot. It follows docs/repository-format.md
 step by step; names in capitals are sections there.
 """
+import glob
 import json
 import os
 import subprocess
@@ -56,14 +57,14 @@ def key_file(directory, name, text):
 
 
 def newest_key(repository, operator):
-    """Opens the newest epoch of this repository: it is the whole read key. HEADER, KEYS"""
+    """Opens the newest epoch of this repository, or a spare: it is the whole read key. HEADER, KEYS"""
     with open(os.path.join(repository, "format")) as file:
         name = json.loads(file.readline())["repository"]
-    epochs = os.path.join(repository, "epochs")
-    for epoch in sorted(os.listdir(epochs), key=lambda name: [int(n) for n in name.split("-")], reverse=True):
+    found = glob.glob(os.path.join(repository, "epochs/*")) + glob.glob(os.path.join(repository, "spares/epochs/*"))
+    for epoch in sorted(found, key=lambda path: [int(n) for n in os.path.basename(path).split("-")], reverse=True):
         try:
-            key = json.loads(opened(os.path.join(epochs, epoch), operator))
-        except subprocess.CalledProcessError:
+            key = json.loads(opened(epoch, operator))
+        except (subprocess.CalledProcessError, ValueError):
             continue
         if key["repository"] == name:
             return key

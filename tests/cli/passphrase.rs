@@ -106,6 +106,28 @@ fn a_passphrase_comes_from_where_it_is_kept_and_makes_a_key_again() {
 }
 
 #[test]
+fn a_passphrase_still_opens_where_what_it_opens_is_harmed_and_has_a_spare() {
+    let world = bare();
+    let from = "command:echo sesame";
+    world.run(&["init", "--passphrase-from", from]).expect(0);
+    world.run(&["run", "tree"]).expect(0);
+    let identity = world.files("repository/identities").remove(0);
+    let sound = std::fs::read(&identity).unwrap();
+    for at in [sound.len() / 3, sound.len() - 1] {
+        let mut bytes = sound.clone();
+        bytes[at] ^= 1;
+        std::fs::write(&identity, bytes).unwrap();
+        let listed = world.run(&["ls", "tree", "--passphrase-from", from]);
+        assert!(listed.expect(0).stdout.contains("tree/a"), "{at}");
+        let checked = world.run(&["check"]).expect(4).stdout;
+        assert!(checked.contains("damaged: identities/"), "{checked}");
+        world.run(&["check", "--repair"]).expect(0);
+        assert_eq!(std::fs::read(&identity).unwrap(), sound, "{at}");
+        world.run(&["check"]).expect(0);
+    }
+}
+
+#[test]
 fn a_passphrase_is_asked_for_on_the_terminal_and_never_shown() {
     let world = bare();
     let asked = |arguments: &[&str], typed: &[(&str, &str)]| {

@@ -5,6 +5,7 @@
 
 mod keys;
 mod matrix;
+mod opens;
 mod repair;
 
 use holdfast_tests::{TREE, World, noise};
@@ -40,6 +41,7 @@ fn a_foreign_directory_is_no_repository_and_a_newer_one_says_so() {
     let text = std::fs::read_to_string(&header).unwrap();
     let newer = text.replace("\"holdfast\":1", "\"holdfast\":2");
     std::fs::write(&header, newer).unwrap();
+    std::fs::remove_file(world.at("repository/spares/format")).unwrap();
     world
         .run(&["list"])
         .expect(2)

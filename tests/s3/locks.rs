@@ -292,6 +292,7 @@ fn a_hold_with_an_end_is_kept_by_the_bucket_until_then() {
         "announcements/",
         "format",
     ];
+    // With their spares, which have the same names.
     let needed = needed.map(|area| keys(server, &bucket, area).len());
     let (_, kept) = rob(server, &bucket);
     assert_eq!(kept, needed.iter().sum::<usize>());

@@ -162,5 +162,9 @@ fn nothing_is_left(ground: &Ground) {
         "{tombstones:?}"
     );
     let areas: Vec<&String> = left.keys().collect();
-    assert_eq!(areas, ["announcements", "epochs", "format"], "{left:?}");
+    assert_eq!(
+        areas,
+        ["announcements", "epochs", "format", "spares"],
+        "{left:?}"
+    );
 }

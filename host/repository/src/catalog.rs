@@ -31,7 +31,19 @@ pub(crate) fn get(
     name: &Name,
     max: usize,
 ) -> Result<Vec<u8>, RepositoryError> {
-    let sealed = setup.store.get(name)?;
+    open(setup, catalog, setup.store.get(name)?, max)
+}
+
+/// Opens what such an object holds.
+///
+/// # Errors
+/// It is damaged.
+pub(crate) fn open(
+    setup: &Setup,
+    catalog: &[Identity],
+    sealed: Vec<u8>,
+    max: usize,
+) -> Result<Vec<u8>, RepositoryError> {
     let packed = open_bytes(setup.sealer.as_ref(), catalog, sealed)?;
     expand_small(&packed, max)
 }

@@ -10,6 +10,7 @@
 
 mod extent;
 mod frames;
+mod keys;
 mod loss;
 mod pack;
 
@@ -18,13 +19,10 @@ pub use loss::Loss;
 pub(crate) use pack::PackCheck;
 
 use crate::error::{RepositoryError, chain};
-use crate::format::header::HOST_KEYS;
 use crate::format::root::Root;
 use crate::format::segment::IndexedPack;
 use crate::format::trust::Author;
 use crate::index::Index;
-use crate::keys::announce;
-use crate::keys::epoch::Revision;
 use crate::parity;
 use crate::pipeline::put::pack_name;
 use crate::read::Reader;
@@ -117,6 +115,8 @@ pub(crate) struct Survey {
     pub(crate) unlisted: HashMap<PackId, u64>,
     /// Snapshots whose objects cannot be read.
     pub(crate) unread_snapshots: Vec<SnapshotId>,
+    /// What opens the repository, where something is wrong with it or its spare.
+    pub(crate) harmed_keys: Vec<Name>,
     /// Packs whose parity is damaged.
     pub(crate) harmed_parity: Vec<PackId>,
     /// Listed packs that may have to be thawed before they can be read.
@@ -144,7 +144,7 @@ pub(crate) fn survey(
     progress: &Progress,
 ) -> Result<Survey, RepositoryError> {
     let mut survey = Survey::default();
-    check_epochs(repository, &mut survey.report)?;
+    keys::check(repository, &mut survey)?;
     let snapshots = repository.snapshots_from_store()?;
     let mut extent = Extent::read(repository)?;
     check_index(&extent, &mut survey);
@@ -178,60 +178,6 @@ pub(crate) fn survey(
         return Err(RepositoryError::Cancelled);
     }
     Ok(survey)
-}
-
-fn epoch_name(epoch: u32) -> Result<Name, RepositoryError> {
-    Revision { epoch, revision: 0 }.name()
-}
-
-/// Checks that operators still have an epoch to open. Its content only they can see.
-fn check_epochs(repository: &Repository, report: &mut Report) -> Result<(), RepositoryError> {
-    let stored = repository.setup.store.list("epochs")?;
-    let size = |wanted: &Name| {
-        let object = stored.iter().find(|object| object.name == *wanted);
-        object.map(|object| object.size)
-    };
-    for (object, why) in &repository.announced.unread {
-        report.damage.push((object.clone(), why.clone()));
-    }
-    let is_announced = repository
-        .header
-        .features
-        .read
-        .iter()
-        .any(|f| f == HOST_KEYS);
-    if is_announced && repository.setup.store.list("announcements")?.is_empty() {
-        let what =
-            "it is missing: who may open and write the repository is not announced".to_owned();
-        report.damage.push(("announcements".to_owned(), what));
-    }
-    if let Some(newest) = repository.announcement() {
-        let name = announce::name(newest.announcement)?;
-        if repository.announced.is_hidden {
-            report
-                .damage
-                .push((name.to_string(), "it is missing".into()));
-        } else if let Err(error) = repository.stored_announcement(newest.announcement) {
-            report.damage(name.as_str(), &error);
-        }
-    }
-    let needed = match (repository.announcement(), &repository.key.write) {
-        (Some(newest), _) => vec![Name::new(newest.epoch_object.clone())?],
-        (None, Some(keys)) => vec![epoch_name(keys.epoch)?],
-        // An audit key does not say which there are.
-        (None, None) if stored.is_empty() => vec![epoch_name(1)?],
-        (None, None) => stored.iter().map(|object| object.name.clone()).collect(),
-    };
-    for name in needed {
-        let what = match size(&name) {
-            None => "it is missing",
-            Some(0) => "it is empty",
-            Some(_) => continue,
-        };
-        let what = format!("{what}: operators cannot open the repository with their identities");
-        report.damage.push((name.to_string(), what));
-    }
-    Ok(())
 }
 
 fn check_index(extent: &Extent, survey: &mut Survey) {

@@ -358,6 +358,15 @@ impl RepositoryError {
         }
     }
 
+    /// Returns the damaged object that this is about, if it is about one.
+    #[must_use]
+    pub fn object(&self) -> Option<&str> {
+        match self {
+            Self::Damaged { object, .. } => Some(object),
+            _ => None,
+        }
+    }
+
     /// Returns whether the object that this is about is not there.
     #[must_use]
     pub fn is_absence(&self) -> bool {

@@ -19,6 +19,8 @@ pub mod error;
 pub mod forget;
 /// The bytes of every object, and nothing else.
 pub mod format;
+/// Tells damage from a store that does not answer.
+mod harm;
 /// Which chunk lies where.
 pub mod index;
 /// Keys: three roles, and the operators' way to everything.
@@ -49,10 +51,14 @@ mod rewrite;
 pub mod sequence;
 /// Snapshots: commit and listing.
 pub mod snapshot;
+/// What opens a repository is stored twice.
+mod spare;
 /// Sealed objects of the store, read at any place.
 mod stored;
 /// Which packs have to be thawed before they can be read.
 pub mod thaw;
+/// What opens a repository, and whether it is what it was.
+mod vital;
 /// Drives the steps forwards: a run that makes one snapshot.
 pub mod write;
 

@@ -18,6 +18,7 @@ use crate::keys::file::{self, ReadEpoch};
 use crate::keys::{KeyFile, Role, announce};
 use crate::pipeline::seal::{Identity, Recipient};
 use crate::repository::{Repository, Setup};
+use crate::spare;
 use holdfast_base::id::SnapshotId;
 use holdfast_store::Name;
 
@@ -55,18 +56,24 @@ pub(crate) fn named(
     recipients: &[Recipient],
 ) -> Result<Vec<Operator>, RepositoryError> {
     let one = |recipient: &Recipient| {
-        let (recipient, passphrase) = match recipient {
-            Recipient::PublicKey(text) => (text.clone(), None),
+        let added = setup.clock.now();
+        Ok(match recipient {
+            Recipient::PublicKey(text) => Operator {
+                recipient: text.clone(),
+                passphrase: None,
+                passphrase_hash: None,
+                added,
+            },
             Recipient::Passphrase(passphrase) => {
                 let (store, sealer) = (setup.store.as_ref(), setup.sealer.as_ref());
-                let (public, object) = epoch::create_identity(store, sealer, passphrase)?;
-                (public, Some(object.to_string()))
+                let made = epoch::create_identity(store, sealer, passphrase)?;
+                Operator {
+                    recipient: made.recipient,
+                    passphrase: Some(made.object.to_string()),
+                    passphrase_hash: Some(made.hash),
+                    added,
+                }
             }
-        };
-        Ok(Operator {
-            recipient,
-            passphrase,
-            added: setup.clock.now(),
         })
     };
     recipients.iter().map(one).collect()
@@ -92,10 +99,12 @@ pub(crate) fn begin(
         epoch: at.epoch,
         epoch_recipient: key.writing()?.epoch_recipient.clone(),
         epoch_object: at.name()?.to_string(),
+        epoch_hash: None,
         operators,
         revoked: Vec::new(),
     };
-    publish(setup, key, at, &announcement, &[]).map_err(|error| match error {
+    let published = publish(setup, key, at, announcement, &[]);
+    published.map(drop).map_err(|error| match error {
         // Two that make a repository at once.
         RepositoryError::KeysChanged => RepositoryError::Exists {
             place: setup.store.place(),
@@ -104,19 +113,21 @@ pub(crate) fn begin(
     })
 }
 
-/// Stores an epoch object, and then announces it.
+/// Stores an epoch object, and then announces it; returns what is announced.
 fn publish(
     setup: &Setup,
     key: &KeyFile,
     at: Revision,
-    announcement: &Announcement,
+    mut announcement: Announcement,
     identities: &[Identity],
-) -> Result<(), RepositoryError> {
+) -> Result<Announcement, RepositoryError> {
     let (store, sealer) = (setup.store.as_ref(), setup.sealer.as_ref());
     let public = |operator: &Operator| Recipient::PublicKey(operator.recipient.clone());
     let recipients: Vec<_> = announcement.operators.iter().map(public).collect();
-    epoch::create(store, sealer, at, key, &recipients, identities)?;
-    announce::create(setup, key, announcement)
+    let hash = epoch::create(store, sealer, at, key, &recipients, identities)?;
+    announcement.epoch_hash = Some(hash);
+    announce::create(setup, key, &announcement)?;
+    Ok(announcement)
 }
 
 impl Repository {
@@ -124,16 +135,6 @@ impl Repository {
     #[must_use]
     pub fn announcement(&self) -> Option<&Announcement> {
         self.announced.newest.as_ref()
-    }
-
-    /// Reads an announcement from the store, whatever the cache says: for checking.
-    ///
-    /// # Errors
-    /// It is absent or damaged, or the store failed.
-    pub(crate) fn stored_announcement(&self, number: u32) -> Result<Announcement, RepositoryError> {
-        let read = announce::one(&self.setup, &self.key, &self.trust, number);
-        let name = announce::name(number)?;
-        Ok(read.map_err(|error| error.in_sealed(name.as_str()))?.0)
     }
 
     /// Returns the epoch objects that are older than the one that counts: whoever could open one still can.
@@ -258,6 +259,7 @@ impl Repository {
             epoch,
             epoch_recipient,
             epoch_object: at.name()?.to_string(),
+            epoch_hash: None,
             operators,
             revoked,
         };
@@ -374,7 +376,7 @@ impl Repository {
         unread: u64,
         identities: &[Identity],
     ) -> Result<Change, RepositoryError> {
-        publish(&self.setup, &key, at, &announcement, identities)?;
+        let announcement = publish(&self.setup, &key, at, announcement, identities)?;
         let kept = self.clear(&key, &announcement)?;
         Ok(Change {
             announcement,
@@ -409,8 +411,14 @@ impl Repository {
                 superfluous.push(Name::new(object.clone())?);
             }
         }
+        let spares = superfluous.iter().map(spare::name_of);
+        let mut names = spares.collect::<Result<Vec<_>, _>>()?;
+        names.append(&mut superfluous);
+        // A damaged one may be whole enough for whoever could open it.
+        let aside = store.list("quarantine/epochs")?;
+        names.extend(aside.into_iter().map(|object| object.name));
         let mut kept = Vec::new();
-        for name in superfluous {
+        for name in names {
             if let Err(error) = store.delete(&name) {
                 kept.push((name.to_string(), chain(&error)));
             }

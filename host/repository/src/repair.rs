@@ -7,8 +7,8 @@
 
 mod aside;
 mod beside;
-mod harm;
 mod heal;
+mod keys;
 mod listing;
 mod opened;
 mod rescue;
@@ -20,13 +20,13 @@ use crate::check::{Depth, PackCheck, Progress, Report, Survey, survey};
 use crate::error::RepositoryError;
 use crate::format::header::Purpose;
 use crate::format::segment::IndexedPack;
+use crate::harm::is_harm;
 use crate::index::Index;
 use crate::parity::Shape;
 use crate::pipeline::put::{create_surely, pack_name, segment_name};
 use crate::repository::Repository;
 use crate::snapshot;
 use aside::{Aside, set_aside};
-use harm::is_harm;
 use holdfast_base::cancel::Cancel;
 use holdfast_base::id::{PackId, SegmentId, SnapshotId};
 use holdfast_store::{Name, Store};
@@ -156,6 +156,7 @@ pub fn repair(
         is_dry: options.is_dry,
         deeds: Vec::new(),
     };
+    work.mend_keys()?;
     if !work.survey.report.damage.is_empty() || is_doubted || was_aside {
         work.mend(cancel)?;
     }
@@ -294,16 +295,21 @@ impl Work<'_> {
         let sound = second.object(&name);
         let sound = sound.filter(|bytes| self.repository.is_snapshot(id, bytes.clone()));
         let Some(bytes) = sound else { return Ok(false) };
-        if !self.is_dry {
-            if let Aside::Stays(why) = set_aside(self.store(), &name)? {
-                self.did(What::Kept, name.to_string(), why);
-                return Ok(true);
-            }
-            create_surely(self.store(), &name, &bytes)?;
-        }
-        let from = format!("from {}", second.place());
-        self.did(What::Healed, name.to_string(), from);
+        self.put_back(&name, &bytes, format!("from {}", second.place()))?;
         Ok(true)
+    }
+
+    /// Puts sound bytes in the place of a damaged object.
+    fn put_back(&mut self, name: &Name, bytes: &[u8], from: String) -> Result<(), RepositoryError> {
+        if !self.is_dry {
+            if let Aside::Stays(why) = set_aside(self.store(), name)? {
+                self.did(What::Kept, name.to_string(), why);
+                return Ok(());
+            }
+            create_surely(self.store(), name, bytes)?;
+        }
+        self.did(What::Healed, name.to_string(), from);
+        Ok(())
     }
 
     /// Returns the segments that cannot be read, now that they are read once more.

@@ -11,6 +11,7 @@ use crate::keys::file::{self, ReadEpoch, WriteKeys};
 use crate::keys::{IdKey, KeyError, KeyFile, Role};
 use crate::pipeline::put::{create_surely, segment_name};
 use crate::pipeline::seal::{Identity, Recipient, Sealer, Secret, open_bytes};
+use crate::spare;
 use ed25519_dalek::SigningKey;
 use holdfast_base::id::{RepositoryId, SegmentId};
 use holdfast_base::time::Clock;
@@ -68,7 +69,11 @@ impl Ground {
     }
 }
 
-fn header_name() -> Result<Name, RepositoryError> {
+/// Returns the name of the object in which a repository says what it is.
+///
+/// # Errors
+/// Never; the type of names wants to be asked.
+pub(crate) fn header_name() -> Result<Name, RepositoryError> {
     Ok(Name::new("format")?)
 }
 
@@ -77,17 +82,15 @@ fn header_name() -> Result<Name, RepositoryError> {
 /// # Errors
 /// There is no repository, or one that this version cannot read.
 pub fn read_header(store: &dyn Store) -> Result<Header, RepositoryError> {
-    let bytes = store.get(&header_name()?).map_err(|error| {
-        if error.is_absent() {
-            RepositoryError::Absent {
-                place: store.place(),
-            }
+    let decode = |bytes: Vec<u8>| Ok(Header::decode(&bytes)?);
+    let header = spare::read(store, &header_name()?, &decode).map_err(|error| {
+        if error.is_absence() {
+            let place = store.place();
+            RepositoryError::Absent { place }
         } else {
-            error.into()
+            error
         }
     })?;
-    let header =
-        Header::decode(&bytes).map_err(|e| RepositoryError::from(e).in_object("format"))?;
     header.allow(Purpose::Read)?;
     Ok(header)
 }
@@ -162,7 +165,10 @@ impl Repository {
         };
         let bytes = header.encode(&key.root()?)?;
         match create_surely(store, &header_name()?, &bytes)? {
-            Created::New if is_still(store, &header_name()?, &bytes)? => Ok(key),
+            Created::New if is_still(store, &header_name()?, &bytes)? => {
+                spare::create(store, &header_name()?, &bytes);
+                Ok(key)
+            }
             Created::New | Created::Existed => Err(RepositoryError::Exists {
                 place: store.place(),
             }),
@@ -399,11 +405,13 @@ fn splitters() -> Vec<Splitter> {
 /// left alone, as every key is, and the next one takes the next number.
 fn first_free_epoch(store: &dyn Store) -> Result<u32, RepositoryError> {
     let place = || store.place();
-    match store.size(&header_name()?) {
-        Ok(_) => return Err(RepositoryError::Exists { place: place() }),
-        Err(error) if error.is_absent() => {}
-        // Whether there is one is not known, and so none is made.
-        Err(error) => return Err(error.into()),
+    for header in [header_name()?, spare::name_of(&header_name()?)?] {
+        match store.size(&header) {
+            Ok(_) => return Err(RepositoryError::Exists { place: place() }),
+            Err(error) if error.is_absent() => {}
+            // Whether there is one is not known, and so none is made.
+            Err(error) => return Err(error.into()),
+        }
     }
     for area in ["snapshots", "index", "packs"] {
         if !store.list(area)?.is_empty() {

@@ -203,6 +203,9 @@ impl Session {
             threads: Vec::new(),
             catalogue: Arc::new(catalogue),
         };
+        if let Some(warning) = repository.unopenable() {
+            session.warn(warning);
+        }
         session
             .start_threads(known_path.and_then(|path| KnownWriter::start(&path, started).ok()))?;
         Ok(session)

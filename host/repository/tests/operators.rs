@@ -23,6 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use support::bent::Bent;
 use support::collecting::{at_once, back_up, gc};
+use support::repairs::repaired;
 use support::{Files, Memory, Place, noise, setup};
 
 /// More operations than any of these changes has.
@@ -207,6 +208,11 @@ fn break_changes(
             let repository = as_operator(&place, &place.operator).unwrap();
             assert_eq!(restored(&repository, &next), files(2), "{told}");
             assert_eq!(restored(&repository, &kept), files(1), "{told}");
+            let is_torn = fault == Fault::Tear;
+            if is_torn && struck.as_ref().is_some_and(|at| at.contains("spares/")) {
+                // Half a spare is named, and any key mends it.
+                assert_eq!(repaired(&place, Role::Write).remaining().len(), 0, "{told}");
+            }
             sound(&place);
             if struck.is_none() {
                 break;
@@ -308,7 +314,7 @@ fn where_nothing_may_be_removed_the_old_epochs_stay_and_are_told() {
     let repository = Repository::open_as_operator(setup, operators).unwrap();
     let change = repository.rotate(&Rotation::default(), operators).unwrap();
     let names: Vec<_> = change.kept.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["epochs/00000001"]);
+    assert_eq!(names, ["spares/epochs/00000001", "epochs/00000001"]);
     let after = as_operator(&place, &place.operator).unwrap();
     assert_eq!(after.older_epochs().unwrap(), ["epochs/00000001"]);
     assert!(as_operator(&place, &outsider).is_err());
@@ -382,6 +388,8 @@ fn a_store_that_hides_the_newest_epoch_is_noticed_and_written_to_no_more() {
         .path()
         .join("repository/announcements/00000002");
     std::fs::remove_file(&object).unwrap();
+    let spare = place.directory.path().join("repository/spares");
+    std::fs::remove_file(spare.join("announcements/00000002")).unwrap();
     let host = with_key(&place, &key);
     let error = back_up(&host, &files(2)).unwrap_err();
     assert!(error.to_string().contains("announcement 2"), "{error}");

@@ -100,6 +100,22 @@ fn a_repair_of_the_index_that_breaks_at_any_operation_loses_nothing() {
 }
 
 #[test]
+fn a_repair_of_what_opens_it_that_breaks_at_any_operation_loses_nothing() {
+    let (sound, committed) = small_place();
+    let opens = ["format", "epochs/00000001", "announcements/00000001"];
+    let spares = opens.map(|object| format!("spares/{object}"));
+    for object in opens.into_iter().chain(spares.iter().map(String::as_str)) {
+        let place = sound.copy();
+        let path = place.directory.path().join("repository").join(object);
+        let bytes = std::fs::read(&path).unwrap();
+        harm(&path, "flipped");
+        break_repairs(&place, &committed, None);
+        assert_eq!(did(&repaired(&place, Role::Write), What::Healed), [object]);
+        assert_eq!(std::fs::read(&path).unwrap(), bytes, "{object}");
+    }
+}
+
+#[test]
 fn a_repair_by_parity_that_breaks_at_any_operation_loses_nothing() {
     let (place, committed) = small_place();
     for pack in objects(&place, "packs").keys() {

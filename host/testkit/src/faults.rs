@@ -40,10 +40,11 @@ impl Fault {
 }
 
 /// The areas of a repository.
-pub const AREAS: [&str; 10] = [
+pub const AREAS: [&str; 11] = [
     "epochs",
     "announcements",
     "identities",
+    "spares",
     "packs",
     "index",
     "snapshots",

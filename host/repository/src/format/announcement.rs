@@ -27,6 +27,9 @@ pub struct Announcement {
     pub epoch_recipient: String,
     /// The object that holds its private half, sealed to the operators.
     pub epoch_object: String,
+    /// The hash of that object, so that any key can tell whether it is what it was.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub epoch_hash: Option<String>,
     /// Who can open it.
     pub operators: Vec<Operator>,
     /// Keys of hosts that no longer count.
@@ -42,6 +45,9 @@ pub struct Operator {
     /// The object that holds its private half, sealed to a passphrase, where there is one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub passphrase: Option<String>,
+    /// The hash of that object.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub passphrase_hash: Option<String>,
     /// Since when.
     pub added: Instant,
 }

@@ -6,12 +6,13 @@
 //! - Two operators at once cannot both win: a number is created once.
 
 use crate::catalog;
-use crate::error::{RepositoryError, chain};
+use crate::error::RepositoryError;
 use crate::format::announcement::Announcement;
 use crate::format::trust::{Signer, Trust};
 use crate::keys::KeyFile;
 use crate::pipeline::seal::{Identity, Recipient};
 use crate::repository::Setup;
+use crate::spare;
 use holdfast_base::id::RepositoryId;
 use holdfast_store::{Created, Name};
 
@@ -25,8 +26,6 @@ pub struct Announced {
     pub newest: Option<Announcement>,
     /// The highest number that is taken.
     pub last: u32,
-    /// Newer ones that cannot be read: the object, and why.
-    pub unread: Vec<(String, String)>,
     /// Whether the newest one came from the cache, since the store shows only older ones.
     pub is_hidden: bool,
 }
@@ -44,10 +43,10 @@ pub fn name(number: u32) -> Result<Name, RepositoryError> {
 /// # Errors
 /// The store failed. That one is damaged is no error.
 pub fn read(setup: &Setup, key: &KeyFile, trust: &Trust) -> Result<Announced, RepositoryError> {
-    let listed = setup.store.list("announcements")?;
+    let listed = spare::listed(setup.store.as_ref(), "announcements")?;
     let mut numbers: Vec<u32> = listed
         .iter()
-        .filter_map(|object| object.name.last().parse().ok())
+        .filter_map(|object| object.last().parse().ok())
         .collect();
     numbers.sort_unstable();
     let mut found = Announced {
@@ -74,9 +73,7 @@ pub fn read(setup: &Setup, key: &KeyFile, trust: &Trust) -> Result<Announced, Re
             Err(RepositoryError::Store(error)) if !error.is_absent() && !is_damage(&error) => {
                 return Err(error.into());
             }
-            Err(error) => found
-                .unread
-                .push((name(number)?.to_string(), chain(&error))),
+            Err(error) => tracing::debug!(%error, number, "an announcement is passed over"),
         }
     }
     let newest = found
@@ -112,8 +109,27 @@ pub(crate) fn one(
     trust: &Trust,
     number: u32,
 ) -> Result<(Announcement, Vec<u8>), RepositoryError> {
+    let open = |sealed| decode(setup, key, trust, number, sealed);
+    spare::read(setup.store.as_ref(), &name(number)?, &open)
+}
+
+/// Reads what an announcement's object holds; returns it with its bytes.
+///
+/// # Errors
+/// It is damaged.
+pub(crate) fn decode(
+    setup: &Setup,
+    key: &KeyFile,
+    trust: &Trust,
+    number: u32,
+    sealed: Vec<u8>,
+) -> Result<(Announcement, Vec<u8>), RepositoryError> {
     let identity = [Identity::Key(key.catalog.identity.clone())];
-    let bytes = catalog::get(setup, &identity, &name(number)?, EXPANDED_MAX)?;
+    let opened = catalog::open(setup, &identity, sealed, EXPANDED_MAX);
+    let bytes = opened.map_err(|error| match name(number) {
+        Ok(name) => error.in_sealed(name.as_str()),
+        Err(_) => error,
+    })?;
     let read = Announcement::decode(&bytes, trust, key.repository, number)?;
     Ok((read, bytes))
 }
@@ -137,7 +153,13 @@ pub fn create(
         (Created::Existed, _) => return Err(RepositoryError::KeysChanged),
     }
     match one(setup, key, &trust, announcement.announcement) {
-        Ok((read, _)) if read == *announcement => Ok(()),
+        Ok((read, _)) if read == *announcement => {
+            // It counts from here on, with a spare or without.
+            if let Ok(sealed) = setup.store.get(&name) {
+                spare::create(setup.store.as_ref(), &name, &sealed);
+            }
+            Ok(())
+        }
         Ok(_) => Err(RepositoryError::Renamed.unproven(&name)),
         Err(error) => Err(error.unproven(&name)),
     }

@@ -13,6 +13,7 @@ use crate::pipeline::put::create_surely;
 use crate::pipeline::seal::{
     Identity, Recipient, SealError, Sealer, Secret, open_bytes, seal_bytes,
 };
+use crate::spare;
 use holdfast_base::id::RepositoryId;
 use holdfast_store::{Created, Name, Store};
 
@@ -52,16 +53,13 @@ impl Revision {
 /// # Errors
 /// The store cannot be listed.
 pub fn listed(store: &dyn Store) -> Result<Vec<Revision>, RepositoryError> {
-    let listed = store.list("epochs")?;
-    let mut found: Vec<_> = listed
-        .iter()
-        .filter_map(|object| Revision::of(&object.name))
-        .collect();
+    let listed = spare::listed(store, "epochs")?;
+    let mut found: Vec<_> = listed.iter().filter_map(Revision::of).collect();
     found.sort_unstable_by(|a, b| b.cmp(a));
     Ok(found)
 }
 
-/// Seals the read key to the operators and stores it; then reads it again, and opens it.
+/// Seals the read key to the operators and stores it; then reads it again, opens it, and returns its hash.
 ///
 /// Where none of the identities opens it, it is sealed to a key more that nobody keeps, and that opens it: so
 /// it is known in any case that what the store has is this key, and whole.
@@ -75,7 +73,7 @@ pub fn create(
     key: &KeyFile,
     operators: &[Recipient],
     identities: &[Identity],
-) -> Result<(), RepositoryError> {
+) -> Result<String, RepositoryError> {
     let name = at.name()?;
     let plain = key.encode()?;
     let opens = |with: &[Identity], sealed: &[u8]| {
@@ -97,13 +95,29 @@ pub fn create(
     }
     let stored = store.get(&name)?;
     if stored == sealed && opens(&with, &stored) {
-        return Ok(());
+        spare::create(store, &name, &sealed);
+        return Ok(hash_of(&sealed));
     }
     let detail = "it does not open as it was sealed".into();
     Err(RepositoryError::from(SealError::Damaged { detail }).unproven(&name))
 }
 
-/// Makes an identity that a passphrase opens; returns its public half, and its object.
+/// Returns how announcements name the bytes of an object.
+fn hash_of(sealed: &[u8]) -> String {
+    blake3::hash(sealed).to_hex().to_string()
+}
+
+/// An identity that a passphrase opens.
+pub struct PassphraseIdentity {
+    /// Its public half.
+    pub recipient: String,
+    /// Its object.
+    pub object: Name,
+    /// The hash of that.
+    pub hash: String,
+}
+
+/// Makes an identity that a passphrase opens.
 ///
 /// # Errors
 /// Sealing or storing failed.
@@ -111,21 +125,26 @@ pub fn create_identity(
     store: &dyn Store,
     sealer: &dyn Sealer,
     passphrase: &Secret,
-) -> Result<(String, Name), RepositoryError> {
+) -> Result<PassphraseIdentity, RepositoryError> {
     let pair = sealer.generate()?;
     let unique = hex::encode(crate::repository::random::<8>()?);
-    let name = Name::new(format!("identities/{unique}"))?;
+    let object = Name::new(format!("identities/{unique}"))?;
     let to = [Recipient::Passphrase(passphrase.clone())];
     let plain = pair.identity.expose().trim_end().as_bytes().to_vec();
     let sealed = seal_bytes(sealer, &to, [&plain[..], b"\n"].concat())?;
-    create_surely(store, &name, &sealed)?;
+    create_surely(store, &object, &sealed)?;
     let with = [Identity::Passphrase(passphrase.clone())];
-    let opened = open_bytes(sealer, &with, store.get(&name)?);
-    let opened = opened.map_err(|error| RepositoryError::from(error).unproven(&name))?;
-    if opened.trim_ascii_end() == plain {
-        return Ok((pair.public_key, name));
+    let opened = open_bytes(sealer, &with, store.get(&object)?);
+    let opened = opened.map_err(|error| RepositoryError::from(error).unproven(&object))?;
+    if opened.trim_ascii_end() != plain {
+        return Err(RepositoryError::Renamed.unproven(&object));
     }
-    Err(RepositoryError::Renamed.unproven(&name))
+    spare::create(store, &object, &sealed);
+    Ok(PassphraseIdentity {
+        recipient: pair.public_key,
+        object,
+        hash: hash_of(&sealed),
+    })
 }
 
 /// Opens the newest epoch of this repository that one of the identities fits.
@@ -145,12 +164,10 @@ pub fn open(
     let identities = with_passphrases(store, sealer, identities)?;
     let mut failure = None;
     for revision in revisions {
-        match read(store, sealer, &identities, &revision.name()?) {
-            Ok(key) if key.repository == repository => return Ok(key),
-            Ok(key) => {
-                let key = key.repository;
-                let foreign = KeyError::Foreign { key, repository };
-                failure.get_or_insert(foreign.into());
+        match read(store, sealer, &identities, &revision.name()?, repository) {
+            Ok(key) => return Ok(key),
+            Err(error @ RepositoryError::Key(KeyError::Foreign { .. })) => {
+                failure.get_or_insert(error);
             }
             Err(error) => {
                 let is_weak = matches!(
@@ -181,18 +198,20 @@ fn with_passphrases(
     if passphrases.is_empty() {
         return Ok(all);
     }
-    for object in store.list("identities")? {
-        match open_bytes(sealer, &passphrases, store.get(&object.name)?) {
-            Ok(plain) => {
-                let text = String::from_utf8(plain).map_err(|_| {
-                    let detail = "it is no identity".into();
-                    RepositoryError::from(SealError::Damaged { detail })
-                        .in_object(object.name.as_str())
-                })?;
-                // First, since it opens without the work that a passphrase takes.
-                all.insert(0, Identity::Key(Secret::new(text)));
-            }
-            Err(error) => tracing::debug!(%error, name = %object.name, "passing over an identity"),
+    let open = |sealed| -> Result<Secret, RepositoryError> {
+        let plain = open_bytes(sealer, &passphrases, sealed)?;
+        let text = String::from_utf8(plain).map_err(|_| {
+            let detail = "it is no identity".into();
+            SealError::Damaged { detail }
+        })?;
+        Ok(Secret::new(text))
+    };
+    for object in spare::listed(store, "identities")? {
+        match spare::read(store, &object, &open) {
+            // First, since it opens without the work that a passphrase takes.
+            Ok(identity) => all.insert(0, Identity::Key(identity)),
+            Err(RepositoryError::Store(error)) if !error.is_absent() => return Err(error.into()),
+            Err(error) => tracing::debug!(%error, %object, "passing over an identity"),
         }
     }
     Ok(all)
@@ -203,12 +222,16 @@ fn read(
     sealer: &dyn Sealer,
     identities: &[Identity],
     name: &Name,
+    repository: RepositoryId,
 ) -> Result<KeyFile, RepositoryError> {
-    let read = || -> Result<KeyFile, RepositoryError> {
-        let bytes = open_bytes(sealer, identities, store.get(name)?)?;
-        Ok(KeyFile::decode(&bytes)?)
-    };
-    read().map_err(|error| error.in_object(name.as_str()))
+    spare::read(store, name, &|sealed| {
+        let key = KeyFile::decode(&open_bytes(sealer, identities, sealed)?)?;
+        if key.repository == repository {
+            return Ok(key);
+        }
+        let key = key.repository;
+        Err(KeyError::Foreign { key, repository }.into())
+    })
 }
 
 #[cfg(test)]

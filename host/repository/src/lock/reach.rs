@@ -8,14 +8,13 @@ use crate::pipeline::put::pack_name;
 use crate::read::Reader;
 use crate::repository::Repository;
 use crate::snapshot;
+use crate::spare;
 use holdfast_base::cancel::Cancel;
 use holdfast_base::id::{ChunkId, PackId};
 use holdfast_store::Name;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-/// Where what opens a repository lies.
-const KEYS: [&str; 3] = ["epochs", "announcements", "identities"];
 /// Of fewer snapshots each is asked for its size; of more, all are listed.
 const FEW: usize = 4;
 
@@ -108,7 +107,7 @@ fn keys(repository: &Repository) -> Result<Vec<Object>, RepositoryError> {
         name: format,
         bytes,
     }];
-    for area in KEYS {
+    for area in spare::AREAS.into_iter().chain([spare::AREA]) {
         let listed = store.list(area)?.into_iter();
         objects.extend(listed.map(|listed| Object {
             name: listed.name,

@@ -5,8 +5,8 @@
 //!   there once, and another damage of the same object does not meet it.
 //! - A store that does not let go of it is no error: then it stays where it is.
 
-use super::harm::is_harm;
 use crate::error::{RepositoryError, chain};
+use crate::harm::is_harm;
 use holdfast_base::error::{Describe, Kind};
 use holdfast_store::{Name, Store};
 

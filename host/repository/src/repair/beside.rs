@@ -1,9 +1,9 @@
 //! Parity beside packs, as a repair tends it: what is damaged goes, what is missing is added.
 
 use super::aside::{hash, remove};
-use super::harm::is_harm;
 use super::{What, Work};
 use crate::error::RepositoryError;
+use crate::harm::is_harm;
 use crate::parity::{self, Shape, parity_name};
 use crate::pipeline::put::pack_name;
 use holdfast_base::cancel::Cancel;

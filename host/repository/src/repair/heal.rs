@@ -5,9 +5,9 @@
 //! is looked at as the pack itself, should a crash come between the two.
 
 use super::aside::{AREA, Aside, hash, pieces, set_aside};
-use super::harm::is_harm;
 use super::{What, Work};
 use crate::error::RepositoryError;
+use crate::harm::is_harm;
 use crate::parity::{self, Mended};
 use crate::pipeline::put::pack_name;
 use holdfast_base::id::PackId;

@@ -4,11 +4,11 @@
 //! that few ends are possible, and only at the right one is there a table. Nothing of it depends on the
 //! cipher, and damage elsewhere in the pack does not matter.
 
-use super::harm::is_harm;
 use crate::error::RepositoryError;
 use crate::format::FormatError;
 use crate::format::pack::{Frame, decode_table, padding_quantum, table_length};
 use crate::format::segment::{IndexedPack, PackKind};
+use crate::harm::is_harm;
 use crate::keys::{Domain, IdKey};
 use crate::pipeline::compress::{CompressError, Expander, FrameBytes, verify};
 use crate::pipeline::seal::{Identity, SealError, SealedBytes, open_range};

@@ -1,7 +1,6 @@
 //! Rescuing: what is sound in a damaged pack is written into new packs; and what snapshots need and no
 //! pack has any more is taken from a second repository.
 
-use super::harm::is_harm;
 use super::opened::OpenedPack;
 use super::second::Second;
 use super::{What, Work};
@@ -9,6 +8,7 @@ use crate::error::RepositoryError;
 use crate::format::pack::Frame;
 use crate::format::refs::{Reference, decode_ids};
 use crate::format::segment::{IndexedPack, PackKind};
+use crate::harm::is_harm;
 use crate::index::Index;
 use crate::keys::Domain;
 use crate::pipeline::compress::Expander;

@@ -23,11 +23,12 @@ const RACE_BYTES: usize = 48 << 10;
 /// Objects that a listing must show at once.
 const LISTED: usize = 4;
 /// What a repository's own names begin with; anything else in its place belongs to somebody else.
-const OURS: [&str; 12] = [
+const OURS: [&str; 13] = [
     "format",
     "epochs/",
     "announcements/",
     "identities/",
+    "spares/",
     "quarantine/",
     "packs/",
     "index/",

@@ -1,4 +1,4 @@
-//! Tells damage from a store that does not answer: only the first is repaired.
+//! Tells damage from a store that does not answer: only the first is repaired, or read around.
 
 use crate::error::RepositoryError;
 use std::error::Error;
@@ -8,7 +8,7 @@ use std::io;
 const MEDIUM: [i32; 3] = [5, 74, 117];
 
 /// Returns whether an error says that stored bytes are not what they were.
-pub(super) fn is_harm(error: &RepositoryError) -> bool {
+pub(crate) fn is_harm(error: &RepositoryError) -> bool {
     if error.is_damage() {
         return true;
     }

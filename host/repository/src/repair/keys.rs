@@ -1,0 +1,44 @@
+//! Puts back what opens the repository, from what there is of it twice.
+
+use super::{What, Work};
+use crate::error::RepositoryError;
+use crate::spare;
+use crate::vital::{self, Trouble};
+
+impl Work<'_> {
+    /// Mends what opens the repository, and makes spares of what has none.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub(super) fn mend_keys(&mut self) -> Result<(), RepositoryError> {
+        for object in std::mem::take(&mut self.survey.harmed_keys) {
+            let pair = vital::pair(self.repository, &object)?;
+            let Some(trouble) = pair.trouble() else {
+                continue;
+            };
+            let spare = spare::name_of(&object)?;
+            match (trouble, pair.sound()) {
+                (Trouble::Object(_), Some(sound)) => {
+                    self.put_back(&object, &sound, "from its spare".into())?;
+                }
+                (Trouble::Spare(_), Some(sound)) => {
+                    self.put_back(&spare, &sound, format!("from {object}"))?;
+                }
+                (Trouble::Unspared, Some(sound)) => {
+                    if !self.is_dry {
+                        spare::create(self.store(), &object, &sound);
+                    }
+                    self.did(What::Protected, object.to_string(), "it has a spare".into());
+                }
+                (Trouble::Differ, _) => {
+                    let why = format!(
+                        "it and {spare} are not the same, and which of them is sound is not known"
+                    );
+                    self.did(What::Left, object.to_string(), why);
+                }
+                (Trouble::Lost(_), _) | (_, None) => {}
+            }
+        }
+        Ok(())
+    }
+}
