@@ -238,3 +238,44 @@ fn what_cannot_be_healed_from_is_refused_and_nothing_changes() {
         .expect(2);
     world.run(&["check", "local", "--dry-run"]).expect(2);
 }
+
+/// Returns a job's newest snapshot, by its id.
+fn newest(world: &World, job: &str) -> String {
+    let listed = world.run(&["list", "--json"]).expect(0).stdout;
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    let mut listed = listed.as_array().unwrap().iter();
+    let newest = listed.rfind(|snapshot| snapshot["job"] == job).unwrap();
+    newest["snapshot"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_damaged_mark_forgets_nothing_and_is_in_nobodys_way() {
+    let world = BASE.world.fork();
+    let flip = |area: &str| {
+        let path = world.files(&format!("repository/{area}")).remove(0);
+        let mut bytes = std::fs::read(&path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(path, bytes).unwrap();
+    };
+    let (mine, other) = (newest(&world, "mine"), newest(&world, "other"));
+    world.run(&["forget", &mine]).expect(0);
+    flip("tombstones");
+    let checked = world.run(&["check"]).expect(4);
+    stdout(&checked, "damaged: tombstones/s-", "a tombstone");
+    BASE.comes_back(&world, "mine", "a damaged tombstone");
+    let repaired = world.run(&["check", "--repair"]).expect(0);
+    stdout(&repaired, "its snapshot is not forgotten", "a tombstone");
+    world.run(&["forget", &mine]).expect(0);
+    world.run(&["check"]).expect(0);
+
+    world
+        .run(&["hold", &other, "--reason", "a trial"])
+        .expect(0);
+    flip("holds");
+    let repaired = world.run(&["check", "--repair"]).expect(4);
+    stdout(&repaired, "`holdfast release` ends it", "a hold");
+    world.run(&["forget", &other]).expect(12);
+    world.run(&["release", &other]).expect(0);
+    world.run(&["check"]).expect(0);
+}

@@ -10,6 +10,7 @@ mod beside;
 mod heal;
 mod keys;
 mod listing;
+mod marks;
 mod opened;
 mod rescue;
 mod second;
@@ -160,6 +161,7 @@ pub fn repair(
     if !work.survey.report.damage.is_empty() || is_doubted || was_aside {
         work.mend(cancel)?;
     }
+    work.mend_marks()?;
     work.tend_parity(options.parity, cancel)?;
     let after = if work.deeds.is_empty() || options.is_dry {
         None
