@@ -1,5 +1,5 @@
 //! Every repository format that was ever released stays readable: what is kept in `tests/golden` is
-//! listed, checked, restored and added to by today's program.
+//! listed, checked, repaired, restored and added to by today's program.
 //!
 //! `HOLDFAST_MAKE_GOLDEN=1` writes a repository for a format that has none yet; one that is there is
 //! never written again.
@@ -13,8 +13,9 @@ use std::process::Command;
 /// Where the tree was when the golden repository was made: paths in a snapshot are whole.
 const TREE_PLACE: &str = "srv/golden";
 
-fn golden() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/repositories/1")
+fn golden(name: &str) -> PathBuf {
+    let repositories = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/repositories");
+    repositories.join(name)
 }
 
 /// What is in the tree: made by a rule, so that nothing beside the repository needs to be kept.
@@ -45,31 +46,41 @@ fn copy(from: &Path, to: &Path) {
     assert!(status.unwrap().success());
 }
 
-fn make() {
+fn make(golden: &Path) {
     let world = World::ready("", &["files"]);
     let tree = Path::new("/").join(TREE_PLACE);
     make_tree(&tree);
     world.jobs(&TREE.replace("{w}/tree", tree.to_str().unwrap()));
     world.run(&["run", "tree"]).expect(0);
     std::fs::remove_dir_all(tree).unwrap();
-    std::fs::create_dir_all(golden()).unwrap();
+    std::fs::create_dir_all(golden).unwrap();
     for name in ["repository", "operator.key", "keys"] {
-        copy(&world.at(name), &golden().join(name));
+        copy(&world.at(name), &golden.join(name));
     }
 }
 
 #[test]
 fn a_repository_of_format_1_is_checked_restored_and_added_to() {
-    if std::env::var_os("HOLDFAST_MAKE_GOLDEN").is_some() && !golden().exists() {
-        make();
+    stays_readable(&golden("1"));
+}
+
+#[test]
+fn a_repository_whose_hosts_have_keys_and_whose_keys_have_spares_is_too() {
+    stays_readable(&golden("1-host-keys"));
+}
+
+fn stays_readable(golden: &Path) {
+    if std::env::var_os("HOLDFAST_MAKE_GOLDEN").is_some() && !golden.exists() {
+        make(golden);
     }
     let world = World::new();
     world.install(&["files", "age"]);
     for name in ["repository", "operator.key", "keys"] {
-        copy(&golden().join(name), &world.at(name));
+        copy(&golden.join(name), &world.at(name));
     }
     assert_eq!(world.snapshots(), 1);
     world.as_operator(&["check", "--data"]).expect(0);
+    world.as_operator(&["check", "--repair"]).expect(0);
     came_back(&world.restore("tree"));
 
     world.write("tree/new", "new");
