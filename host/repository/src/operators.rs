@@ -21,6 +21,7 @@ use crate::repository::{Repository, Setup};
 use crate::spare;
 use holdfast_base::id::SnapshotId;
 use holdfast_store::Name;
+use std::collections::BTreeSet;
 
 /// Shortest beginning of a recipient that stands for the whole.
 const RECIPIENT_SHORT_MIN: usize = 8;
@@ -89,11 +90,9 @@ pub(crate) fn begin(
     at: Revision,
     operators: Vec<Operator>,
 ) -> Result<(), RepositoryError> {
-    let listed = setup.store.list("announcements")?;
-    let numbers = listed.iter().filter_map(|one| one.name.last().parse().ok());
-    let last: u32 = numbers.max().unwrap_or(0);
+    let taken = announce::numbers(setup.store.as_ref())?;
     let announcement = Announcement {
-        announcement: last.saturating_add(1),
+        announcement: announce::free(&taken, 0),
         repository: key.repository,
         made: setup.clock.now(),
         epoch: at.epoch,
@@ -251,9 +250,9 @@ impl Repository {
             keys.epoch = epoch;
             keys.epoch_recipient.clone_from(&epoch_recipient);
         }
-        let at = Revision { epoch, revision: 0 };
+        let at = self.free_revision(Revision { epoch, revision: 0 })?;
         let announcement = Announcement {
-            announcement: self.announced.last.saturating_add(1),
+            announcement: self.announced.next,
             repository: self.header.repository,
             made: self.setup.clock.now(),
             epoch,
@@ -269,7 +268,9 @@ impl Repository {
     /// Adds an epoch to a key, whose identity nobody has seen; returns its number and recipient.
     fn fresh_epoch(&self, key: &mut KeyFile) -> Result<(u32, String), RepositoryError> {
         let pair = self.setup.sealer.generate()?;
-        let epoch = self.newest_epoch()?.saturating_add(1);
+        let taken = epoch::listed(self.setup.store.as_ref())?;
+        let taken: BTreeSet<u32> = taken.iter().map(|revision| revision.epoch).collect();
+        let epoch = announce::free(&taken, self.newest_epoch());
         key.read.get_or_insert_default().push(ReadEpoch {
             epoch,
             identity: pair.identity,
@@ -294,7 +295,7 @@ impl Repository {
                 "the two repositories are of no trust group: neither was made with the other's keys",
             );
         }
-        let newest = self.newest_epoch()?;
+        let newest = self.newest_epoch();
         if theirs.epoch <= newest {
             return refused("the other repository has no newer epoch than this one");
         }
@@ -314,13 +315,21 @@ impl Repository {
         Ok((theirs.epoch, theirs.epoch_recipient.clone()))
     }
 
-    /// Returns the highest number that an epoch has, announced or not.
-    fn newest_epoch(&self) -> Result<u32, RepositoryError> {
-        let taken = epoch::listed(self.setup.store.as_ref())?;
-        let listed = taken.iter().map(|revision| revision.epoch);
+    /// Returns the number of the newest epoch, announced or not. What is listed says nothing: whoever may create
+    /// objects can take any number.
+    fn newest_epoch(&self) -> u32 {
         let held = self.key.read.iter().flatten().map(|held| held.epoch);
         let announced = self.announcement().map(|newest| newest.epoch);
-        Ok(listed.chain(held).chain(announced).max().unwrap_or(0))
+        held.chain(announced).max().unwrap_or(0)
+    }
+
+    /// Returns the first revision from this one that nobody has taken.
+    fn free_revision(&self, mut at: Revision) -> Result<Revision, RepositoryError> {
+        let taken = epoch::listed(self.setup.store.as_ref())?;
+        while taken.contains(&at) {
+            at.revision = at.revision.saturating_add(1);
+        }
+        Ok(at)
     }
 
     /// Returns what is announced, where the key may change it.
@@ -339,15 +348,13 @@ impl Repository {
         let key = self.whole_key()?;
         // Without the key of the epoch, nobody could open what is sealed to it any more.
         key.epoch(newest.epoch)?;
-        let taken = epoch::listed(self.setup.store.as_ref())?;
-        let same = taken.iter().filter(|one| one.epoch == newest.epoch);
-        let last = same.map(|one| one.revision).max();
-        let at = Revision {
+        let last = Revision::of(&Name::new(newest.epoch_object.clone())?);
+        let at = self.free_revision(Revision {
             epoch: newest.epoch,
-            revision: last.map_or(0, |last| last.saturating_add(1)),
-        };
+            revision: last.map_or(0, |last| last.revision.saturating_add(1)),
+        })?;
         let announcement = Announcement {
-            announcement: self.announced.last.saturating_add(1),
+            announcement: self.announced.next,
             made: self.setup.clock.now(),
             epoch_object: at.name()?.to_string(),
             operators,

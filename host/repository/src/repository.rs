@@ -229,13 +229,19 @@ impl Repository {
         identities: &[Identity],
     ) -> Result<Self, RepositoryError> {
         let header = read_header(setup.store.as_ref())?;
-        let key = epoch::open(
-            setup.store.as_ref(),
-            setup.sealer.as_ref(),
-            identities,
-            header.repository,
-        )?;
-        let mut opened = Self::open(setup, key)?;
+        let (store, sealer) = (setup.store.as_ref(), setup.sealer.as_ref());
+        let key = epoch::open(store, sealer, identities, &header)?;
+        let mut opened = Self::open(setup.clone(), key)?;
+        if let Some(newest) = opened.announcement()
+            && opened.key.epoch(newest.epoch).is_err()
+        {
+            // An older epoch was put where a newer one would be.
+            let object = Name::new(newest.epoch_object.clone())?;
+            match epoch::open_object(store, sealer, identities, &header, &object) {
+                Ok(key) => opened = Self::open(setup.clone(), key)?,
+                Err(error) => tracing::warn!(%error, %object, "an older epoch is used"),
+            }
+        }
         // An epoch that was never announced is what an interruption left: nothing is sealed to it.
         if let (Some(keys), Some(newest)) = (&mut opened.key.write, &opened.announced.newest) {
             keys.epoch = newest.epoch;

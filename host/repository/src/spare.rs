@@ -7,7 +7,6 @@
 
 use crate::error::{RepositoryError, chain};
 use crate::harm::is_harm;
-use crate::keys::KeyError;
 use crate::pipeline::put::create_surely;
 use crate::pipeline::seal::SealError;
 use holdfast_store::{Name, Store};
@@ -92,8 +91,7 @@ pub(crate) fn read<T>(
 fn calls_for_spare(error: &RepositoryError) -> bool {
     let may_be_harm = matches!(
         error,
-        RepositoryError::Seal(SealError::WrongKey)
-            | RepositoryError::Key(KeyError::Foreign { .. } | KeyError::Malformed { .. })
+        RepositoryError::Seal(SealError::WrongKey) | RepositoryError::Key(_)
     );
     may_be_harm || error.is_absence() || is_harm(error)
 }

@@ -14,7 +14,8 @@ use crate::pipeline::seal::{Identity, Recipient};
 use crate::repository::Setup;
 use crate::spare;
 use holdfast_base::id::RepositoryId;
-use holdfast_store::{Created, Name};
+use holdfast_store::{Created, Name, Store};
+use std::collections::BTreeSet;
 
 /// Largest plaintext of an announcement; one that expands to more is a bomb.
 const EXPANDED_MAX: usize = 256 << 20;
@@ -24,8 +25,8 @@ const EXPANDED_MAX: usize = 256 << 20;
 pub struct Announced {
     /// The newest one.
     pub newest: Option<Announcement>,
-    /// The highest number that is taken.
-    pub last: u32,
+    /// The number that comes next.
+    pub next: u32,
     /// Whether the newest one came from the cache, since the store shows only older ones.
     pub is_hidden: bool,
 }
@@ -43,18 +44,41 @@ pub fn name(number: u32) -> Result<Name, RepositoryError> {
 /// # Errors
 /// The store failed. That one is damaged is no error.
 pub fn read(setup: &Setup, key: &KeyFile, trust: &Trust) -> Result<Announced, RepositoryError> {
-    let listed = spare::listed(setup.store.as_ref(), "announcements")?;
-    let mut numbers: Vec<u32> = listed
-        .iter()
-        .filter_map(|object| object.last().parse().ok())
-        .collect();
-    numbers.sort_unstable();
-    let mut found = Announced {
-        last: numbers.last().copied().unwrap_or(0),
-        ..Announced::default()
-    };
+    let taken = numbers(setup.store.as_ref())?;
+    let mut found = newest(setup, key, trust, &taken)?;
+    let last = found.newest.as_ref();
+    found.next = free(&taken, last.map_or(0, |last| last.announcement));
+    Ok(found)
+}
+
+/// Returns the numbers of all announcements, of those too that cannot be read.
+///
+/// # Errors
+/// The store cannot be listed.
+pub fn numbers(store: &dyn Store) -> Result<BTreeSet<u32>, RepositoryError> {
+    let listed = spare::listed(store, "announcements")?;
+    let numbers = listed.iter().map(|object| object.last().parse());
+    Ok(numbers.filter_map(Result::ok).collect())
+}
+
+/// Returns the first number after this one that is not taken: whoever may create objects can take any.
+#[must_use]
+pub fn free(taken: &BTreeSet<u32>, last: u32) -> u32 {
+    let mut numbers = last.saturating_add(1)..=u32::MAX;
+    numbers
+        .find(|number| !taken.contains(number))
+        .unwrap_or(u32::MAX)
+}
+
+fn newest(
+    setup: &Setup,
+    key: &KeyFile,
+    trust: &Trust,
+    numbers: &BTreeSet<u32>,
+) -> Result<Announced, RepositoryError> {
+    let mut found = Announced::default();
     let kept = remembered(setup, trust, key.repository);
-    for number in numbers.into_iter().rev() {
+    for number in numbers.iter().copied().rev() {
         if kept
             .as_ref()
             .is_some_and(|kept| kept.announcement == number)
@@ -87,7 +111,6 @@ pub fn read(setup: &Setup, key: &KeyFile, trust: &Trust) -> Result<Announced, Re
             number = kept.announcement,
             "the store hides or has lost what operators announced"
         );
-        found.last = found.last.max(kept.announcement);
         found.newest = Some(kept);
         found.is_hidden = true;
     }

@@ -9,12 +9,12 @@
 
 use super::file::{KeyError, KeyFile};
 use crate::error::RepositoryError;
+use crate::format::header::Header;
 use crate::pipeline::put::create_surely;
 use crate::pipeline::seal::{
     Identity, Recipient, SealError, Sealer, Secret, open_bytes, seal_bytes,
 };
 use crate::spare;
-use holdfast_base::id::RepositoryId;
 use holdfast_store::{Created, Name, Store};
 
 /// Which epoch an object holds, and the how-manieth way of sealing it.
@@ -38,7 +38,9 @@ impl Revision {
         })?)
     }
 
-    fn of(name: &Name) -> Option<Self> {
+    /// Returns what an object holds, by its name.
+    #[must_use]
+    pub fn of(name: &Name) -> Option<Self> {
         let (epoch, revision) = match name.last().split_once('-') {
             Some((epoch, revision)) => (epoch, revision.parse().ok()?),
             None => (name.last(), 0),
@@ -149,7 +151,8 @@ pub fn create_identity(
 
 /// Opens the newest epoch of this repository that one of the identities fits.
 ///
-/// An epoch of another repository is what an interrupted `init` left, and is passed over.
+/// An epoch of another repository is what an interrupted `init` left, and is passed over; so is what somebody
+/// has put there who may create objects and does not hold the root.
 ///
 /// # Errors
 /// No epoch can be read, or none of the identities fits any. An epoch that is damaged is told before
@@ -158,62 +161,104 @@ pub fn open(
     store: &dyn Store,
     sealer: &dyn Sealer,
     identities: &[Identity],
-    repository: RepositoryId,
+    header: &Header,
 ) -> Result<KeyFile, RepositoryError> {
     let revisions = listed(store)?;
-    let identities = with_passphrases(store, sealer, identities)?;
-    let mut failure = None;
-    for revision in revisions {
-        match read(store, sealer, &identities, &revision.name()?, repository) {
-            Ok(key) => return Ok(key),
-            Err(error @ RepositoryError::Key(KeyError::Foreign { .. })) => {
-                failure.get_or_insert(error);
-            }
-            Err(error) => {
-                let is_weak = matches!(
-                    failure,
-                    None | Some(RepositoryError::Seal(SealError::WrongKey))
-                        | Some(RepositoryError::Key(KeyError::Foreign { .. }))
-                );
-                if is_weak {
-                    failure = Some(error);
+    with_each(store, sealer, identities, &|identities| {
+        let mut failure = None;
+        for revision in &revisions {
+            match read(store, sealer, identities, &revision.name()?, header) {
+                Ok(key) => return Ok(key),
+                Err(error @ RepositoryError::Key(KeyError::Foreign { .. } | KeyError::Planted)) => {
+                    failure.get_or_insert(error);
+                }
+                Err(error) => {
+                    let is_weak = matches!(
+                        failure,
+                        None | Some(RepositoryError::Seal(SealError::WrongKey))
+                            | Some(RepositoryError::Key(_))
+                    );
+                    if is_weak {
+                        failure = Some(error);
+                    }
                 }
             }
         }
-    }
-    Err(failure.unwrap_or(RepositoryError::NoEpoch {
-        place: store.place(),
-    }))
+        let place = store.place();
+        Err(failure.unwrap_or(RepositoryError::NoEpoch { place }))
+    })
 }
 
-/// Adds the identities that passphrases open. The passphrases stay: once, epochs were sealed to them.
-fn with_passphrases(
+/// Opens one epoch object of this repository.
+///
+/// # Errors
+/// It cannot be read, or none of the identities fits.
+pub fn open_object(
     store: &dyn Store,
     sealer: &dyn Sealer,
     identities: &[Identity],
-) -> Result<Vec<Identity>, RepositoryError> {
-    let is_passphrase = |identity: &&Identity| matches!(identity, Identity::Passphrase(_));
-    let passphrases: Vec<_> = identities.iter().filter(is_passphrase).cloned().collect();
-    let mut all = identities.to_vec();
+    header: &Header,
+    object: &Name,
+) -> Result<KeyFile, RepositoryError> {
+    with_each(store, sealer, identities, &|identities| {
+        read(store, sealer, identities, object, header)
+    })
+}
+
+/// Tries keys, then one after the other the identities that passphrases open, and last the passphrases
+/// themselves, to which epochs were sealed once.
+///
+/// Every object that a passphrase is tried on costs what a guess is to cost. So the oldest come first: who adds
+/// objects adds no work.
+fn with_each(
+    store: &dyn Store,
+    sealer: &dyn Sealer,
+    identities: &[Identity],
+    attempt: &dyn Fn(&[Identity]) -> Result<KeyFile, RepositoryError>,
+) -> Result<KeyFile, RepositoryError> {
+    let is_passphrase = |identity: &Identity| matches!(identity, Identity::Passphrase(_));
+    let (passphrases, keys): (Vec<_>, Vec<_>) = identities.iter().cloned().partition(is_passphrase);
     if passphrases.is_empty() {
-        return Ok(all);
+        return attempt(&keys);
     }
-    let open = |sealed| -> Result<Secret, RepositoryError> {
-        let plain = open_bytes(sealer, &passphrases, sealed)?;
-        let text = String::from_utf8(plain).map_err(|_| {
-            let detail = "it is no identity".into();
-            SealError::Damaged { detail }
-        })?;
-        Ok(Secret::new(text))
-    };
-    for object in spare::listed(store, "identities")? {
-        match spare::read(store, &object, &open) {
-            // First, since it opens without the work that a passphrase takes.
-            Ok(identity) => all.insert(0, Identity::Key(identity)),
+    if !keys.is_empty()
+        && let Ok(key) = attempt(&keys)
+    {
+        return Ok(key);
+    }
+    let mut failure = None;
+    for object in passphrase_identities(store)? {
+        let identity = spare::read(store, &object, &|sealed| {
+            identity(&open_bytes(sealer, &passphrases, sealed)?)
+        });
+        match identity {
+            Ok(identity) => match attempt(&[identity]) {
+                Ok(key) => return Ok(key),
+                Err(error) => failure = Some(error),
+            },
             Err(RepositoryError::Store(error)) if !error.is_absent() => return Err(error.into()),
             Err(error) => tracing::debug!(%error, %object, "passing over an identity"),
         }
     }
+    attempt(&passphrases).map_err(|error| failure.unwrap_or(error))
+}
+
+fn identity(plain: &[u8]) -> Result<Identity, RepositoryError> {
+    let text = std::str::from_utf8(plain).map_err(|_| {
+        let detail = "it is no identity".into();
+        SealError::Damaged { detail }
+    })?;
+    Ok(Identity::Key(Secret::new(text.to_owned())))
+}
+
+/// Returns the objects that passphrases open, the oldest first.
+fn passphrase_identities(store: &dyn Store) -> Result<Vec<Name>, RepositoryError> {
+    let mut listed = store.list("identities")?;
+    listed.sort_unstable_by(|a, b| (a.received, &a.name).cmp(&(b.received, &b.name)));
+    let mut all: Vec<Name> = listed.into_iter().map(|object| object.name).collect();
+    let spares = spare::listed(store, "identities")?;
+    let alone = spares.into_iter().filter(|object| !all.contains(object));
+    all.extend(alone.collect::<Vec<_>>());
     Ok(all)
 }
 
@@ -222,15 +267,21 @@ fn read(
     sealer: &dyn Sealer,
     identities: &[Identity],
     name: &Name,
-    repository: RepositoryId,
+    header: &Header,
 ) -> Result<KeyFile, RepositoryError> {
+    let root = header.key()?;
+    let repository = header.repository;
     spare::read(store, name, &|sealed| {
         let key = KeyFile::decode(&open_bytes(sealer, identities, sealed)?)?;
-        if key.repository == repository {
-            return Ok(key);
+        if key.repository != repository {
+            let key = key.repository;
+            return Err(KeyError::Foreign { key, repository }.into());
         }
-        let key = key.repository;
-        Err(KeyError::Foreign { key, repository }.into())
+        let is_roots = key.root().is_ok_and(|held| held.verifying_key() == root);
+        if !is_roots || key.verifying_key != header.verifying_key {
+            return Err(KeyError::Planted.into());
+        }
+        Ok(key)
     })
 }
 

@@ -116,6 +116,9 @@ pub enum KeyError {
         /// What was opened.
         repository: RepositoryId,
     },
+    /// The key was put there by somebody who does not hold the root.
+    #[error("who does not hold the root of the repository has put this key there")]
+    Planted,
     /// The key cannot sign.
     #[error("the key has nothing to sign with")]
     Unsigning,
@@ -147,6 +150,11 @@ impl Describe for KeyError {
         match self {
             Self::Role { needed: Role::Read, .. } | Self::Epoch { .. } => vec![Hint(
                 "Give a key that can read: `--identity FILE` with an operator's identity, or a read key"
+                    .into(),
+            )],
+            Self::Planted => vec![Hint(
+                "Somebody who may create objects wrote below `epochs/` in the store. A read key that was exported \
+                 before still opens everything: give it with `--key FILE`"
                     .into(),
             )],
             Self::Unsigning | Self::Certificate(FormatError::Revoked { .. }) => vec![Hint(

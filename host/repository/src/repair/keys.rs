@@ -36,6 +36,11 @@ impl Work<'_> {
                     );
                     self.did(What::Left, object.to_string(), why);
                 }
+                (Trouble::Lost(_), _) if object.as_str().starts_with("announcements/") => {
+                    for name in [&object, &spare] {
+                        self.set_aside(name, "it counts for nobody")?;
+                    }
+                }
                 (Trouble::Lost(_), _) | (_, None) => {}
             }
         }
