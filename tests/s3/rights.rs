@@ -57,6 +57,20 @@ fn a_backup_needs_no_right_to_remove_or_replace() {
         let (status, _) = server.ask_as(&backup, &["DELETE", &format!("/{bucket}/{key}")]);
         assert_eq!(status, 403, "{key}");
     }
+    let create = |name: &str| {
+        let target = format!("/{bucket}/hosts/one/{name}");
+        server.ask_as(&backup, &["PUT", &target, "-b", "planted"]).0
+    };
+    for name in [
+        "format",
+        "epochs/00000009",
+        "announcements/00000009",
+        "identities/09",
+        "spares/format",
+    ] {
+        assert_eq!(create(name), 403, "{name}");
+    }
+    assert_eq!(create("sessions/09"), 200);
 }
 
 #[test]
