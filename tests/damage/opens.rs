@@ -61,6 +61,19 @@ fn a_spare_stands_in_for_what_opens_a_repository_until_a_repair_puts_it_back() {
             world.run(&["check"]).expect(0);
             world.run(&["run", "mine"]).expect(0);
             BASE.comes_back(&world, "mine", &told);
+            // Who could open the old epoch finds it in no place any more.
+            world.as_operator(&["rotate"]).expect(0);
+            for place in ["epochs", "spares/epochs"] {
+                assert_eq!(
+                    world.files(&format!("repository/{place}")).len(),
+                    1,
+                    "{told}"
+                );
+            }
+            assert!(
+                world.files("repository/quarantine/epochs").is_empty(),
+                "{told}"
+            );
         }
     }
 }
