@@ -4,6 +4,9 @@ use crate::error::RepositoryError;
 use std::error::Error;
 use std::io;
 
+/// Where what is damaged is set aside.
+pub(crate) const QUARANTINE: &str = "quarantine";
+
 /// What systems answer when a medium does not give back what was written: EIO, EBADMSG, EUCLEAN.
 const MEDIUM: [i32; 3] = [5, 74, 117];
 

@@ -13,9 +13,10 @@
 use crate::error::{RepositoryError, chain};
 use crate::format::announcement::{Announcement, Operator};
 use crate::format::trust::{Author, Revocation};
+use crate::harm::QUARANTINE;
 use crate::keys::epoch::{self, Revision};
 use crate::keys::file::{self, ReadEpoch};
-use crate::keys::{KeyFile, Role, announce};
+use crate::keys::{KeyFile, Role, announce, free_number};
 use crate::pipeline::seal::{Identity, Recipient};
 use crate::repository::{Repository, Setup};
 use crate::spare;
@@ -92,7 +93,7 @@ pub(crate) fn begin(
 ) -> Result<(), RepositoryError> {
     let taken = announce::numbers(setup.store.as_ref())?;
     let announcement = Announcement {
-        announcement: announce::free(&taken, 0),
+        announcement: free_number(&taken, 0),
         repository: key.repository,
         made: setup.clock.now(),
         epoch: at.epoch,
@@ -270,7 +271,7 @@ impl Repository {
         let pair = self.setup.sealer.generate()?;
         let taken = epoch::listed(self.setup.store.as_ref())?;
         let taken: BTreeSet<u32> = taken.iter().map(|revision| revision.epoch).collect();
-        let epoch = announce::free(&taken, self.newest_epoch());
+        let epoch = free_number(&taken, self.newest_epoch());
         key.read.get_or_insert_default().push(ReadEpoch {
             epoch,
             identity: pair.identity,
@@ -422,7 +423,7 @@ impl Repository {
         let mut names = spares.collect::<Result<Vec<_>, _>>()?;
         names.append(&mut superfluous);
         // A damaged one may be whole enough for whoever could open it.
-        let aside = store.list("quarantine/epochs")?;
+        let aside = store.list(&format!("{QUARANTINE}/epochs"))?;
         names.extend(aside.into_iter().map(|object| object.name));
         let mut kept = Vec::new();
         for name in names {

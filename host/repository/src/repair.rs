@@ -21,7 +21,7 @@ use crate::check::{Depth, PackCheck, Progress, Report, Survey, survey};
 use crate::error::RepositoryError;
 use crate::format::header::Purpose;
 use crate::format::segment::IndexedPack;
-use crate::harm::is_harm;
+use crate::harm::{QUARANTINE, is_harm};
 use crate::index::Index;
 use crate::parity::Shape;
 use crate::pipeline::put::{create_surely, pack_name, segment_name};
@@ -147,7 +147,7 @@ pub fn repair(
     repository.header.allow(Purpose::Delete)?;
     let survey = survey(repository, options.depth, cancel, progress)?;
     let was_aside =
-        options.second.is_some() && !repository.setup.store.list(aside::AREA)?.is_empty();
+        options.second.is_some() && !repository.setup.store.list(QUARANTINE)?.is_empty();
     let noted = repository.suspects();
     let is_doubted = noted.iter().any(|id| survey.packs.contains_key(id));
     let mut work = Work {
@@ -276,7 +276,7 @@ impl Work<'_> {
         if self.second.is_some() {
             // Those too that were set aside before there was one to bring them back from.
             let there: HashSet<SnapshotId> = self.repository.stored_ids()?.into_iter().collect();
-            let aside = self.store().list(&format!("{}/snapshots", aside::AREA))?;
+            let aside = self.store().list(&format!("{}/snapshots", QUARANTINE))?;
             let ids: BTreeSet<SnapshotId> = aside
                 .iter()
                 .filter_map(|listed| listed.name.last().split('-').next()?.parse().ok())
@@ -376,7 +376,7 @@ impl Work<'_> {
     /// Returns the packs in the quarantine that are in no other place.
     fn packs_aside(&self) -> Result<BTreeSet<PackId>, RepositoryError> {
         let mut ids = BTreeSet::new();
-        for listed in self.store().list(&format!("{}/packs", aside::AREA))? {
+        for listed in self.store().list(&format!("{}/packs", QUARANTINE))? {
             let id = listed.name.last().split('-').next();
             let Some(Ok(id)) = id.map(str::parse) else {
                 continue;
@@ -439,7 +439,7 @@ impl Work<'_> {
 
     fn set_aside(&mut self, object: &Name, why: &str) -> Result<(), RepositoryError> {
         let became = if self.is_dry {
-            Aside::Moved(Name::new(format!("{}/{object}", aside::AREA))?)
+            Aside::Moved(Name::new(format!("{}/{object}", QUARANTINE))?)
         } else {
             set_aside(self.store(), object)?
         };

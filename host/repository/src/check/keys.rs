@@ -53,8 +53,8 @@ fn check_announced(
 ) -> Result<(), RepositoryError> {
     let features = &repository.header.features.read;
     let is_announced = features.iter().any(|feature| feature == HOST_KEYS);
-    let is_announcement = |pair: &&Pair| pair.object.as_str().starts_with("announcements/");
-    if is_announced && pairs.iter().find(is_announcement).is_none() {
+    let is_announcement = |pair: &Pair| pair.object.as_str().starts_with("announcements/");
+    if is_announced && !pairs.iter().any(is_announcement) {
         let what =
             "it is missing: who may open and write the repository is not announced".to_owned();
         report.damage.push(("announcements".to_owned(), what));
@@ -72,14 +72,13 @@ fn check_announced(
 fn needed(repository: &Repository, pairs: &[Pair]) -> Result<Vec<Name>, RepositoryError> {
     let first_of = |epoch| Revision { epoch, revision: 0 }.name();
     let stored = pairs.iter().map(|pair| &pair.object);
-    let mut stored = stored.filter(|name| name.as_str().starts_with("epochs/"));
+    let stored = stored.filter(|name| name.as_str().starts_with("epochs/"));
+    let stored: Vec<Name> = stored.cloned().collect();
     Ok(match (repository.announcement(), &repository.key.write) {
         (Some(newest), _) => vec![Name::new(newest.epoch_object.clone())?],
         (None, Some(keys)) => vec![first_of(keys.epoch)?],
         // An audit key does not say which there are.
-        (None, None) => match stored.next() {
-            None => vec![first_of(1)?],
-            Some(first) => std::iter::once(first).chain(stored).cloned().collect(),
-        },
+        (None, None) if stored.is_empty() => vec![first_of(1)?],
+        (None, None) => stored,
     })
 }

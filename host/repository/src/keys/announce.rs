@@ -9,7 +9,7 @@ use crate::catalog;
 use crate::error::RepositoryError;
 use crate::format::announcement::Announcement;
 use crate::format::trust::{Signer, Trust};
-use crate::keys::KeyFile;
+use crate::keys::{KeyFile, free_number};
 use crate::pipeline::seal::{Identity, Recipient};
 use crate::repository::Setup;
 use crate::spare;
@@ -47,7 +47,7 @@ pub fn read(setup: &Setup, key: &KeyFile, trust: &Trust) -> Result<Announced, Re
     let taken = numbers(setup.store.as_ref())?;
     let mut found = newest(setup, key, trust, &taken)?;
     let last = found.newest.as_ref();
-    found.next = free(&taken, last.map_or(0, |last| last.announcement));
+    found.next = free_number(&taken, last.map_or(0, |last| last.announcement));
     Ok(found)
 }
 
@@ -59,15 +59,6 @@ pub fn numbers(store: &dyn Store) -> Result<BTreeSet<u32>, RepositoryError> {
     let listed = spare::listed(store, "announcements")?;
     let numbers = listed.iter().map(|object| object.last().parse());
     Ok(numbers.filter_map(Result::ok).collect())
-}
-
-/// Returns the first number after this one that is not taken: whoever may create objects can take any.
-#[must_use]
-pub fn free(taken: &BTreeSet<u32>, last: u32) -> u32 {
-    let mut numbers = last.saturating_add(1)..=u32::MAX;
-    numbers
-        .find(|number| !taken.contains(number))
-        .unwrap_or(u32::MAX)
 }
 
 fn newest(

@@ -18,7 +18,17 @@ pub use file::{KeyError, KeyFile, Role};
 
 use blake3::derive_key;
 use holdfast_base::id::ChunkId;
+use std::collections::BTreeSet;
 use zeroize::{Zeroize, ZeroizeOnDrop};
+
+/// Returns the first number after this one that is not taken: whoever may create objects can take any.
+#[must_use]
+pub(crate) fn free_number(taken: &BTreeSet<u32>, last: u32) -> u32 {
+    let mut numbers = last.saturating_add(1)..=u32::MAX;
+    numbers
+        .find(|number| !taken.contains(number))
+        .unwrap_or(u32::MAX)
+}
 
 /// What a chunk holds. Chunks of different domains never share an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,12 +6,10 @@
 //! - A store that does not let go of it is no error: then it stays where it is.
 
 use crate::error::{RepositoryError, chain};
-use crate::harm::is_harm;
+use crate::harm::{QUARANTINE, is_harm};
 use holdfast_base::error::{Describe, Kind};
 use holdfast_store::{Name, Store};
 
-/// Where it goes.
-pub(crate) const AREA: &str = "quarantine";
 /// Bytes that are copied at once.
 const PIECE_BYTES: usize = 1 << 20;
 /// A store that tears writes may leave so many copies that are none, before it is given up.
@@ -82,7 +80,7 @@ fn copy(
         } else {
             format!("-{number}")
         };
-        let name = Name::new(format!("{AREA}/{object}-{}{again}", &hex[..16]))?;
+        let name = Name::new(format!("{QUARANTINE}/{object}-{}{again}", &hex[..16]))?;
         let mut upload = store.upload()?;
         pieces(store, object, size, &mut |piece| {
             upload
@@ -94,7 +92,8 @@ fn copy(
             return Ok(name);
         }
     }
-    let what = format!("copies of `{object}` in {AREA} do not come back as they were written");
+    let what =
+        format!("copies of `{object}` in {QUARANTINE} do not come back as they were written");
     Err(RepositoryError::Failed(what))
 }
 
@@ -143,10 +142,10 @@ mod tests {
             assert!(matches!(set_aside(&store, &object), Ok(Aside::Moved(_))));
             assert!(store.size(&object).is_err());
         }
-        assert_eq!(store.list(AREA).unwrap().len(), 1);
+        assert_eq!(store.list(QUARANTINE).unwrap().len(), 1);
         store.create(&object, b"otherwise").unwrap();
         set_aside(&store, &object).unwrap();
-        assert_eq!(store.list(AREA).unwrap().len(), 2);
+        assert_eq!(store.list(QUARANTINE).unwrap().len(), 2);
         assert_eq!(set_aside(&store, &object).unwrap(), Aside::Gone);
     }
 
@@ -156,7 +155,7 @@ mod tests {
         let store = LocalStore::new(place.path().to_owned());
         let object = Name::new("index/ab").unwrap();
         let hash = blake3::hash(b"damaged").to_hex();
-        let half = Name::new(format!("{AREA}/index/ab-{}", &hash[..16])).unwrap();
+        let half = Name::new(format!("{QUARANTINE}/index/ab-{}", &hash[..16])).unwrap();
         store.create(&half, b"dam").unwrap();
         store.create(&object, b"damaged").unwrap();
         let Aside::Moved(copied) = set_aside(&store, &object).unwrap() else {

@@ -4,10 +4,10 @@
 //! it is not stored. Only then does the damaged object leave its place, and its copy in the quarantine
 //! is looked at as the pack itself, should a crash come between the two.
 
-use super::aside::{AREA, Aside, hash, pieces, set_aside};
+use super::aside::{Aside, hash, pieces, set_aside};
 use super::{What, Work};
 use crate::error::RepositoryError;
-use crate::harm::is_harm;
+use crate::harm::{QUARANTINE, is_harm};
 use crate::parity::{self, Mended};
 use crate::pipeline::put::pack_name;
 use holdfast_base::id::PackId;
@@ -101,7 +101,7 @@ impl Work<'_> {
     /// hash, and damaged ones of its length.
     fn strays(&self, pack: &PackId, name: &Name) -> Result<Vec<Name>, RepositoryError> {
         let hash = format!("-{}", &pack.to_string()[..16]);
-        let aside = self.store().list(AREA)?;
+        let aside = self.store().list(QUARANTINE)?;
         let aside = aside.into_iter().map(|listed| listed.name);
         let mut strays: Vec<Name> = aside.filter(|copy| copy.as_str().contains(&hash)).collect();
         let length = self.survey.packs.get(pack).map(|pack| pack.sealed_bytes);
@@ -117,8 +117,8 @@ impl Work<'_> {
     /// Returns the objects that are left of a pack: itself, and its copies in the quarantine.
     pub(super) fn remains(&self, name: &Name) -> Result<Vec<Name>, RepositoryError> {
         let mut remains = vec![name.clone()];
-        let prefix = format!("{AREA}/{name}-");
-        let aside = self.store().list(AREA)?;
+        let prefix = format!("{QUARANTINE}/{name}-");
+        let aside = self.store().list(QUARANTINE)?;
         let copies = aside.into_iter().map(|listed| listed.name);
         remains.extend(copies.filter(|copy| copy.as_str().starts_with(&prefix)));
         Ok(remains)
