@@ -3,8 +3,9 @@
 //! One flag, shared by everything that works for a run. Whoever waits for long also listens to it,
 //! so that an interrupt or a deadline ends the run within a moment, whatever it is doing.
 
+use crate::sync::Unpoisoned;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// Why work should end early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,7 +102,7 @@ impl Cancel {
     }
 
     fn hooks(&self) -> std::sync::MutexGuard<'_, Vec<Hook>> {
-        self.0.hooks.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.hooks.lock_unpoisoned()
     }
 }
 

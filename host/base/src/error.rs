@@ -3,6 +3,9 @@
 //! Libraries of holdfast have error enums of their own. Each can say which [`Kind`] it is; the
 //! command line turns the kind into the exit code, in one place.
 
+use crate::advice::Advice;
+use std::error::Error;
+
 /// What kind of failure it was. Decides the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -26,17 +29,13 @@ pub enum Kind {
     Interrupted,
 }
 
-/// What the operator can do next: one sentence or one command to type.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hint(pub String);
-
 /// A failure that knows its kind and may know what to do next.
-pub trait Describe: std::error::Error {
+pub trait Describe: Error {
     /// Returns what kind of failure it was.
     fn kind(&self) -> Kind;
 
-    /// Returns what to do next, the most useful first.
-    fn hints(&self) -> Vec<Hint> {
+    /// Returns what the operator can do next, the most useful first.
+    fn advice(&self) -> Vec<Advice> {
         Vec::new()
     }
 }
@@ -55,4 +54,28 @@ pub fn kind_of_io(error: &std::io::Error) -> Kind {
         | ErrorKind::QuotaExceeded => Kind::Temporary,
         _ => Kind::Failed,
     }
+}
+
+/// Returns an error, its cause, the cause of that, and so on.
+pub fn error_chain<'a>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| (*error).source())
+}
+
+/// Returns what caused an error, the nearest cause first, without saying anything twice.
+#[must_use]
+pub fn list_causes(error: &(dyn Error + 'static)) -> Vec<String> {
+    let texts: Vec<String> = error_chain(error).map(ToString::to_string).collect();
+    let pairs = texts.windows(2);
+    let new = pairs.filter(|pair| !pair[0].contains(&pair[1]));
+    new.map(|pair| pair[1].clone()).collect()
+}
+
+/// Joins an error and its causes to one line, without saying anything twice.
+#[must_use]
+pub fn join_causes(error: &(dyn Error + 'static)) -> String {
+    let mut parts = vec![error.to_string()];
+    parts.extend(list_causes(error));
+    parts.join(": ")
 }

@@ -12,7 +12,10 @@ pub mod time;
 /// Entries: the named things inside a snapshot, and the two traits that move their content.
 pub mod entry;
 
-/// What kind of failure it was, which decides the exit code, and what to do next.
+/// What an operator can do about a failure.
+pub mod advice;
+
+/// What kind of failure it was, which decides the exit code; and how an error and its causes are joined.
 pub mod error;
 
 /// Every limit of the program, each with its reason.
@@ -20,3 +23,12 @@ pub mod limits;
 
 /// Cancelling a run: one flag that everything that waits also listens to.
 pub mod cancel;
+
+/// Locks that outlive a panic of one of their holders.
+pub mod sync;
+
+/// Work on many items at once, by a bounded number of threads.
+pub mod parallel;
+
+/// How far a piece of work has come.
+pub mod progress;

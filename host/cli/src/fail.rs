@@ -2,16 +2,16 @@
 
 use crate::exit::code;
 use crate::view::View;
+use holdfast_base::error::list_causes;
 use holdfast_base::error::{Describe, Kind};
 use holdfast_jobs::JobError;
-use std::error::Error;
 use std::io::Write;
 use std::process::ExitCode;
 
 /// Tells an error and returns its exit code.
 pub(crate) fn tell(error: &JobError, view: &View) -> ExitCode {
     let code = code(error.kind());
-    let causes = causes(error);
+    let causes = list_causes(error);
     let hints = hints(error);
     view.failure(&error.to_string(), &causes, &hints, code);
     ExitCode::from(code)
@@ -19,9 +19,13 @@ pub(crate) fn tell(error: &JobError, view: &View) -> ExitCode {
 
 /// Returns what to do next.
 pub(crate) fn hints(error: &JobError) -> Vec<String> {
-    let own: Vec<String> = error.hints().into_iter().map(|hint| hint.0).collect();
+    let own: Vec<String> = error
+        .advice()
+        .into_iter()
+        .map(|advice| advice.to_string())
+        .collect();
     let rights = "Run holdfast as a user that may do this, or let this user do it";
-    let mut told = causes(error);
+    let mut told = list_causes(error);
     told.push(error.to_string());
     let is_refused = told
         .iter()
@@ -47,20 +51,4 @@ pub(crate) fn misused(error: &clap::Error) -> ExitCode {
     }
     let _ = error.print();
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
-}
-
-/// Returns what caused an error, without saying anything twice.
-pub(crate) fn causes(error: &dyn Error) -> Vec<String> {
-    let mut told = error.to_string();
-    let mut causes = Vec::new();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let text = error.to_string();
-        if !told.contains(&text) {
-            causes.push(text.clone());
-        }
-        told = text;
-        source = error.source();
-    }
-    causes
 }

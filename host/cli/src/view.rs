@@ -1,9 +1,10 @@
 //! What a person sees, and what a script reads: data on standard output, words on standard error.
 
 use crate::args::Global;
+use holdfast_base::sync::Unpoisoned;
 use holdfast_sandbox::plugin::{Finding, Severity};
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 /// Bytes that are gathered before they are written: a listing may have millions of lines.
 const BUFFER_BYTES: usize = 64 << 10;
@@ -58,7 +59,7 @@ impl View {
     }
 
     fn out(&self) -> std::sync::MutexGuard<'_, Out> {
-        self.out.lock().unwrap_or_else(PoisonError::into_inner)
+        self.out.lock_unpoisoned()
     }
 
     /// Returns whether the answer is for a script.

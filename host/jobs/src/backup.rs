@@ -14,9 +14,9 @@ use crate::state::JobState;
 use crate::wire::SessionDraft;
 use holdfast_base::cancel::Reason;
 use holdfast_base::error::Describe;
+use holdfast_base::error::join_causes;
+use holdfast_base::progress::Progress;
 use holdfast_base::time::{Clock, SystemClock};
-use holdfast_repository::copy::Progress;
-use holdfast_repository::error::chain;
 use holdfast_repository::format::root::{Root, SourceNote};
 use holdfast_repository::lock::Locked;
 use holdfast_repository::write::{Gauge, RunNote, SourceEnd};
@@ -215,7 +215,7 @@ impl Context {
         let result = alone
             .backup(job, options, &Credentials::default())
             .map_err(|error| alone.ended(job, error));
-        let error = result.as_ref().err().map(|error| chain(error));
+        let error = result.as_ref().err().map(|error| join_causes(error));
         let outcome = match &result {
             Ok(root) if root.counts.warnings > 0 => "warnings",
             Ok(_) => "done",
@@ -405,7 +405,7 @@ fn finish(session: Arc<Session>, called: Result<(), CallError>) -> Result<Root, 
 fn previous(repository: &Repository, job: &str, host: &str) -> Result<Option<Previous>, JobError> {
     let (roots, failures) = repository.snapshots()?;
     for failure in failures {
-        tracing::warn!(error = %chain(&failure), kind = ?failure.kind(), "a snapshot cannot be read");
+        tracing::warn!(error = %join_causes(&failure), kind = ?failure.kind(), "a snapshot cannot be read");
     }
     let newest = roots
         .into_iter()

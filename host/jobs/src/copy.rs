@@ -9,9 +9,10 @@ pub mod tiers;
 use crate::error::JobError;
 use crate::open::{Context, Credentials};
 use crate::select;
+use holdfast_base::error::join_causes;
+use holdfast_base::progress::Progress;
 use holdfast_repository::Repository;
-use holdfast_repository::copy::{Copied, Copier, Progress};
-use holdfast_repository::error::chain;
+use holdfast_repository::copy::{Copied, Copier};
 use holdfast_repository::format::root::Root;
 use holdfast_repository::keys::Role;
 use std::collections::BTreeMap;
@@ -58,7 +59,7 @@ impl Plan {
         let host = source.host_or(&context.places.host);
         let (mut roots, failures) = source.snapshots()?;
         for failure in failures {
-            let error = chain(&failure);
+            let error = join_causes(&failure);
             tracing::warn!(error, "a snapshot cannot be read, and is not copied");
         }
         roots.retain(|root| root.job == job && root.host == host && root.made_by() == host);

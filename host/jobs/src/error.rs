@@ -1,8 +1,9 @@
 //! What can go wrong.
 
 use crate::config::ConfigError;
+use holdfast_base::advice::Advice;
 use holdfast_base::cancel::Reason;
-use holdfast_base::error::{Describe, Hint, Kind, kind_of_io};
+use holdfast_base::error::{Describe, Kind, kind_of_io};
 use holdfast_repository::RepositoryError;
 use holdfast_repository::keys::KeyError;
 use holdfast_sandbox::engine::LoadError;
@@ -252,18 +253,22 @@ impl Describe for JobError {
         }
     }
 
-    fn hints(&self) -> Vec<Hint> {
+    fn advice(&self) -> Vec<Advice> {
         let text = match self {
-            Self::Config(error) => return error.hints(),
-            Self::Repository(error) => return error.hints(),
-            Self::Load(error) => return error.hints(),
-            Self::Component(error) | Self::NoPlugin { source: error, .. } => return error.hints(),
-            Self::Call(error) => return error.hints(),
-            Self::Backup { source, .. } => return source.hints(),
+            Self::Config(error) => return error.advice(),
+            Self::Repository(error) => return error.advice(),
+            Self::Load(error) => return error.advice(),
+            Self::Component(error) | Self::NoPlugin { source: error, .. } => return error.advice(),
+            Self::Call(error) => return error.advice(),
+            Self::Backup { source, .. } => return source.advice(),
             Self::NotInstalled { name, near, .. } => {
                 let install = format!("Install it: holdfast plugin install {name}.wasm");
                 let near = near.as_ref().map(|near| format!("Did you mean `{near}`?"));
-                return near.into_iter().chain([install]).map(Hint).collect();
+                return near
+                    .into_iter()
+                    .chain([install])
+                    .map(Advice::Words)
+                    .collect();
             }
             Self::NotGranted { name, .. } => {
                 format!("Look at what it asks for, and say yes: holdfast plugin grant {name}")
@@ -271,9 +276,9 @@ impl Describe for JobError {
             Self::KeyReadsTooLittle { hint, .. } => (*hint).to_owned(),
             Self::Collecting { .. } => "Wait for it to end".to_owned(),
             Self::NotSaved { source, .. } => {
-                let mut hints = source.hints();
+                let mut hints = source.advice();
                 let words = "If it is not worth saving, or on a new machine: --no-safety-backup";
-                hints.push(Hint(words.to_owned()));
+                hints.push(Advice::Words(words.to_owned()));
                 return hints;
             }
             Self::BusyCopying { .. } => {
@@ -291,7 +296,7 @@ impl Describe for JobError {
                                        (--identity FILE), or a passphrase (--passphrase)"
                     .to_owned()
             }
-            Self::Key { source, .. } => return source.hints(),
+            Self::Key { source, .. } => return source.advice(),
             Self::TooLong { .. } => "Give it more time: timeout-minutes".to_owned(),
             Self::InTheWay { path } => format!(
                 "Move `{path}` away if it belongs to another repository; or name another file"
@@ -307,6 +312,6 @@ impl Describe for JobError {
             } => hint.clone(),
             _ => return Vec::new(),
         };
-        vec![Hint(text)]
+        vec![Advice::Words(text)]
     }
 }

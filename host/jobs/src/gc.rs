@@ -3,7 +3,7 @@
 use crate::error::JobError;
 use crate::open::Context;
 use holdfast_repository::Repository;
-use holdfast_repository::collect::{self, Options, Progress, Report};
+use holdfast_repository::collect::{self, CollectProgress, Options, Report};
 use rustix::fs::{FlockOperation, flock};
 use std::fs::File;
 use std::sync::Arc;
@@ -44,7 +44,7 @@ pub fn collect(
     context: &Context,
     repository: &Arc<Repository>,
     options: &Options,
-    progress: &Progress,
+    progress: &CollectProgress,
 ) -> Result<Report, JobError> {
     Ok(collect::collect(
         repository,

@@ -155,7 +155,7 @@ pub fn reseal(
     repository: &Arc<Repository>,
     host: &str,
     cancel: &Cancel,
-    progress: &collect::Progress,
+    progress: &collect::CollectProgress,
 ) -> Result<collect::Report, JobError> {
     let key = repository.key();
     key.require(Role::Read).map_err(RepositoryError::from)?;

@@ -8,6 +8,7 @@ use crate::select::Paths;
 use crate::tally::{CountedTarget, Tally};
 use crate::wire::{SnapshotContent, Troubles};
 use holdfast_base::entry::{EntryKind, EntryPath};
+use holdfast_base::sync::Unpoisoned;
 use holdfast_filetree::{ExtractOptions, Extractor};
 use holdfast_repository::format::root::Root;
 use holdfast_repository::keys::Role;
@@ -17,7 +18,7 @@ use holdfast_repository::{Repository, RepositoryError};
 use holdfast_sandbox::plugin::source::RestoreRequest;
 use holdfast_sandbox::ports::ContentPort;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// What a restore would do.
 #[derive(Debug, Default)]
@@ -201,10 +202,7 @@ pub fn to_source(
         .plugin
         .source()?
         .restore(&ready.context, &port, &request)?;
-    let mut troubles = content
-        .troubles
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
+    let mut troubles = content.troubles.lock_unpoisoned();
     Ok(Returned {
         saved,
         troubles: std::mem::take(&mut *troubles),

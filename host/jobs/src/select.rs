@@ -258,8 +258,8 @@ mod tests {
         let roots = [root("abcd1", "etc"), root("abcd2", "etc"), root("f", "db")];
         let refused = |roots: &[Root], wanted: &str| {
             let error = pick(roots, wanted).unwrap_err();
-            let hints = error.hints();
-            format!("{error}; {}", hints.first().unwrap().0)
+            let hints = error.advice();
+            format!("{error}; {}", hints.first().unwrap())
         };
         let said = refused(&roots, "abcd");
         assert!(

@@ -2,11 +2,12 @@
 
 use crate::error::JobError;
 use crate::plugins::write_whole;
+use holdfast_base::sync::Unpoisoned;
 use holdfast_sandbox::ports::StatePort;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 /// Most bytes of all values of a job.
 const STATE_BYTES_MAX: usize = 16 << 20;
@@ -40,7 +41,7 @@ impl JobState {
     }
 
     fn values(&self) -> MutexGuard<'_, Values> {
-        self.values.lock().unwrap_or_else(PoisonError::into_inner)
+        self.values.lock_unpoisoned()
     }
 
     /// Keeps what the run wrote.

@@ -8,6 +8,7 @@ use holdfast_base::cancel::Cancel;
 use holdfast_base::entry::{
     Entry, EntryKind, EntryPath, FileContent, RestoreTarget, TargetFile, Warning,
 };
+use holdfast_base::sync::Unpoisoned;
 use holdfast_repository::format::root::Root;
 use holdfast_repository::pipeline::seal::{
     Identity, KeyPair, Recipient, SealError, SealedBytes, Sealer, Secret,
@@ -23,7 +24,7 @@ use holdfast_sandbox::plugin::encryptor::{self, Encryptor};
 use holdfast_sandbox::ports::{ContentPort, DraftPort, EntryIter, Listener, StreamSink, Totals};
 use std::io::{self, Read, Write};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 fn io_error(error: RepositoryError) -> io::Error {
     io::Error::other(error)
@@ -180,7 +181,7 @@ impl ContentPort for SnapshotContent {
         let restored = restore(&self.reader, &self.root, &selection, &counted, &self.cancel);
         let restored = restored.map_err(io_error)?;
         let warnings = (restored.refused.len() + restored.damaged.len()) as u64;
-        let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut troubles = self.troubles.lock_unpoisoned();
         troubles.refused.extend(restored.refused);
         troubles.damaged.extend(restored.damaged);
         Ok(Totals {

@@ -15,10 +15,12 @@ mod loss;
 mod pack;
 
 use extent::Extent;
+use holdfast_base::parallel::{Workers, count_cores, try_map_parallel};
+use holdfast_base::progress::Progress;
 pub use loss::Loss;
 pub(crate) use pack::PackCheck;
 
-use crate::error::{RepositoryError, chain};
+use crate::error::RepositoryError;
 use crate::format::root::Root;
 use crate::format::segment::IndexedPack;
 use crate::format::trust::Author;
@@ -30,12 +32,12 @@ use crate::repository::Repository;
 use crate::thaw::{Cold, Frozen};
 use crate::write::lease::names_packs;
 use holdfast_base::cancel::Cancel;
+use holdfast_base::error::join_causes;
 use holdfast_base::id::{PackId, SegmentId, SnapshotId};
 use holdfast_store::Name;
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// How far a check goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,15 +46,6 @@ pub enum Depth {
     Structure,
     /// Rungs 1 and 2.
     Data,
-}
-
-/// How far a check with data is: sealed bytes.
-#[derive(Debug, Default)]
-pub struct Progress {
-    /// Read so far.
-    pub done: AtomicU64,
-    /// To be read; 0 until it is known.
-    pub total: AtomicU64,
 }
 
 /// What a check found.
@@ -84,8 +77,8 @@ impl Report {
     /// Adds what is damaged: the object that the error names, or else this one.
     fn damage(&mut self, object: &str, error: &RepositoryError) {
         let (object, what) = match error {
-            RepositoryError::Damaged { object, source } => (object.as_str(), chain(source)),
-            other => (object, chain(other)),
+            RepositoryError::Damaged { object, source } => (object.as_str(), join_causes(source)),
+            other => (object, join_causes(other)),
         };
         self.damage.push((object.to_owned(), what));
     }
@@ -160,10 +153,10 @@ pub(crate) fn survey(
             .filter(|pack| !survey.cold.contains_key(&pack.id))
             .collect();
         let total = packs.iter().map(|pack| pack.sealed_bytes).sum();
-        progress.total.store(total, Ordering::Relaxed);
-        let found = check_data(repository, packs, cancel, &progress.done)?;
+        progress.add_total(total);
+        let found = check_data(repository, packs, cancel, progress)?;
         count_data(repository, found, &mut extent, &mut survey)?;
-        survey.report.bytes = progress.done.load(Ordering::Relaxed);
+        survey.report.bytes = progress.done();
         check_parity(repository, &mut survey, cancel)?;
         repository.suspect(&survey.doubtful);
     } else if !survey.doubtful.is_empty() {
@@ -365,35 +358,27 @@ fn check_data(
     repository: &Arc<Repository>,
     mut packs: Vec<&Arc<IndexedPack>>,
     cancel: &Cancel,
-    done: &AtomicU64,
+    progress: &Progress,
 ) -> Result<Found, RepositoryError> {
     // The largest first, so that all workers end at about the same time.
     packs.sort_unstable_by_key(|pack| (Reverse(pack.sealed_bytes), pack.id));
-    let next = AtomicUsize::new(0);
-    let found = Mutex::new(Found::default());
-    let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..workers {
-            scope.spawn(|| {
-                let check = PackCheck::new(repository);
-                while let Some(pack) = packs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if cancel.is_raised() {
-                        return;
-                    }
-                    let result = check.check(pack);
-                    done.fetch_add(pack.sealed_bytes, Ordering::Relaxed);
-                    let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
-                    match result {
-                        Ok(None) => {}
-                        Ok(Some(unseen)) => drop(found.unseen.insert(unseen)),
-                        Err(error) => found.damage.push((pack.id, error)),
-                    }
-                }
-            });
+    let workers = Workers {
+        count_max: count_cores(),
+        cancel,
+    };
+    let start = || Ok(PackCheck::new(repository));
+    let check_pack = |check: &mut PackCheck, pack: &&Arc<IndexedPack>| {
+        let result = check.check(pack);
+        progress.add_done(pack.sealed_bytes);
+        Ok((pack.id, result))
+    };
+    let mut found = Found::default();
+    for (id, result) in try_map_parallel(&packs, workers, start, check_pack)? {
+        match result {
+            Ok(None) => {}
+            Ok(Some(unseen)) => drop(found.unseen.insert(unseen)),
+            Err(error) => found.damage.push((id, error)),
         }
-    });
-    if cancel.is_raised() {
-        return Err(RepositoryError::Cancelled);
     }
-    Ok(found.into_inner().unwrap_or_else(PoisonError::into_inner))
+    Ok(found)
 }

@@ -29,12 +29,12 @@ use crate::write::lease::Lease;
 use census::Census;
 use holdfast_base::cancel::Cancel;
 use holdfast_base::id::{PackId, SnapshotId};
+use holdfast_base::progress::Progress;
 use holdfast_base::time::Instant;
 use holdfast_store::Name;
 use locked::Locks;
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use sweep::Removal;
 use view::View;
@@ -150,11 +150,11 @@ pub struct Report {
 
 /// How far a collection is.
 #[derive(Debug, Default)]
-pub struct Progress {
+pub struct CollectProgress {
     /// Snapshots looked at.
-    pub snapshots: AtomicU64,
+    pub snapshots: Progress,
     /// Packs removed.
-    pub removed: AtomicU64,
+    pub removed: Progress,
 }
 
 /// Collects.
@@ -166,7 +166,7 @@ pub fn collect(
     repository: &Arc<Repository>,
     options: &Options,
     cancel: &Cancel,
-    progress: &Progress,
+    progress: &CollectProgress,
 ) -> Result<Report, RepositoryError> {
     repository.header.allow(Purpose::Delete)?;
     let store = &repository.setup.store;
@@ -189,7 +189,7 @@ struct Collection<'a> {
     repository: &'a Arc<Repository>,
     options: &'a Options,
     cancel: &'a Cancel,
-    progress: &'a Progress,
+    progress: &'a CollectProgress,
     report: Report,
     /// Whether a session was ended whose run may only have slept.
     may_return: bool,
@@ -200,7 +200,7 @@ impl<'a> Collection<'a> {
         repository: &'a Arc<Repository>,
         options: &'a Options,
         cancel: &'a Cancel,
-        progress: &'a Progress,
+        progress: &'a CollectProgress,
     ) -> Self {
         Self {
             repository,
@@ -298,7 +298,7 @@ impl<'a> Collection<'a> {
         if !locks.snapshots.is_empty() {
             // What only they need would go with them.
             let roots = view.kept_roots(&view.removable_snapshots());
-            let needed = mark::mark(self.repository, &roots, self.cancel, &AtomicU64::new(0))?;
+            let needed = mark::mark(self.repository, &roots, self.cancel, &Progress::default())?;
             let without = Census::take(&needed, view)?;
             idle = census
                 .needed()
@@ -326,7 +326,7 @@ impl<'a> Collection<'a> {
                     removed.remove(&pack);
                 }
             }
-            self.progress.removed.fetch_add(1, Ordering::Relaxed);
+            self.progress.removed.add_done(1);
         }
         Ok(())
     }

@@ -10,23 +10,15 @@
 mod packs;
 mod stream;
 
-use crate::error::{RepositoryError, chain};
+use crate::error::RepositoryError;
 use crate::format::root::{Origin, Root};
 use crate::repository::Repository;
 use holdfast_base::cancel::Cancel;
+use holdfast_base::error::join_causes;
 use holdfast_base::id::{RepositoryId, SnapshotId};
+use holdfast_base::progress::Progress;
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
-
-/// How far a copy is.
-#[derive(Debug, Default)]
-pub struct Progress {
-    /// Bytes of sealed packs that are there now; where content is read, bytes of content.
-    pub done: AtomicU64,
-    /// All such bytes; 0 until it is known.
-    pub total: AtomicU64,
-}
 
 /// A snapshot that was copied.
 #[derive(Debug)]
@@ -66,7 +58,7 @@ impl Copier {
         to.key.writing()?;
         let (roots, failures) = to.all_snapshots()?;
         for failure in failures {
-            let error = chain(&failure);
+            let error = join_causes(&failure);
             tracing::warn!(
                 error,
                 "what it is a copy of cannot be read; it may be copied again"

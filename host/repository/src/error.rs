@@ -5,8 +5,10 @@ use crate::keys::KeyError;
 use crate::pipeline::compress::CompressError;
 use crate::pipeline::seal::SealError;
 use crate::thaw::Frozen;
-use holdfast_base::error::{Describe, Hint, Kind, kind_of_io};
+use holdfast_base::advice::Advice;
+use holdfast_base::error::{Describe, Kind, kind_of_io};
 use holdfast_base::id::SnapshotId;
+use holdfast_base::parallel::Stopped;
 use holdfast_base::size::ByteSize;
 use holdfast_base::time::Instant;
 use holdfast_store::name::NameError;
@@ -254,6 +256,15 @@ pub enum RepositoryError {
     Failed(String),
 }
 
+impl From<Stopped<Self>> for RepositoryError {
+    fn from(stopped: Stopped<Self>) -> Self {
+        match stopped {
+            Stopped::Cancelled => Self::Cancelled,
+            Stopped::Failed(error) => error,
+        }
+    }
+}
+
 fn overtaken(pack: Option<&holdfast_base::id::PackId>) -> String {
     match pack {
         Some(pack) => format!("pack {pack}, which this run relied on, was removed while it ran"),
@@ -433,72 +444,72 @@ impl Describe for RepositoryError {
         }
     }
 
-    fn hints(&self) -> Vec<Hint> {
+    fn advice(&self) -> Vec<Advice> {
         match self {
-            Self::Absent { .. } => vec![Hint("Create one: holdfast init STORE".into())],
-            Self::NoSession { .. } => vec![Hint("See which are open: holdfast gc --dry-run".into())],
-            Self::NoSnapshot { .. } => vec![Hint("See what there is: holdfast list".into())],
-            Self::Held { snapshot, .. } => vec![Hint(format!(
+            Self::Absent { .. } => vec![Advice::Words("Create one: holdfast init STORE".into())],
+            Self::NoSession { .. } => vec![Advice::Words("See which are open: holdfast gc --dry-run".into())],
+            Self::NoSnapshot { .. } => vec![Advice::Words("See what there is: holdfast list".into())],
+            Self::Held { snapshot, .. } => vec![Advice::Words(format!(
                 "Nothing but its end overrides a hold: holdfast release {}", snapshot.short()
             ))],
-            Self::NotOwn { made_by, .. } => vec![Hint(format!(
+            Self::NotOwn { made_by, .. } => vec![Advice::Words(format!(
                 "Forget it on {made_by}, or as an operator: --identity FILE"
             ))],
-            Self::NotHeld { .. } => vec![Hint("See what is held: holdfast list".into())],
-            Self::NotForgotten { .. } => vec![Hint("See what can be brought back: holdfast list --forgotten".into())],
-            Self::Disagree { .. } => vec![Hint(
+            Self::NotHeld { .. } => vec![Advice::Words("See what is held: holdfast list".into())],
+            Self::NotForgotten { .. } => vec![Advice::Words("See what can be brought back: holdfast list --forgotten".into())],
+            Self::Disagree { .. } => vec![Advice::Words(
                 "Nothing was decided on it; run it again. Where it stays so, the store's listings cannot be relied on".into(),
             )],
-            Self::NoEntry { .. } => vec![Hint("See what there is: holdfast ls SNAPSHOT; or find it at any depth: holdfast find NAME".into())],
-            Self::Exists { .. } => vec![Hint(
+            Self::NoEntry { .. } => vec![Advice::Words("See what there is: holdfast ls SNAPSHOT; or find it at any depth: holdfast find NAME".into())],
+            Self::Exists { .. } => vec![Advice::Words(
                 "Make its write key again, if that is what is missing: holdfast key recover STORE --identity FILE"
                     .into(),
             )],
-            Self::Headless { .. } => vec![Hint(
+            Self::Headless { .. } => vec![Advice::Words(
                 "Bring `format` back from a copy of the repository; it is small and never changes".into(),
             )],
-            Self::NoEpoch { .. } => vec![Hint(
+            Self::NoEpoch { .. } => vec![Advice::Words(
                 "A write or read key still opens what it could: leave `--identity` out, or give `--key FILE`"
                     .into(),
             )],
-            Self::Unanswered { .. } => vec![Hint(
+            Self::Unanswered { .. } => vec![Advice::Words(
                 "See whether it exists, when the store works again: holdfast list".into(),
             )],
-            Self::Skewed { .. } => vec![Hint(
+            Self::Skewed { .. } => vec![Advice::Words(
                 "Set the clocks right and run it again: nothing was removed".into(),
             )],
-            Self::Overtaken { .. } => vec![Hint(
+            Self::Overtaken { .. } => vec![Advice::Words(
                 "Run it again: it stores anew what is gone".into(),
             )],
-            Self::Cold { frozen, .. } => vec![Hint(frozen.hint().into())],
-            Self::KeysChanged => vec![Hint("Look, and try again: holdfast key recipients".into())],
-            Self::Hidden { .. } => vec![Hint(
+            Self::Cold { frozen, .. } => vec![Advice::Words(frozen.hint().into())],
+            Self::KeysChanged => vec![Advice::Words("Look, and try again: holdfast key recipients".into())],
+            Self::Hidden { .. } => vec![Advice::Words(
                 "Was the store brought back from an older copy? Then begin a new epoch: holdfast rotate --identity FILE"
                     .into(),
             )],
-            Self::Unrecorded => vec![Hint(
+            Self::Unrecorded => vec![Advice::Words(
                 "Begin a new epoch, and name everybody: holdfast rotate --recipient age1… --identity FILE"
                     .into(),
             )],
             Self::Operators { .. } => {
-                vec![Hint("See who can open it: holdfast key recipients".into())]
+                vec![Advice::Words("See who can open it: holdfast key recipients".into())]
             }
-            Self::Stranger { .. } => vec![Hint(
+            Self::Stranger { .. } => vec![Advice::Words(
                 "Name a mirror of this repository, or one that was made with its keys".into(),
             )],
-            Self::Unproven { .. } => vec![Hint(
+            Self::Unproven { .. } => vec![Advice::Words(
                 "Look at the memory and the disks of this machine and of the store before you run it again"
                     .into(),
             )],
-            Self::Store(error) => error.hints(),
-            Self::Key(error) => error.hints(),
+            Self::Store(error) => error.advice(),
+            Self::Key(error) => error.advice(),
             Self::Damaged { .. } | Self::MissingChunk { .. } | Self::Incomplete { .. } => {
-                vec![Hint(
+                vec![Advice::Words(
                     "See how far the damage goes: holdfast check --data".into(),
                 )]
             }
             Self::Format(FormatError::Newer { .. }) => {
-                vec![Hint(
+                vec![Advice::Words(
                     "Use the version of holdfast that wrote it, or a newer one".into(),
                 )]
             }
@@ -508,27 +519,11 @@ impl Describe for RepositoryError {
 }
 
 /// Returns what a store says is to be done, where it was a stream into it that failed.
-fn hints_of_stream(error: &RepositoryError) -> Vec<Hint> {
+fn hints_of_stream(error: &RepositoryError) -> Vec<Advice> {
     let (RepositoryError::Io { source, .. } | RepositoryError::Seal(SealError::Io(source))) = error
     else {
         return Vec::new();
     };
     let inner = source.get_ref().and_then(|inner| inner.downcast_ref());
-    inner.map_or_else(Vec::new, StoreError::hints)
-}
-
-/// Writes an error and what caused it in one line.
-#[must_use]
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let next = error.to_string();
-        if !text.ends_with(&next) {
-            text.push_str(": ");
-            text.push_str(&next);
-        }
-        source = error.source();
-    }
-    text
+    inner.map_or_else(Vec::new, StoreError::advice)
 }

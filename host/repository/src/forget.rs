@@ -7,12 +7,13 @@
 //! - What cannot be read never hides a snapshot, and always holds one: a torn object costs room, not data.
 //! - Decisions are made on marks that two listings agree on: one that lies would show what is forgotten.
 
-use crate::error::{RepositoryError, chain};
+use crate::error::RepositoryError;
 use crate::format::mark::{Hold, Mark, Tombstone};
 use crate::format::root::Root;
 use crate::format::trust::Author;
 use crate::repository::Repository;
 use crate::snapshot::{self, Slot};
+use holdfast_base::error::join_causes;
 use holdfast_base::id::SnapshotId;
 use holdfast_base::time::Instant;
 use holdfast_store::{Created, Listed, Name};
@@ -74,7 +75,7 @@ impl Held {
     pub fn reason(&self) -> String {
         match &self.hold {
             Ok(hold) => hold.reason.clone(),
-            Err(error) => chain(error),
+            Err(error) => join_causes(error),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Tells damage from a store that does not answer: only the first is repaired, or read around.
 
 use crate::error::RepositoryError;
-use std::error::Error;
+use holdfast_base::error::error_chain;
 use std::io;
 
 /// Where what is damaged is set aside.
@@ -15,17 +15,10 @@ pub(crate) fn is_harm(error: &RepositoryError) -> bool {
     if error.is_damage() {
         return true;
     }
-    let mut at: Option<&(dyn Error + 'static)> = Some(error);
-    while let Some(error) = at {
-        let answer = error
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::raw_os_error);
-        if answer.is_some_and(|answer| MEDIUM.contains(&answer)) {
-            return true;
-        }
-        at = error.source();
-    }
-    false
+    error_chain(error).any(|error| {
+        let answer = error.downcast_ref().and_then(io::Error::raw_os_error);
+        answer.is_some_and(|answer| MEDIUM.contains(&answer))
+    })
 }
 
 #[cfg(test)]

@@ -20,23 +20,16 @@ use crate::error::RepositoryError;
 use crate::format::root::Root;
 use crate::repository::Repository;
 use holdfast_base::cancel::Cancel;
+use holdfast_base::parallel::{Workers, map_parallel};
+use holdfast_base::progress::Progress;
 use holdfast_base::time::Instant;
 use holdfast_store::{Extension, Lock, Name, StoreError, Term};
 use noted::Noted;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::ops::ControlFlow;
+use std::sync::Arc;
 
 /// Objects that a store is asked about at the same time: what takes long is waiting for it.
 const AT_ONCE: usize = 8;
-
-/// How far it is.
-#[derive(Debug, Default)]
-pub struct Progress {
-    /// Objects that the store has answered for.
-    pub done: AtomicU64,
-    /// All of them; 0 until it is known.
-    pub total: AtomicU64,
-}
 
 /// What is locked now, and what is not.
 #[derive(Debug, Default)]
@@ -284,31 +277,27 @@ pub(crate) fn each<T: Send>(
     progress: &Progress,
     ask: impl Fn(&Object) -> Result<T, StoreError> + Sync,
 ) -> Result<Vec<Answer<T>>, RepositoryError> {
-    let total = objects.len() as u64;
-    progress.total.fetch_add(total, Ordering::Relaxed);
-    let (next, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let answers: Vec<_> = objects.iter().map(|_| Mutex::new(None)).collect();
-    std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE.min(objects.len()) {
-            scope.spawn(|| {
-                while !is_over.load(Ordering::Relaxed) && !cancel.is_raised() {
-                    let at = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(object) = objects.get(at) else { break };
-                    let answer = ask(object);
-                    if answer.as_ref().is_err_and(|error| !error.is_absent()) {
-                        is_over.store(true, Ordering::Relaxed);
-                    }
-                    let mut place = answers[at].lock().unwrap_or_else(PoisonError::into_inner);
-                    *place = Some(answer);
-                    progress.done.fetch_add(1, Ordering::Relaxed);
-                }
-            });
-        }
-    });
+    progress.add_total(objects.len() as u64);
+    let workers = Workers {
+        count_max: AT_ONCE,
+        cancel,
+    };
+    let answers = map_parallel(
+        objects,
+        workers,
+        || (),
+        |(), object| {
+            let answer = ask(object);
+            progress.add_done(1);
+            if answer.as_ref().is_err_and(|error| !error.is_absent()) {
+                ControlFlow::Break(answer)
+            } else {
+                ControlFlow::Continue(answer)
+            }
+        },
+    );
     if cancel.is_raised() {
         return Err(RepositoryError::Cancelled);
     }
-    let answers = answers.into_iter();
-    let answers = answers.map(|one| one.into_inner().unwrap_or_else(PoisonError::into_inner));
-    Ok(answers.collect())
+    Ok(answers)
 }

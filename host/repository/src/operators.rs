@@ -10,7 +10,7 @@
 //! What a removed operator has read before stays known to it, and everything that is sealed to an epoch whose
 //! key it had. Only a new epoch protects what comes after.
 
-use crate::error::{RepositoryError, chain};
+use crate::error::RepositoryError;
 use crate::format::announcement::{Announcement, Operator};
 use crate::format::trust::{Author, Revocation};
 use crate::harm::QUARANTINE;
@@ -20,6 +20,7 @@ use crate::keys::{KeyFile, Role, announce, free_number};
 use crate::pipeline::seal::{Identity, Recipient};
 use crate::repository::{Repository, Setup};
 use crate::spare;
+use holdfast_base::error::join_causes;
 use holdfast_base::id::SnapshotId;
 use holdfast_store::Name;
 use std::collections::BTreeSet;
@@ -428,7 +429,7 @@ impl Repository {
         let mut kept = Vec::new();
         for name in names {
             if let Err(error) = store.delete(&name) {
-                kept.push((name.to_string(), chain(&error)));
+                kept.push((name.to_string(), join_causes(&error)));
             }
         }
         Ok(kept)

@@ -10,7 +10,8 @@ mod code;
 pub use crate::format::parity::{Shape, ShapeError};
 pub use code::{Mended, check, mend, write};
 
-use crate::error::{RepositoryError, chain};
+use crate::error::RepositoryError;
+use holdfast_base::error::join_causes;
 use holdfast_base::id::PackId;
 use holdfast_store::{Created, Name, Store, StoreError, Upload};
 use std::io::{self, Write};
@@ -60,7 +61,7 @@ impl ParityStore {
 fn add(store: &dyn Store, object: &Name, shape: Shape) {
     let Some(pack) = pack_of(object) else { return };
     if let Err(error) = write(store, &pack, shape) {
-        let error = chain(&error);
+        let error = join_causes(&error);
         tracing::warn!(
             error,
             "pack {pack} has no parity; `holdfast check --repair` adds it"

@@ -17,9 +17,10 @@ use crate::repository::Repository;
 use crate::stored::{Heads, StoredObject};
 use holdfast_base::entry::EntryPath;
 use holdfast_base::id::{ChunkId, PackId};
+use holdfast_base::sync::Unpoisoned;
 use std::collections::VecDeque;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// Expanded frames that are kept because more of them may be needed soon.
 const FRAMES_KEPT: usize = 8;
@@ -98,7 +99,7 @@ impl Reader {
     }
 
     fn frame(&self, at: &Location) -> Result<Arc<Vec<u8>>, RepositoryError> {
-        let kept = || self.frames.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = || self.frames.lock_unpoisoned();
         let held = kept()
             .iter()
             .find(|(pack, offset, _)| *pack == at.pack && *offset == at.frame_offset)

@@ -17,7 +17,7 @@ mod second;
 
 pub use second::Second;
 
-use crate::check::{Depth, PackCheck, Progress, Report, Survey, survey};
+use crate::check::{Depth, PackCheck, Report, Survey, survey};
 use crate::error::RepositoryError;
 use crate::format::header::Purpose;
 use crate::format::segment::IndexedPack;
@@ -30,6 +30,7 @@ use crate::snapshot;
 use aside::{Aside, set_aside};
 use holdfast_base::cancel::Cancel;
 use holdfast_base::id::{PackId, SegmentId, SnapshotId};
+use holdfast_base::progress::Progress;
 use holdfast_store::{Name, Store};
 use opened::OpenedPack;
 use rescue::Held;

@@ -8,7 +8,7 @@
 //! - A file's time is set when its last chunk has been written: an interrupted restore can tell
 //!   which files are whole.
 
-use crate::error::{RepositoryError, chain};
+use crate::error::RepositoryError;
 use crate::format::item::Item;
 use crate::format::root::Root;
 use crate::index::Location;
@@ -19,11 +19,14 @@ use holdfast_base::cancel::Cancel;
 use holdfast_base::entry::{
     Entry, EntryKind, EntryPath, Extent, RestoreTarget, TargetFile, Warning,
 };
+use holdfast_base::error::join_causes;
 use holdfast_base::id::ChunkId;
+use holdfast_base::parallel::{Workers, count_cores, try_map_parallel};
+use holdfast_base::sync::Unpoisoned;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// Chunks that are planned at once.
 const WINDOW_CHUNKS: usize = 16_384;
@@ -101,10 +104,7 @@ pub fn restore(
     if let Err(error) = target.finish() {
         run.refuse("directories".into(), error.to_string());
     }
-    Ok(run
-        .outcome
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner))
+    Ok(run.outcome.into_inner_unpoisoned())
 }
 
 struct Run<'a> {
@@ -230,7 +230,7 @@ impl Run<'_> {
     }
 
     fn outcome(&self) -> std::sync::MutexGuard<'_, Restored> {
-        self.outcome.lock().unwrap_or_else(PoisonError::into_inner)
+        self.outcome.lock_unpoisoned()
     }
 
     fn count(&self, bytes: u64, already_there: bool) {
@@ -249,12 +249,12 @@ impl Run<'_> {
         let last = last.map(ToString::to_string);
         self.outcome().damaged.push(Warning {
             subject: unread_after(last.as_deref()),
-            message: chain(error),
+            message: join_causes(error),
         });
     }
 
     fn damage(&self, file: &FileJob, error: &RepositoryError) {
-        let mut state = file.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = file.state.lock_unpoisoned();
         if matches!(*state, FileState::Closed) {
             return;
         }
@@ -268,7 +268,7 @@ impl Run<'_> {
 
     /// Returns the open file; none if nothing more is to be written to it.
     fn open(&self, file: &FileJob) -> Option<Arc<dyn TargetFile>> {
-        let mut state = file.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = file.state.lock_unpoisoned();
         match &*state {
             FileState::Open(open) => return Some(Arc::clone(open)),
             FileState::Closed => return None,
@@ -289,7 +289,7 @@ impl Run<'_> {
 
     fn complete(&self, file: &FileJob) {
         let Some(open) = self.open(file) else { return };
-        *file.state.lock().unwrap_or_else(PoisonError::into_inner) = FileState::Closed;
+        *file.state.lock_unpoisoned() = FileState::Closed;
         match open.finish(&file.entry) {
             Ok(()) => self.count(file.size, false),
             Err(error) => self.refuse(file.entry.path.to_string(), error.to_string()),
@@ -300,35 +300,14 @@ impl Run<'_> {
     fn write(&self, window: &mut Window) -> Result<(), RepositoryError> {
         window.large_files = 0;
         let units = units(std::mem::take(&mut window.uses));
-        let next = AtomicUsize::new(0);
         let is_far = self.reader.repository.setup.store.is_far();
-        let workers = std::thread::available_parallelism()
-            .map_or(1, usize::from)
-            .max(if is_far { FAR_WORKERS } else { 1 })
-            .min(units.len());
-        let results: Vec<Result<(), RepositoryError>> = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..workers)
-                .map(|_| scope.spawn(|| self.work(&units, &next)))
-                .collect();
-            threads
-                .into_iter()
-                .map(|thread| {
-                    let ended = |_| Err(RepositoryError::Failed("a restoring thread ended".into()));
-                    thread.join().unwrap_or_else(ended)
-                })
-                .collect()
-        });
-        results.into_iter().collect()
-    }
-
-    fn work(&self, units: &[Unit], next: &AtomicUsize) -> Result<(), RepositoryError> {
-        let mut expander = Expander::new()?;
-        while let Some(unit) = units.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if self.cancel.is_raised() {
-                return Err(RepositoryError::Cancelled);
-            }
-            self.unit(unit, &mut expander)?;
-        }
+        let workers = Workers {
+            count_max: count_cores().max(if is_far { FAR_WORKERS } else { 1 }),
+            cancel: self.cancel,
+        };
+        let write_unit = |expander: &mut Expander, unit: &Unit| self.unit(unit, expander);
+        let start = || Ok(Expander::new()?);
+        try_map_parallel(&units, workers, start, write_unit)?;
         Ok(())
     }
 
@@ -405,7 +384,7 @@ impl Run<'_> {
         let Some(open) = self.open(file) else { return };
         let bytes = &plain[first.within().start..last.within().end];
         if let Err(error) = write_pieces(open.as_ref(), &file.entry, first.position, bytes) {
-            *file.state.lock().unwrap_or_else(PoisonError::into_inner) = FileState::Closed;
+            *file.state.lock_unpoisoned() = FileState::Closed;
             return self.refuse(file.entry.path.to_string(), error.to_string());
         }
         drop(open);

@@ -17,6 +17,7 @@ use crate::pipeline::dedup::Dedup;
 use crossbeam_channel::{Receiver, Sender};
 use holdfast_base::entry::{EntryKind, Identity};
 use holdfast_base::id::ChunkId;
+use holdfast_base::sync::Unpoisoned;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
@@ -60,7 +61,7 @@ pub struct Turn {
 
 impl Turn {
     fn advance(&self, next: u64) {
-        *self.next.lock().unwrap_or_else(PoisonError::into_inner) = next;
+        *self.next.lock_unpoisoned() = next;
         self.moved.notify_all();
     }
 
@@ -71,7 +72,7 @@ impl Turn {
 
     /// Waits until all tickets before `ticket` are done.
     pub fn wait(&self, ticket: u64) {
-        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = self.next.lock_unpoisoned();
         while *next < ticket {
             next = self
                 .moved

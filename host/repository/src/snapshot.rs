@@ -6,16 +6,23 @@
 //!   the two the snapshot may have been forgotten and its packs collected.
 //! - Collection takes the place of a snapshot to end its session: one of the two is first, and the other sees it.
 
-mod many;
-
-use crate::error::{RepositoryError, chain};
+use crate::error::RepositoryError;
 use crate::format::root::Root;
 use crate::format::session::{Expired, encode};
 use crate::pipeline::seal::open_bytes;
 use crate::repository::{Repository, expand_small};
+use holdfast_base::cancel::Cancel;
+use holdfast_base::error::join_causes;
 use holdfast_base::error::{Describe, Kind};
 use holdfast_base::id::SnapshotId;
+use holdfast_base::parallel::{Workers, map_parallel};
 use holdfast_store::{Created, Name, StoreError};
+use std::ops::ControlFlow;
+
+/// Objects that are read at the same time.
+const AT_ONCE: usize = 8;
+/// Fewer objects than these are read one after the other.
+const FEW: usize = 32;
 
 /// Largest plaintext of a snapshot root; one that expands to more is a bomb.
 const ROOT_EXPANDED_MAX: usize = 64 << 20;
@@ -97,7 +104,7 @@ impl Repository {
             }
             // The store has said that it is durable; that it answers no more does not change that.
             Err(error) => {
-                let error = chain(&error);
+                let error = join_causes(&error);
                 tracing::warn!(
                     error,
                     "the snapshot is committed, and could not be read again"
@@ -115,7 +122,7 @@ impl Repository {
         let mut ids = self.stored_ids()?;
         let marks = self.marks()?;
         for failure in &marks.failures {
-            let error = chain(failure);
+            let error = join_causes(failure);
             tracing::warn!(error, "what cannot be read forgets nothing");
         }
         let hidden = marks.hidden();
@@ -164,7 +171,7 @@ impl Repository {
 
     /// Does the same for many, several at a time, in their order.
     pub(crate) fn slots(&self, ids: &[SnapshotId]) -> Vec<Result<Slot, RepositoryError>> {
-        many::read(ids, |id| self.slot(id))
+        read_many(ids, |id| self.slot(id))
     }
 
     fn decode_slot(&self, id: &SnapshotId, bytes: &[u8]) -> Result<Slot, RepositoryError> {
@@ -247,13 +254,13 @@ impl Repository {
     ) -> (Vec<Root>, Vec<RepositoryError>) {
         let mut roots = Vec::new();
         let mut failures = Vec::new();
-        for slot in many::read(&ids, read) {
+        for slot in read_many(&ids, read) {
             match slot {
                 Ok(Slot::Root(root)) => roots.push(*root),
                 Ok(Slot::Expired) => {}
                 // Else whoever stole a key could keep restores, retention and collection from their work.
                 Err(error) if error.is_revoked() => {
-                    let error = chain(&error);
+                    let error = join_causes(&error);
                     tracing::warn!(
                         error,
                         "it counts for nothing, and goes with: holdfast forget ID"
@@ -293,4 +300,19 @@ impl Repository {
             tracing::debug!(%error, "a snapshot is not kept in the cache");
         }
     }
+}
+
+/// Reads objects, several at a time if there are many: what takes long is waiting for a store, or looking at signatures.
+fn read_many<I: Sync, T: Send>(ids: &[I], read: impl Fn(&I) -> T + Sync) -> Vec<T> {
+    let workers = Workers {
+        count_max: if ids.len() < FEW { 1 } else { AT_ONCE },
+        cancel: &Cancel::new(),
+    };
+    let answers = map_parallel(
+        ids,
+        workers,
+        || (),
+        |(), id| ControlFlow::Continue(read(id)),
+    );
+    answers.into_iter().flatten().collect()
 }

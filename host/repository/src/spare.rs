@@ -5,10 +5,11 @@
 //! - A spare is created after its object, and removed before it. That one cannot be stored is no failure.
 //! - Readers take the spare where the object is gone or damaged, and say so.
 
-use crate::error::{RepositoryError, chain};
+use crate::error::RepositoryError;
 use crate::harm::is_harm;
 use crate::pipeline::put::create_surely;
 use crate::pipeline::seal::SealError;
+use holdfast_base::error::join_causes;
 use holdfast_store::{Name, Store};
 use std::collections::BTreeSet;
 
@@ -29,7 +30,7 @@ pub(crate) fn name_of(object: &Name) -> Result<Name, RepositoryError> {
 pub(crate) fn create(store: &dyn Store, object: &Name, bytes: &[u8]) {
     let created = name_of(object).and_then(|name| create_surely(store, &name, bytes));
     if let Err(error) = created {
-        let error = chain(&error);
+        let error = join_causes(&error);
         tracing::warn!(%object, error, "it has no spare; `holdfast check --repair` makes one");
     }
 }
@@ -81,7 +82,7 @@ pub(crate) fn read<T>(
     let Ok(read) = decode(spare) else {
         return Err(error);
     };
-    let error = chain(&error);
+    let error = join_causes(&error);
     tracing::warn!(%object, error, "its spare is used; `holdfast check --repair` mends it");
     Ok(read)
 }

@@ -5,10 +5,11 @@
 
 use crate::error::RepositoryError;
 use crate::pipeline::seal::{SealError, SealedBytes};
+use holdfast_base::sync::Unpoisoned;
 use holdfast_store::{Name, Store, StoreError};
 use std::collections::HashMap;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// Bytes of an object's head that are kept.
 const HEAD_BYTES: u64 = 2 << 10;
@@ -31,7 +32,7 @@ pub(crate) struct Heads(Mutex<HashMap<Name, Arc<Head>>>);
 
 impl Heads {
     fn of(&self, store: &dyn Store, name: &Name) -> Result<Arc<Head>, StoreError> {
-        let kept = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = || self.0.lock_unpoisoned();
         if let Some(head) = kept().get(name) {
             return Ok(Arc::clone(head));
         }
@@ -93,7 +94,7 @@ impl StoredObject {
 
     /// Returns what came of opening it, and the store's failure where that was the reason.
     pub(crate) fn told<T>(&self, opened: Result<T, SealError>) -> Result<T, RepositoryError> {
-        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failure = self.failure.lock_unpoisoned();
         match (opened, failure.take()) {
             (Err(_), Some(failure)) => Err(failure.into()),
             (opened, _) => Ok(opened?),
@@ -107,7 +108,7 @@ impl StoredObject {
         if self.at_once <= length {
             return self.store.get_range(&self.name, offset, length);
         }
-        let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ahead = self.ahead.lock_unpoisoned();
         if let Some(bytes) = within(ahead.at, &ahead.bytes, offset, length) {
             return Ok(bytes);
         }
@@ -137,7 +138,7 @@ impl SealedBytes for StoredObject {
         let length = length.min(usize::try_from(left).unwrap_or(usize::MAX));
         self.read(offset, length).map_err(|error| {
             let told = io::Error::other(error.to_string());
-            *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            *self.failure.lock_unpoisoned() = Some(error);
             told
         })
     }

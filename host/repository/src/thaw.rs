@@ -14,10 +14,10 @@ use crate::repository::Repository;
 use crate::restore::Selection;
 use holdfast_base::cancel::Cancel;
 use holdfast_base::id::{ChunkId, PackId};
+use holdfast_base::parallel::{Workers, try_map_parallel};
 use holdfast_store::{Thaw, Thawing, Warmth};
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// Packs that are looked at, or asked for, at the same time.
 const WAYS: usize = 8;
@@ -95,31 +95,12 @@ impl Repository {
         cancel: &Cancel,
     ) -> Result<Frozen, RepositoryError> {
         let all: Vec<PackId> = packs.keys().copied().collect();
-        let next = AtomicUsize::new(0);
-        let results = Mutex::new((Vec::new(), None));
-        let result = || results.lock().unwrap_or_else(PoisonError::into_inner);
-        std::thread::scope(|scope| {
-            for _ in 0..WAYS.min(all.len()) {
-                scope.spawn(|| {
-                    while let Some(pack) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        if result().1.is_some() || cancel.is_raised() {
-                            return;
-                        }
-                        match self.thaw_one(pack, how) {
-                            Ok(state) => result().0.push((*pack, state)),
-                            Err(error) => drop(result().1.get_or_insert(error)),
-                        }
-                    }
-                });
-            }
-        });
-        let (states, failure) = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if let Some(error) = failure {
-            return Err(error);
-        }
-        if cancel.is_raised() {
-            return Err(RepositoryError::Cancelled);
-        }
+        let workers = Workers {
+            count_max: WAYS,
+            cancel,
+        };
+        let thaw_one = |(): &mut (), pack: &PackId| Ok((*pack, self.thaw_one(pack, how)?));
+        let states = try_map_parallel(&all, workers, || Ok(()), thaw_one)?;
         let mut frozen = Frozen::default();
         for (pack, state) in states {
             match state {

@@ -3,13 +3,14 @@
 //! `format` and announcements are signed. What is sealed to operators only they can open; but announcements say
 //! which bytes it has, so that any key can tell, and every backup whether somebody could restore it.
 
-use crate::error::{RepositoryError, chain};
+use crate::error::RepositoryError;
 use crate::format::header::Header;
 use crate::harm::is_harm;
 use crate::keys::announce;
 use crate::repository::Repository;
 use crate::spare;
 use holdfast_base::entry::Warning;
+use holdfast_base::error::join_causes;
 use holdfast_store::Name;
 
 /// An object that opens the repository, and its spare.
@@ -132,7 +133,7 @@ fn found(repository: &Repository, object: &Name, at: &Name) -> Result<Found, Rep
         Err(error) => {
             let error = RepositoryError::from(error);
             is_harm(&error)
-                .then(|| Found::Harmed(chain(&error)))
+                .then(|| Found::Harmed(join_causes(&error)))
                 .ok_or(error)
         }
     }
@@ -145,7 +146,7 @@ fn judged(repository: &Repository, object: &Name, bytes: Vec<u8>) -> Found {
         (Some("format"), _) => match Header::decode(&bytes) {
             Ok(header) if header == repository.header => Found::Sound(bytes),
             Ok(_) => Found::Harmed("it belongs to another repository".into()),
-            Err(error) => Found::Harmed(chain(&error)),
+            Err(error) => Found::Harmed(join_causes(&error)),
         },
         (Some("announcements"), Ok(number)) => announced(repository, number, bytes),
         _ => match repository.announced_hash(object) {
@@ -163,7 +164,7 @@ fn announced(repository: &Repository, number: u32, bytes: Vec<u8>) -> Found {
     match announce::decode(setup, key, &repository.trust, number, bytes.clone()) {
         Ok(_) => Found::Sound(bytes),
         Err(_) if newest.is_some_and(|newest| newest.announcement > number) => Found::Untold(bytes),
-        Err(error) => Found::Harmed(chain(&error)),
+        Err(error) => Found::Harmed(join_causes(&error)),
     }
 }
 

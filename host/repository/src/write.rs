@@ -36,12 +36,13 @@ use crossbeam_channel::{Receiver, Sender};
 use holdfast_base::cancel::Cancel;
 use holdfast_base::entry::{Entry, EntryKind, FileContent, Warning};
 use holdfast_base::limits::{FACTS_BYTES_MAX, WARNINGS_KEPT_MAX};
+use holdfast_base::sync::Unpoisoned;
 use holdfast_base::time::Instant;
 use lease::Lease;
 use proof::Proof;
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 
 /// Files up to this size are read by workers, many at once; larger ones are cut by the caller's
@@ -139,7 +140,7 @@ struct State {
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock_unpoisoned()
 }
 
 impl Session {

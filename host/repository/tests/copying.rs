@@ -5,8 +5,9 @@
 mod support;
 
 use holdfast_base::cancel::Cancel;
+use holdfast_base::progress::Progress;
 use holdfast_repository::RepositoryError;
-use holdfast_repository::copy::{Copied, Copier, Progress};
+use holdfast_repository::copy::{Copied, Copier};
 use holdfast_repository::format::root::Root;
 use holdfast_repository::keys::Role;
 use support::collecting::is_clean;

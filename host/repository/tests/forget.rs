@@ -5,6 +5,7 @@
 
 mod support;
 
+use holdfast_base::error::join_causes;
 use holdfast_base::error::{Describe, Kind};
 use holdfast_base::id::SnapshotId;
 use holdfast_base::time::{Clock, Instant, SystemClock};
@@ -177,7 +178,7 @@ fn a_host_forgets_only_its_own_and_the_operators_forget_anything() {
     place.store().create(&tombstone(first), &sealed).unwrap();
     assert_eq!(ids(&operator).len(), 3);
     let marks = operator.marks().unwrap();
-    let failure = holdfast_repository::error::chain(&marks.failures[0]);
+    let failure = join_causes(&marks.failures[0]);
     assert!(failure.contains(&told), "{failure}");
     assert_eq!(checked(&place).damage.len(), 1);
     operator.forget(&why(&roots[1..2]), "anywhere").unwrap();

@@ -7,9 +7,9 @@ mod locking;
 mod support;
 
 use holdfast_base::cancel::Cancel;
+use holdfast_base::progress::Progress;
 use holdfast_repository::format::root::Root;
 use holdfast_repository::keys::Role;
-use holdfast_repository::lock::Progress;
 use holdfast_repository::lock::hold::{hold, release};
 use holdfast_repository::{Repository, RepositoryError};
 use holdfast_store::Name;

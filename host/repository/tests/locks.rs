@@ -7,12 +7,13 @@ mod locking;
 mod support;
 
 use holdfast_base::cancel::Cancel;
+use holdfast_base::progress::Progress;
 use holdfast_base::time::{Clock, SystemClock};
-use holdfast_repository::check::{Depth, Progress as Checking, check};
-use holdfast_repository::collect::{Options, Progress as Collecting, Report, collect};
+use holdfast_repository::check::{Depth, check};
+use holdfast_repository::collect::{CollectProgress, Options, Report, collect};
 use holdfast_repository::format::root::Root;
 use holdfast_repository::keys::Role;
-use holdfast_repository::lock::{Progress, carry_out, lock, plan};
+use holdfast_repository::lock::{carry_out, lock, plan};
 use holdfast_repository::repair::{self, repair};
 use holdfast_store::{Name, Store, StoreError};
 use holdfast_testkit::between::BetweenStore;
@@ -47,7 +48,7 @@ fn a_thief_who_may_remove_anything_destroys_nothing_that_is_locked() {
         parity: None,
         is_dry: false,
     };
-    let (never, unseen) = (Cancel::new(), Checking::default());
+    let (never, unseen) = (Cancel::new(), Progress::default());
     let mended = repair(&repository, options, &never, &unseen).unwrap();
     assert!(!mended.deeds.is_empty());
     locking.is_restored(&root, &files);
@@ -243,7 +244,7 @@ fn a_lock_that_comes_between_asking_and_removing_does_no_harm() {
         let repository = place
             .open_on(Arc::clone(&between) as _, Role::Audit)
             .unwrap();
-        let (never, unseen) = (Cancel::new(), Collecting::default());
+        let (never, unseen) = (Cancel::new(), CollectProgress::default());
         let report = collect(&repository, &at_once(), &never, &unseen).unwrap();
         let Some(before) = between.before() else {
             break;
@@ -265,7 +266,7 @@ fn a_lock_that_comes_between_asking_and_removing_does_no_harm() {
         let after = collect(&repository, &at_once(), &never, &unseen).unwrap();
         assert_eq!(after.locked.packs, 0, "{before}");
         let repository = place.open_on(Arc::new(store), Role::Read).unwrap();
-        let report = check(&repository, Depth::Structure, &never, &Checking::default());
+        let report = check(&repository, Depth::Structure, &never, &Progress::default());
         assert_eq!(report.unwrap().damage, [], "{before}");
     }
     assert!(passed_over > 0, "it never came in the middle of removing");
@@ -289,7 +290,7 @@ fn a_snapshot_that_is_locked_while_it_is_removed_stays_with_all_that_it_needs() 
         let repository = place
             .open_on(Arc::clone(&between) as _, Role::Audit)
             .unwrap();
-        let (never, unseen) = (Cancel::new(), Collecting::default());
+        let (never, unseen) = (Cancel::new(), CollectProgress::default());
         collect(&repository, &at_once(), &never, &unseen).unwrap();
         if between.before().is_none() {
             break;
@@ -323,7 +324,7 @@ fn what_little_is_needed_of_is_not_copied_out_of_a_locked_pack() {
         ..at_once()
     };
     let collect = || {
-        let (never, unseen) = (Cancel::new(), Collecting::default());
+        let (never, unseen) = (Cancel::new(), CollectProgress::default());
         collect(&repository, &options, &never, &unseen).unwrap()
     };
     collect();

@@ -88,7 +88,7 @@ fn sound(place: &Place) {
         &repository,
         Depth::Data,
         &Cancel::new(),
-        &holdfast_repository::check::Progress::default(),
+        &holdfast_base::progress::Progress::default(),
     );
     let report = report.unwrap();
     assert!(report.damage.is_empty(), "{:?}", report.damage);
@@ -396,7 +396,7 @@ fn a_store_that_hides_the_newest_epoch_is_noticed_and_written_to_no_more() {
     assert_eq!(host.snapshots_from_store().unwrap().0.len(), 1);
     let operator = as_operator(&place, &place.operator).unwrap();
     assert_eq!(restored(&operator, &root), files(1));
-    let progress = holdfast_repository::check::Progress::default();
+    let progress = holdfast_base::progress::Progress::default();
     let report = check(&operator, Depth::Structure, &Cancel::new(), &progress).unwrap();
     assert_eq!(report.damage[0].0, "announcements/00000002");
     // A new epoch mends it.

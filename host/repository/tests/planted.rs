@@ -6,9 +6,10 @@
 mod support;
 
 use holdfast_base::cancel::Cancel;
+use holdfast_base::progress::Progress;
 use holdfast_base::time::Instant;
 use holdfast_repository::Repository;
-use holdfast_repository::check::{Depth, Progress, check};
+use holdfast_repository::check::{Depth, check};
 use holdfast_repository::format::root::Root;
 use holdfast_repository::keys::{KeyError, KeyFile, Role};
 use holdfast_repository::operators::Rotation;

@@ -6,8 +6,9 @@
 mod support;
 
 use holdfast_base::cancel::Cancel;
+use holdfast_base::progress::Progress;
 use holdfast_repository::RepositoryError;
-use holdfast_repository::check::{Depth, Progress};
+use holdfast_repository::check::Depth;
 use holdfast_repository::format::root::Root;
 use holdfast_repository::keys::Role;
 use holdfast_repository::parity::{self, ParityStore, Shape};

@@ -6,7 +6,8 @@ mod support;
 
 use holdfast_base::cancel::Cancel;
 use holdfast_base::entry::EntryPath;
-use holdfast_repository::check::{Depth, Progress, check};
+use holdfast_base::progress::Progress;
+use holdfast_repository::check::{Depth, check};
 use holdfast_repository::keys::Role;
 use holdfast_repository::pipeline::seal::{Identity, Recipient, Sealer};
 use holdfast_repository::read::Reader;

@@ -5,7 +5,8 @@
 
 use crate::limits::{COMPONENT_BYTES_MAX, MANIFEST_BYTES_MAX};
 use crate::manifest::{Manifest, ManifestError, PluginKind, SECTION};
-use holdfast_base::error::{Describe, Hint, Kind, kind_of_io};
+use holdfast_base::advice::Advice;
+use holdfast_base::error::{Describe, Kind, kind_of_io};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::io;
@@ -107,14 +108,14 @@ impl Describe for ComponentError {
         }
     }
 
-    fn hints(&self) -> Vec<Hint> {
+    fn advice(&self) -> Vec<Advice> {
         let text = match self {
             Self::CoreModule => "Build it with: cargo holdfast build",
             Self::NoManifest => "Add a manifest with: cargo holdfast pack",
             Self::Contract { .. } => "Build it again with the SDK of this version of holdfast",
             _ => return Vec::new(),
         };
-        vec![Hint(text.to_owned())]
+        vec![Advice::Words(text.to_owned())]
     }
 }
 

@@ -5,7 +5,8 @@ use crate::codegen::engine;
 use crate::component::{CONTRACT, ComponentError, Inspection, digest, inspect};
 use crate::plugin::Plugin;
 use crate::watchdog::Watchdog;
-use holdfast_base::error::{Describe, Hint, Kind};
+use holdfast_base::advice::Advice;
+use holdfast_base::error::{Describe, Kind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use wasmtime::Engine;
@@ -73,10 +74,10 @@ impl Describe for LoadError {
         }
     }
 
-    fn hints(&self) -> Vec<Hint> {
+    fn advice(&self) -> Vec<Advice> {
         match self {
-            Self::Component(error) => error.hints(),
-            Self::Changed { name } => vec![Hint(format!(
+            Self::Component(error) => error.advice(),
+            Self::Changed { name } => vec![Advice::Words(format!(
                 "If you trust the new file, install it again: holdfast plugin install {name}.wasm"
             ))],
             _ => Vec::new(),

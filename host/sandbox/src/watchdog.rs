@@ -4,8 +4,9 @@
 
 use crate::limits::TICK;
 use holdfast_base::cancel::{Cancel, Reason};
+use holdfast_base::sync::Unpoisoned;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 use wasmtime::Engine;
 
@@ -96,7 +97,7 @@ impl Watchdog {
     }
 
     fn calls(&self) -> MutexGuard<'_, Calls> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock_unpoisoned()
     }
 }
 

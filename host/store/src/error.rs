@@ -2,7 +2,8 @@
 
 use crate::cause::{Answer, Cause};
 use crate::name::Name;
-use holdfast_base::error::{Describe, Hint, Kind, kind_of_io};
+use holdfast_base::advice::Advice;
+use holdfast_base::error::{Describe, Kind, kind_of_io};
 use std::io;
 
 /// What can go wrong in a store.
@@ -102,21 +103,21 @@ impl Describe for StoreError {
         }
     }
 
-    fn hints(&self) -> Vec<Hint> {
+    fn advice(&self) -> Vec<Advice> {
         match self {
             Self::Url { .. } | Self::RelativePath { .. } => {
-                vec![Hint(
+                vec![Advice::Words(
                     "Write the URL of a directory, such as `file:///var/backups/holdfast`, or of a bucket, such as \
                      `s3://bucket/holdfast`"
                         .into(),
                 )]
             }
             Self::Io { source, place, .. } if source.kind() == io::ErrorKind::StorageFull => {
-                vec![Hint(format!(
+                vec![Advice::Words(format!(
                     "Make room in {place} and run again: what was stored is kept"
                 ))]
             }
-            Self::Service { source, .. } => vec![Hint(source.cause.hint())],
+            Self::Service { source, .. } => vec![Advice::Words(source.cause.hint())],
             _ => Vec::new(),
         }
     }

@@ -4,11 +4,12 @@
 //! that is chosen the other one does its work, whole, as if this process had been suspended there. So a
 //! test can suspend a run before its first operation, its second, and so on until it ends undisturbed.
 
+use holdfast_base::sync::Unpoisoned;
 use holdfast_store::{
     Abilities, Created, Extension, Listed, Lock, Name, Store, StoreError, Term, Upload,
 };
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 type Work = Box<dyn FnOnce() + Send>;
 
@@ -43,7 +44,7 @@ impl BetweenStore {
     /// Returns the operation before which the work was done, if it came to it.
     #[must_use]
     pub fn before(&self) -> Option<String> {
-        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = self.waiting.lock_unpoisoned();
         waiting.before.clone()
     }
 }
@@ -51,7 +52,7 @@ impl BetweenStore {
 /// Counts an operation, and does the work when its time has come. Others wait meanwhile: a process that
 /// is suspended is so with all of its threads.
 fn pass(waiting: &Mutex<Waiting>, operation: impl FnOnce() -> String) {
-    let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut waiting = waiting.lock_unpoisoned();
     waiting.left = waiting.left.saturating_sub(1);
     if waiting.left == 0
         && let Some(work) = waiting.work.take()

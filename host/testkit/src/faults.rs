@@ -4,11 +4,12 @@
 //! Every call of the store and of its uploads counts, in the order in which they come, so that a test
 //! can break a session at its first operation, its second, and so on until nothing is left to break.
 
+use holdfast_base::sync::Unpoisoned;
 use holdfast_store::{Created, Extension, Listed, Lock, Name, Store, StoreError, Term, Upload};
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// How an operation goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,7 +94,7 @@ impl Counter {
             return Verdict::Pass;
         };
         if number == plan.at {
-            *self.struck.lock().unwrap_or_else(PoisonError::into_inner) = Some(operation());
+            *self.struck.lock_unpoisoned() = Some(operation());
             return Verdict::Break(plan.fault);
         }
         if number > plan.at && plan.after == After::Gone {
@@ -143,11 +144,7 @@ impl FaultStore {
     /// Returns the operation that went wrong, such as `create snapshots/…`, if it came to it.
     #[must_use]
     pub fn struck(&self) -> Option<String> {
-        self.counter
-            .struck
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.counter.struck.lock_unpoisoned().clone()
     }
 
     fn error(&self, action: &str) -> StoreError {

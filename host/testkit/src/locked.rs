@@ -3,12 +3,13 @@
 //! It does what a bucket with object lock does whose versions are removed: what is locked stays, and nothing
 //! happens to it. The locks live in memory; who wraps the same store twice wraps the same locks by cloning.
 
+use holdfast_base::sync::Unpoisoned;
 use holdfast_base::time::{Clock, Instant, SystemClock};
 use holdfast_store::lock::refusal;
 use holdfast_store::{Abilities, Ability, Extension, Lock, Name, Store, StoreError, Term};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// What it was asked about locks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,8 +89,7 @@ impl LockedStore {
     }
 
     fn locks(&self) -> MutexGuard<'_, HashMap<Name, Lock>> {
-        let locks = self.state.locks.lock();
-        locks.unwrap_or_else(PoisonError::into_inner)
+        self.state.locks.lock_unpoisoned()
     }
 
     fn look(&self, name: &Name) -> Result<Lock, StoreError> {

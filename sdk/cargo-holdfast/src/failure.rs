@@ -4,6 +4,7 @@
 //!   work that failed ends with 1. The host's exit codes are the same.
 //! - What is wrong in a file of text is told with its place: file, line, column.
 
+use holdfast_base::error::join_causes;
 use holdfast_base::error::{Describe, Kind};
 use holdfast_sandbox::component::ComponentError;
 use serde::de::DeserializeOwned;
@@ -33,11 +34,11 @@ impl Failure {
     /// Says why a file is no plugin that can be used.
     pub(crate) fn component(file: &Path, error: &ComponentError) -> Self {
         let mut words = match error {
-            ComponentError::Read { .. } => in_words(error),
-            error => format!("cannot use `{}`: {}", file.display(), in_words(error)),
+            ComponentError::Read { .. } => join_causes(error),
+            error => format!("cannot use `{}`: {}", file.display(), join_causes(error)),
         };
-        for hint in error.hints() {
-            words.push_str(&format!("\nhint: {}", hint.0));
+        for advice in error.advice() {
+            words.push_str(&format!("\nhint: {advice}"));
         }
         match error.kind() {
             Kind::Usage => Self::Usage(words),
@@ -55,17 +56,6 @@ impl<T, E: std::fmt::Display> Trying<T> for Result<T, E> {
     fn trying(self, what: impl std::fmt::Display) -> Result<T, Failure> {
         self.map_err(|error| Failure::Failed(format!("cannot {what}: {error}")))
     }
-}
-
-/// Writes an error and what caused it in one line.
-pub(crate) fn in_words(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(&format!(": {error}"));
-        source = error.source();
-    }
-    text
 }
 
 /// A file of JSON that was typed by hand.

@@ -5,16 +5,16 @@ use crate::args::Keys;
 use crate::exit::Outcome;
 use crate::progress::{Moment, Watch, watch};
 use crate::view::View;
+use holdfast_base::progress::Progress;
 use holdfast_base::size::ByteSize;
 use holdfast_jobs::JobError;
 use holdfast_jobs::open::Context;
 use holdfast_jobs::tally::Tally;
 use holdfast_jobs::{select, verify as judge};
-use holdfast_repository::check::{Depth, Loss, Progress, Report, check};
+use holdfast_repository::check::{Depth, Loss, Report, check};
 use holdfast_repository::format::trust::Author;
 use holdfast_repository::thaw::Frozen;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// Entries of a snapshot that are shown; a script gets more.
 const ENTRIES_SHOWN: usize = 20;
@@ -51,8 +51,7 @@ pub(crate) fn run(
 pub(super) fn watched(view: &View, progress: &Arc<Progress>) -> Watch {
     let seen = Arc::clone(progress);
     watch(view, "check", move || {
-        let (done, total) = (&seen.done, &seen.total);
-        let (done, total) = (done.load(Ordering::Relaxed), total.load(Ordering::Relaxed));
+        let (done, total) = (seen.done(), seen.total());
         let words = match total {
             0 => "structure".to_owned(),
             _ => format!("{} of {} read", ByteSize(done), ByteSize(total)),

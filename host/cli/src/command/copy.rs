@@ -4,14 +4,14 @@ use crate::args::Copy;
 use crate::exit::Outcome;
 use crate::progress::{Moment, watch};
 use crate::view::View;
+use holdfast_base::progress::Progress;
 use holdfast_base::size::ByteSize;
 use holdfast_jobs::JobError;
 use holdfast_jobs::copy::Plan;
 use holdfast_jobs::open::{Context, Credentials};
-use holdfast_repository::copy::{Copied, Progress};
+use holdfast_repository::copy::Copied;
 use holdfast_repository::format::root::Root;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 pub(crate) fn run(context: &Context, copy: &Copy, view: &View) -> Result<Outcome, JobError> {
     let credentials = super::credentials(context, &copy.unlock)?;
@@ -61,8 +61,8 @@ fn one(
 
 /// Says how far copies are.
 pub(super) fn moment(progress: &Progress) -> Moment {
-    let done = progress.done.load(Ordering::Relaxed);
-    let total = progress.total.load(Ordering::Relaxed);
+    let done = progress.done();
+    let total = progress.total();
     let words = format!("{} of {} copied", ByteSize(done), ByteSize(total));
     Moment { done, total, words }
 }

@@ -2,6 +2,7 @@
 
 use crate::exit::Outcome;
 use crate::view::View;
+use holdfast_base::error::list_causes;
 use holdfast_base::error::{Describe, Kind};
 use holdfast_jobs::JobError;
 use holdfast_jobs::open::{Context, Credentials};
@@ -79,7 +80,7 @@ impl Rounds<'_> {
 
     fn failed(&mut self, what: &str, name: &str, error: &JobError) -> serde_json::Value {
         self.first.get_or_insert(error.kind());
-        let causes = crate::fail::causes(error);
+        let causes = list_causes(error);
         let hints = crate::fail::hints(error);
         if !self.view.is_json() {
             self.view.line(&format!("failed  {what} {name}: {error}"));

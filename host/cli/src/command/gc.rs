@@ -8,9 +8,8 @@ use holdfast_base::size::ByteSize;
 use holdfast_jobs::JobError;
 use holdfast_jobs::gc::{self, Busy};
 use holdfast_jobs::open::Context;
-use holdfast_repository::collect::{Amount, Options, Progress, Report};
+use holdfast_repository::collect::{Amount, CollectProgress, Options, Report};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 pub(crate) fn run(context: &Context, gc: &Gc, view: &View) -> Result<Outcome, JobError> {
     let keys = Keys {
@@ -30,11 +29,11 @@ pub(crate) fn run(context: &Context, gc: &Gc, view: &View) -> Result<Outcome, Jo
         ..defaults
     };
     let _one = Busy::take(context, &repository)?;
-    let progress = Arc::new(Progress::default());
+    let progress = Arc::new(CollectProgress::default());
     let seen = Arc::clone(&progress);
     let watching = watch(view, "gc", move || {
-        let snapshots = seen.snapshots.load(Ordering::Relaxed);
-        let removed = seen.removed.load(Ordering::Relaxed);
+        let snapshots = seen.snapshots.done();
+        let removed = seen.removed.done();
         Moment {
             done: 0,
             total: 0,

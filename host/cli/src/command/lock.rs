@@ -5,17 +5,17 @@ use crate::exit::Outcome;
 use crate::progress::{Moment, Watch, watch};
 use crate::view::View;
 use holdfast_base::error::Describe;
+use holdfast_base::error::join_causes;
+use holdfast_base::progress::Progress;
 use holdfast_base::size::ByteSize;
 use holdfast_base::time::{Clock, SystemClock};
 use holdfast_jobs::JobError;
 use holdfast_jobs::lock::{LockPlan, Span};
 use holdfast_jobs::open::Context;
 use holdfast_jobs::retention::calendar;
-use holdfast_repository::error::chain;
 use holdfast_repository::format::root::Root;
-use holdfast_repository::lock::{Locked, Progress};
+use holdfast_repository::lock::Locked;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// Failures that are told one by one: they mostly have the same reason.
 const FAILURES_SHOWN: usize = 3;
@@ -44,7 +44,7 @@ pub(crate) fn run(context: &Context, lock: &Lock, view: &View) -> Result<Outcome
         view.say(&format!("locked: {}", words(&locked)));
     });
     for (_, error) in locked.failed.iter().take(FAILURES_SHOWN) {
-        view.complain(&chain(error));
+        view.complain(&join_causes(error));
     }
     Ok(match locked.failed.first() {
         Some((_, error)) => {
@@ -73,8 +73,8 @@ pub(super) fn watched(view: &View, what: &'static str) -> (Watch, Arc<Progress>)
     let progress = Arc::new(Progress::default());
     let seen = Arc::clone(&progress);
     let watching = watch(view, "lock", move || {
-        let done = seen.done.load(Ordering::Relaxed);
-        let total = seen.total.load(Ordering::Relaxed);
+        let done = seen.done();
+        let total = seen.total();
         let words = format!("{done} of {total} objects {what}");
         Moment { done, total, words }
     });
@@ -152,10 +152,15 @@ pub(super) fn tell(
         }
         Ok(locked) => {
             let first = locked.failed.first();
-            let why = first.map(|(_, error)| chain(error)).unwrap_or_default();
+            let why = first
+                .map(|(_, error)| join_causes(error))
+                .unwrap_or_default();
             (left(locked), why)
         }
-        Err(error) => ("what is needed is not locked".to_owned(), chain(error)),
+        Err(error) => (
+            "what is needed is not locked".to_owned(),
+            join_causes(error),
+        ),
     };
     let committed = names.join(", ");
     view.warn(&format!(

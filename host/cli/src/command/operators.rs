@@ -10,12 +10,11 @@ use holdfast_base::size::ByteSize;
 use holdfast_jobs::JobError;
 use holdfast_jobs::keys;
 use holdfast_jobs::open::{Context, Credentials};
-use holdfast_repository::collect::Progress;
+use holdfast_repository::collect::CollectProgress;
 use holdfast_repository::format::announcement::{Announcement, Operator};
 use holdfast_repository::operators::Change;
 use holdfast_repository::{Repository, RepositoryError};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// Opens the repository, and keeps what it was opened with.
 fn opened(context: &Context, keys: &Keys) -> Result<(Arc<Repository>, Credentials), JobError> {
@@ -183,15 +182,12 @@ fn sealed_anew(
     repository: &Arc<Repository>,
     view: &View,
 ) -> Result<Outcome, JobError> {
-    let progress = Arc::new(Progress::default());
+    let progress = Arc::new(CollectProgress::default());
     let seen = Arc::clone(&progress);
     let watch = watch(view, "reseal", move || Moment {
         done: 0,
         total: 0,
-        words: format!(
-            "{} snapshots looked at",
-            seen.snapshots.load(Ordering::Relaxed)
-        ),
+        words: format!("{} snapshots looked at", seen.snapshots.done()),
     });
     let host = &context.places.host;
     let report = keys::reseal(repository, host, &context.cancel, &progress)?;

@@ -4,10 +4,11 @@ use super::check::{json, summary, told, watched};
 use crate::args::{Check, Keys, Unlock};
 use crate::exit::Outcome;
 use crate::view::View;
+use holdfast_base::progress::Progress;
 use holdfast_jobs::JobError;
 use holdfast_jobs::open::Context;
 use holdfast_repository::Repository;
-use holdfast_repository::check::{Depth, Progress};
+use holdfast_repository::check::Depth;
 use holdfast_repository::repair::{Options, Repaired, Second, What, repair};
 use std::sync::Arc;
 

@@ -4,7 +4,9 @@ use crate::args::Run;
 use crate::exit::Outcome;
 use crate::progress::{Moment, watch};
 use crate::view::View;
+use holdfast_base::error::join_causes;
 use holdfast_base::error::{Describe, Kind};
+use holdfast_base::progress::Progress;
 use holdfast_base::size::ByteSize;
 use holdfast_jobs::JobError;
 use holdfast_jobs::backup::{Ran, RunOptions};
@@ -12,7 +14,6 @@ use holdfast_jobs::copy::tiers::Tier;
 use holdfast_jobs::open::Context;
 use holdfast_jobs::retention::apply::JobRetained;
 use holdfast_jobs::wire::Deaf;
-use holdfast_repository::copy::Progress;
 use holdfast_repository::format::root::Root;
 use holdfast_repository::write::Gauge;
 use std::sync::Arc;
@@ -81,7 +82,7 @@ fn backup(context: &Context, run: &Run, job: &str, view: &View) -> Result<Outcom
     let (gauge, copying) = (Arc::new(Gauge::default()), Arc::new(Progress::default()));
     let (seen, copied) = (Arc::clone(&gauge), Arc::clone(&copying));
     let watch = watch(view, job, move || {
-        if copied.total.load(Ordering::Relaxed) > 0 {
+        if copied.total() > 0 {
             return super::copy::moment(&copied);
         }
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -156,7 +157,7 @@ fn told(job: &str, tier: &Tier, view: &View) -> Outcome {
     let locked = tier.locked.as_ref();
     let locked = locked.map_or(Outcome::Done, |it| super::lock::tell(&roots, it, to, view));
     if let Some(error) = &tier.failure {
-        let causes = holdfast_repository::error::chain(error);
+        let causes = join_causes(error);
         let json = serde_json::json!({"job": job, "to": to, "error": causes});
         view.answer(&json, |_| ());
         view.warn(&format!(
@@ -182,7 +183,7 @@ fn forgotten(
             super::forget::tell((job, store), retained, false, view)
         }
         Err(error) => {
-            let error = holdfast_repository::error::chain(error);
+            let error = join_causes(error);
             view.warn(&format!(
                 "{job}: the snapshot is committed; nothing more is forgotten in `{store}`: {error}"
             ));

@@ -3,6 +3,7 @@
 use crate::args::Keys;
 use crate::exit::Outcome;
 use crate::view::View;
+use holdfast_base::error::join_causes;
 use holdfast_base::id::SnapshotId;
 use holdfast_base::size::ByteSize;
 use holdfast_base::time::{Clock, SystemClock};
@@ -118,7 +119,7 @@ pub(crate) fn list(
 /// Names snapshots that cannot be read, and says how the command ends then.
 pub(super) fn unread(failures: &[RepositoryError], view: &View) -> Outcome {
     for failure in failures {
-        view.warn(&holdfast_repository::error::chain(failure));
+        view.warn(&join_causes(failure));
     }
     if failures.is_empty() {
         Outcome::Done

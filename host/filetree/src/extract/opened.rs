@@ -7,13 +7,14 @@
 use crate::beneath::open_beneath;
 use crate::xattr;
 use holdfast_base::entry::EntryPath;
+use holdfast_base::sync::Unpoisoned;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Directories that are kept open.
 const OPEN_DIRECTORIES: usize = 16;
@@ -22,7 +23,7 @@ const OPEN_DIRECTORIES: usize = 16;
 const REACH: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock_unpoisoned()
 }
 
 /// A directory that is written into.

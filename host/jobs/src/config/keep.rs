@@ -468,8 +468,8 @@ mod tests {
             let error = parse(head, job).map(|_| ()).unwrap_err();
             let said = error.to_string();
             assert!(said.starts_with(message), "{job}: {said}");
-            let hints = error.hints();
-            let given = hints.first().map_or("", |hint| &hint.0);
+            let hints = error.advice();
+            let given = hints.first().map_or(String::new(), ToString::to_string);
             assert!(given.contains(hint), "{job}: {given}");
         }
     }

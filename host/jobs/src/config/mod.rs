@@ -10,7 +10,8 @@ pub use allow::{AllowConfig, CommandConfig, CommandConfigs, Tables};
 pub use keep::{CopyConfig, KeepConfig, TagRules};
 pub use store::StoreConfig;
 
-use holdfast_base::error::{Describe, Hint, Kind};
+use holdfast_base::advice::Advice;
+use holdfast_base::error::{Describe, Kind};
 use holdfast_sandbox::manifest::{Manifest, SettingError, closest};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -174,7 +175,7 @@ impl Describe for ConfigError {
         }
     }
 
-    fn hints(&self) -> Vec<Hint> {
+    fn advice(&self) -> Vec<Advice> {
         let text = match self {
             Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 format!("Write one, at the least:\n  {LEAST}\nor name another with --config FILE")
@@ -191,7 +192,7 @@ impl Describe for ConfigError {
             Self::SeveralStores { names, .. } => format!("Name one: {}", names.join(", ")),
             Self::Read { .. } | Self::Wrong { .. } | Self::Missing { .. } => return Vec::new(),
         };
-        vec![Hint(text)]
+        vec![Advice::Words(text)]
     }
 }
 
@@ -506,7 +507,7 @@ mod tests {
                 .starts_with("holdfast.toml:4:1: unknown key `sorce`"),
             "{error}"
         );
-        assert_eq!(error.hints()[0].0, "Did you mean `source`?");
+        assert_eq!(error.advice()[0].to_string(), "Did you mean `source`?");
     }
 
     #[test]

@@ -132,7 +132,11 @@ impl StoreConfig {
     /// Refuses what cannot be, and what does not fit together.
     pub(super) fn check(&self, config: &Config) -> Result<(), ConfigError> {
         let location = Location::parse(self.url.get_ref()).map_err(|error| {
-            let hint = error.hints().into_iter().next().map(|hint| hint.0);
+            let hint = error
+                .advice()
+                .into_iter()
+                .next()
+                .map(|advice| advice.to_string());
             config.wrong(self.url.span(), error.to_string(), hint)
         })?;
         if let Location::Local(_) = location {
@@ -454,7 +458,7 @@ mod tests {
     #[test]
     fn a_secret_that_was_written_down_is_refused_and_not_shown() {
         let error = parse("access-key-id = { secret = \"AKIDEXAMPLE\" }").unwrap_err();
-        let shown = format!("{error} {:?}", error.hints());
+        let shown = format!("{error} {:?}", error.advice());
         assert!(
             shown.contains("refers to no secret") && !shown.contains("AKIDEXAMPLE"),
             "{shown}"
@@ -482,7 +486,7 @@ mod tests {
                 nonsense.trim_matches('"')
             );
             assert_eq!(error.to_string(), place);
-            assert!(error.hints()[0].0.contains("10%"));
+            assert!(error.advice()[0].to_string().contains("10%"));
         }
         let error = parse("parity = \"10%\"").unwrap_err().to_string();
         assert!(

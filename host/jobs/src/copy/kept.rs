@@ -8,10 +8,10 @@ use crate::open::Context;
 use crate::retention::plan::plan;
 use crate::retention::rules::Policy;
 use crate::retention::{Candidate, accepted};
+use holdfast_base::error::join_causes;
 use holdfast_base::id::SnapshotId;
 use holdfast_base::time::{Clock, Instant, SystemClock};
 use holdfast_repository::Repository;
-use holdfast_repository::error::chain;
 use holdfast_repository::forget::Standing;
 use holdfast_repository::format::root::Root;
 use jiff::tz::TimeZone;
@@ -32,7 +32,7 @@ pub(super) fn kept(
             kept
         }
         Err(error) => {
-            let error = chain(&error);
+            let error = join_causes(&error);
             tracing::warn!(error, "whether store `{store}` keeps them is not known");
             missing
         }

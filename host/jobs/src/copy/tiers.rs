@@ -11,9 +11,10 @@ use crate::history::{self, Run};
 use crate::open::{Context, Credentials};
 use crate::retention::apply::{JobRetained, RetentionOptions};
 use holdfast_base::error::Describe;
+use holdfast_base::error::join_causes;
+use holdfast_base::progress::Progress;
 use holdfast_base::time::{Clock, SystemClock};
-use holdfast_repository::copy::{Copied, Progress};
-use holdfast_repository::error::chain;
+use holdfast_repository::copy::Copied;
 use holdfast_repository::format::root::Root;
 use holdfast_repository::lock::Locked;
 use holdfast_sandbox::plugin::{Finding, Severity};
@@ -56,8 +57,12 @@ impl Context {
             .map(|(to, error)| Finding {
                 severity: Severity::Warning,
                 subject: format!("copy-to {to}"),
-                message: chain(&error),
-                hint: error.hints().into_iter().next().map(|hint| hint.0),
+                message: join_causes(&error),
+                hint: error
+                    .advice()
+                    .into_iter()
+                    .next()
+                    .map(|advice| advice.to_string()),
             })
             .collect()
     }
@@ -75,7 +80,7 @@ impl Context {
                 finished: SystemClock.now(),
                 outcome: if failure.is_none() { "done" } else { "failed" }.to_owned(),
                 snapshot: copied.last().map(|one| one.root.snapshot.to_string()),
-                error: failure.as_ref().map(|error| chain(error)),
+                error: failure.as_ref().map(|error| join_causes(error)),
             },
         );
         let roots: Vec<&Root> = copied.iter().map(|one| &one.root).collect();

@@ -10,10 +10,10 @@ use super::{Candidate, doubt};
 use crate::error::JobError;
 use crate::history;
 use crate::open::{Context, Credentials};
+use holdfast_base::error::join_causes;
 use holdfast_base::id::SnapshotId;
 use holdfast_base::time::{Clock, Instant, SystemClock};
 use holdfast_repository::Repository;
-use holdfast_repository::error::chain;
 use holdfast_repository::forget::Standing;
 use holdfast_repository::format::root::Root;
 use std::collections::{BTreeMap, BTreeSet};
@@ -242,7 +242,7 @@ impl Context {
         };
         let which: Vec<_> = retained.forgotten.iter().map(|id| (*id, why(id))).collect();
         let result = repository.forget(&which, &self.places.host);
-        let error = result.as_ref().err().map(|error| chain(error));
+        let error = result.as_ref().err().map(|error| join_causes(error));
         history::add(
             &self.places,
             &history::Run {

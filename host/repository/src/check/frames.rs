@@ -6,8 +6,9 @@ use crate::format::pack::{Frame, decode_table, table_length};
 use crate::format::segment::{IndexedPack, PackKind};
 use crate::keys::{Domain, IdKey};
 use crate::pipeline::compress::{CompressError, Expander, verify};
+use holdfast_base::sync::Unpoisoned;
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// Longest end of a pack that is kept: padding, and a table of the most chunks that there may be.
 const TAIL_MAX: usize = 64 << 20;
@@ -116,7 +117,7 @@ pub(super) struct CheckedPlain(pub(super) Arc<Mutex<FrameCheck>>);
 
 impl Write for CheckedPlain {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut check = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut check = self.0.lock_unpoisoned();
         if check.wrong.is_none()
             && let Err(error) = check.take(bytes)
         {

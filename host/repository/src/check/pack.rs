@@ -6,9 +6,10 @@ use crate::format::segment::{IndexedPack, PackKind};
 use crate::pipeline::put::pack_name;
 use crate::pipeline::seal::Identity;
 use crate::repository::Repository;
+use holdfast_base::sync::Unpoisoned;
 use holdfast_store::{Name, Store, StoreError};
 use std::io::{self, Read};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// Sealed bytes that are read at once.
 const READ_BYTES: usize = 1 << 20;
@@ -67,7 +68,7 @@ impl PackCheck {
                 "content: the key cannot open it, only its hash was checked".into(),
             ));
         };
-        let frames = || self.frames.lock().unwrap_or_else(PoisonError::into_inner);
+        let frames = || self.frames.lock_unpoisoned();
         frames().start(pack, self.repository.id_key.as_ref())?;
         let plain = Box::new(CheckedPlain(Arc::clone(&self.frames)));
         let opened = setup.sealer.open(&identity, Box::new(sealed), plain);
@@ -82,10 +83,7 @@ impl PackCheck {
 
 /// Fails where a service gave nothing: that says nothing of the pack, and the encryptor tells it in words only.
 fn unserved(failure: &Mutex<Option<StoreError>>) -> Result<(), RepositoryError> {
-    let failure = failure
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .take();
+    let failure = failure.lock_unpoisoned().take();
     match failure {
         Some(error) => Err(error.into()),
         None => Ok(()),
@@ -93,10 +91,7 @@ fn unserved(failure: &Mutex<Option<StoreError>>) -> Result<(), RepositoryError> 
 }
 
 fn named_right(hash: &Mutex<blake3::Hasher>, pack: &IndexedPack) -> Result<(), RepositoryError> {
-    let hash = hash
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .finalize();
+    let hash = hash.lock_unpoisoned().finalize();
     if hash == pack.id.0 {
         Ok(())
     } else {
@@ -127,15 +122,12 @@ impl Read for HashedObject {
                     return io::Error::other(error);
                 }
                 let told = io::Error::other(error.to_string());
-                *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                *self.failure.lock_unpoisoned() = Some(error);
                 told
             })?;
             self.used = 0;
             self.at += length as u64;
-            self.hash
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .update(&self.buffer);
+            self.hash.lock_unpoisoned().update(&self.buffer);
         }
         let rest = &self.buffer[self.used..];
         let count = rest.len().min(to.len());

@@ -4,12 +4,13 @@
 use super::Report;
 use super::view::View;
 use crate::error::RepositoryError;
-use crate::lock::{Object, Progress, each};
+use crate::lock::{Object, each};
 use crate::pipeline::put::pack_name;
 use crate::repository::Repository;
 use crate::snapshot;
 use holdfast_base::cancel::Cancel;
 use holdfast_base::id::{PackId, SnapshotId};
+use holdfast_base::progress::Progress;
 use holdfast_base::time::Instant;
 use holdfast_store::{Lock, Name};
 use std::collections::{HashMap, HashSet};

@@ -9,8 +9,8 @@ use crate::read::Reader;
 use crate::repository::Repository;
 use holdfast_base::cancel::Cancel;
 use holdfast_base::id::ChunkId;
+use holdfast_base::progress::Progress;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// One bit for every row of an index.
 pub(super) struct Bits(Vec<u64>);
@@ -117,7 +117,7 @@ pub(super) fn mark(
     repository: &Arc<Repository>,
     roots: &[&Root],
     cancel: &Cancel,
-    done: &AtomicU64,
+    progress: &Progress,
 ) -> Result<Needed, RepositoryError> {
     let reader = Reader::new(Arc::clone(repository))?;
     let mut needed = Needed {
@@ -126,7 +126,7 @@ pub(super) fn mark(
     };
     for root in roots {
         needed.follow(&root.references.ids, root.references.levels, cancel)?;
-        done.fetch_add(1, Ordering::Relaxed);
+        progress.add_done(1);
     }
     Ok(needed)
 }

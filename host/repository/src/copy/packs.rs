@@ -1,6 +1,6 @@
 //! Packs that travel as they are.
 
-use super::{Copied, Copier, Progress};
+use super::{Copied, Copier};
 use crate::error::RepositoryError;
 use crate::format::root::Root;
 use crate::format::segment::IndexedPack;
@@ -14,10 +14,11 @@ use crate::write::lease::Lease;
 use crate::write::proof::Proof;
 use holdfast_base::cancel::Cancel;
 use holdfast_base::id::{ChunkId, PackId};
+use holdfast_base::parallel::{Workers, try_map_parallel};
+use holdfast_base::progress::Progress;
 use std::collections::{HashMap, HashSet};
 use std::io::Write;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// Bytes that are moved at once.
 const MOVE_BYTES: usize = 4 << 20;
@@ -63,7 +64,7 @@ fn copy_under(
     let held = to.index_for_writing(&lease.avoided)?;
     let wanted = wanted(from, root, &held)?;
     let bytes: u64 = wanted.iter().map(|pack| pack.sealed_bytes).sum();
-    progress.total.fetch_add(bytes, Ordering::Relaxed);
+    progress.add_total(bytes);
     let setup = &to.setup;
     let catalogue = Catalogue::new(
         Arc::clone(&setup.store),
@@ -160,28 +161,14 @@ struct Transfer<'a> {
 
 impl Transfer<'_> {
     fn run(&self, packs: &[Arc<IndexedPack>]) -> Result<(), RepositoryError> {
-        let next = AtomicUsize::new(0);
-        let failure = Mutex::new(None);
-        let failed = || failure.lock().unwrap_or_else(PoisonError::into_inner);
-        std::thread::scope(|scope| {
-            for _ in 0..WAYS.min(packs.len()) {
-                scope.spawn(|| {
-                    let proof = Proof::new(&self.copier.to, true);
-                    while let Some(pack) = packs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        if failed().is_some() {
-                            return;
-                        }
-                        if let Err(error) = self.one(pack, &proof) {
-                            failed().get_or_insert(error);
-                        }
-                    }
-                });
-            }
-        });
-        failure
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner)
-            .map_or(Ok(()), Err)
+        let workers = Workers {
+            count_max: WAYS,
+            cancel: self.cancel,
+        };
+        let start = || Ok(Proof::new(&self.copier.to, true));
+        let move_one = |proof: &mut Proof, pack: &Arc<IndexedPack>| self.one(pack, proof);
+        try_map_parallel(packs, workers, start, move_one)?;
+        Ok(())
     }
 
     fn one(&self, pack: &Arc<IndexedPack>, proof: &Proof) -> Result<(), RepositoryError> {
@@ -192,9 +179,7 @@ impl Transfer<'_> {
             });
         }
         if self.stored.get(&pack.id) == Some(&pack.sealed_bytes) {
-            self.progress
-                .done
-                .fetch_add(pack.sealed_bytes, Ordering::Relaxed);
+            self.progress.add_done(pack.sealed_bytes);
         } else {
             self.move_pack(pack)?;
         }
@@ -220,9 +205,7 @@ impl Transfer<'_> {
                 .write_all(&bytes)
                 .map_err(|e| RepositoryError::io("write a pack", e))?;
             at += length as u64;
-            self.progress
-                .done
-                .fetch_add(length as u64, Ordering::Relaxed);
+            self.progress.add_done(length as u64);
         }
         if hash.finalize() != pack.id.0 {
             return Err(RepositoryError::Renamed.in_object(name.as_str()));

@@ -1,6 +1,6 @@
 //! Content that is read from one repository and stored in another as a backup of it would be.
 
-use super::{Copied, Copier, Progress};
+use super::{Copied, Copier};
 use crate::error::RepositoryError;
 use crate::format::root::Root;
 use crate::read::{ContentReader, Reader};
@@ -8,9 +8,9 @@ use crate::write::{Gauge, RunNote, Session, SourceEnd};
 use holdfast_base::cancel::Cancel;
 use holdfast_base::entry::{Entry, EntryKind, Extent, FileContent, Identity, OpenFile, Xattrs};
 use holdfast_base::id::ChunkId;
+use holdfast_base::progress::Progress;
 use std::io::{self, Read};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// Copies a snapshot entry by entry.
 pub(super) fn copy(
@@ -19,9 +19,7 @@ pub(super) fn copy(
     cancel: &Cancel,
     progress: &Progress,
 ) -> Result<Copied, RepositoryError> {
-    progress
-        .total
-        .fetch_add(root.counts.bytes, Ordering::Relaxed);
+    progress.add_total(root.counts.bytes);
     let reader = Arc::new(Reader::new(Arc::clone(&copier.from))?);
     let note = RunNote {
         job: root.job.clone(),
@@ -65,9 +63,7 @@ fn add_all(
             }) as Box<dyn FileContent>
         });
         session.add_of(item.entry, content, item.content_bytes)?;
-        progress
-            .done
-            .fetch_add(item.content_bytes, Ordering::Relaxed);
+        progress.add_done(item.content_bytes);
     }
     Ok(())
 }

@@ -10,12 +10,13 @@
 use super::{FormatError, signed};
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use holdfast_base::id::{RepositoryId, SnapshotId};
+use holdfast_base::sync::Unpoisoned;
 use holdfast_base::time::Instant;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 const WHAT: &str = "host certificate";
 /// Longest name of a host, in bytes: what DNS allows.
@@ -301,7 +302,7 @@ impl Trust {
     }
 
     fn certified(&self, bytes: &[u8]) -> Result<Certified, FormatError> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.lock_unpoisoned();
         if let Some(found) = known.get(bytes) {
             return Ok(found.clone());
         }

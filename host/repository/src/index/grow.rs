@@ -4,9 +4,10 @@ use super::levels::alike;
 use super::table::{Rows, Table};
 use crate::format::segment::IndexedPack;
 use holdfast_base::id::{ChunkId, SegmentId};
+use holdfast_base::sync::{Unpoisoned, UnpoisonedReadWrite};
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
 /// More tables than this are merged.
 const TABLES_MAX: usize = 8;
@@ -26,7 +27,7 @@ impl Added {
     /// # Errors
     /// What was written cannot be read.
     pub fn holds(&self, id: &ChunkId) -> io::Result<bool> {
-        let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
+        let tables = self.tables.read_unpoisoned();
         for table in tables.iter() {
             if table.holds(id)? {
                 return Ok(true);
@@ -45,7 +46,7 @@ impl Added {
         segment: SegmentId,
         cache: Option<&Path>,
     ) -> io::Result<()> {
-        let _adding = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
+        let _adding = self.adding.lock_unpoisoned();
         let mut table = Table::of_packs(packs, segment)?;
         if let Some(cache) = cache {
             table = table.on_disk(cache);
@@ -66,7 +67,7 @@ impl Added {
 
     /// Changes the tables; look-ups wait only for this.
     fn set(&self, change: impl FnOnce(&mut Vec<Arc<Table>>)) -> Vec<Arc<Table>> {
-        let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
+        let mut tables = self.tables.write_unpoisoned();
         change(&mut tables);
         tables.clone()
     }

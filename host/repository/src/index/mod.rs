@@ -15,14 +15,16 @@ pub mod table;
 /// All rows, one after the other.
 pub mod walk;
 
-use crate::error::{RepositoryError, chain};
+use crate::error::RepositoryError;
 use crate::format::segment::{self, IndexedPack, PackKind};
+use holdfast_base::error::join_causes;
 use holdfast_base::error::{Describe, Kind};
 use holdfast_base::id::{ChunkId, PackId, SegmentId};
+use holdfast_base::sync::Unpoisoned;
 use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use table::{Rows, Standing, Table};
 
 /// Where the index comes from: reads one segment.
@@ -72,7 +74,7 @@ impl Level {
     ) -> io::Result<Option<Location>> {
         match self.table.find(id, standing) {
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                let mut mended = self.mended.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut mended = self.mended.lock_unpoisoned();
                 let table = match &*mended {
                     Some(table) => Arc::clone(table),
                     None => Arc::clone(mended.insert(Arc::new(mend(&self.table)?))),
@@ -241,7 +243,7 @@ fn read_segment(id: &SegmentId, read: &Segments) -> Result<Option<Rows>, Reposit
         // What only it lists is missing where it is needed, and told there; a run stores it
         // anew. So one damaged object neither hides what is sound nor stops backups.
         Err(error) if error.kind() == Kind::Damaged && !error.is_absence() => {
-            let error = chain(&error);
+            let error = join_causes(&error);
             tracing::warn!(%error, "going on without this part of the index");
             return Ok(None);
         }

@@ -7,7 +7,8 @@ use crate::format::FormatError;
 use crate::format::trust::{Certificate, Signer};
 use crate::pipeline::seal::{KeyPair, Secret};
 use ed25519_dalek::{SigningKey, VerifyingKey};
-use holdfast_base::error::{Describe, Hint, Kind};
+use holdfast_base::advice::Advice;
+use holdfast_base::error::{Describe, Kind};
 use holdfast_base::id::RepositoryId;
 use holdfast_base::time::Instant;
 use serde::{Deserialize, Serialize};
@@ -146,21 +147,21 @@ impl Describe for KeyError {
         Kind::Key
     }
 
-    fn hints(&self) -> Vec<Hint> {
+    fn advice(&self) -> Vec<Advice> {
         match self {
-            Self::Role { needed: Role::Read, .. } | Self::Epoch { .. } => vec![Hint(
+            Self::Role { needed: Role::Read, .. } | Self::Epoch { .. } => vec![Advice::Words(
                 "Give a key that can read: `--identity FILE` with an operator's identity, or a read key"
                     .into(),
             )],
-            Self::Planted => vec![Hint(
+            Self::Planted => vec![Advice::Words(
                 "Somebody who may create objects wrote below `epochs/` in the store. A read key that was exported \
                  before still opens everything: give it with `--key FILE`"
                     .into(),
             )],
-            Self::Unsigning | Self::Certificate(FormatError::Revoked { .. }) => vec![Hint(
+            Self::Unsigning | Self::Certificate(FormatError::Revoked { .. }) => vec![Advice::Words(
                 "Get a key for this host: holdfast key export write FILE --host NAME --identity FILE".into(),
             )],
-            Self::Role { needed, .. } => vec![Hint(format!(
+            Self::Role { needed, .. } => vec![Advice::Words(format!(
                 "Give a key of role `{needed}` with `--key FILE`, or an operator's identity with `--identity FILE`"
             ))],
             _ => Vec::new(),

@@ -7,8 +7,8 @@
 //! - What several held snapshots reach stays held until the last of them is released. Who holds looks again
 //!   after the hold is written, and who releases looks for new holds afterwards: so at worst both hold.
 
+use super::each;
 use super::reach::{Object, reached};
-use super::{Progress, each};
 use crate::error::RepositoryError;
 use crate::forget::hold_name;
 use crate::format::mark::Hold;
@@ -16,6 +16,7 @@ use crate::format::root::Root;
 use crate::repository::Repository;
 use holdfast_base::cancel::Cancel;
 use holdfast_base::id::SnapshotId;
+use holdfast_base::progress::Progress;
 use holdfast_base::time::Instant;
 use holdfast_store::{Extension, LockMode, Name, StoreError};
 use std::collections::HashSet;

@@ -7,10 +7,11 @@ use crate::format::segment::IndexedPack;
 use crate::index::Index;
 use crate::index::grow::Added;
 use holdfast_base::id::{ChunkId, SegmentId};
+use holdfast_base::sync::Unpoisoned;
 use std::collections::HashSet;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 const SHARDS: usize = 64;
 
@@ -54,10 +55,7 @@ impl Dedup {
             return Ok(false);
         }
         let shard = &self.claimed[usize::from(id.0[0]) % SHARDS];
-        Ok(shard
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(*id))
+        Ok(shard.lock_unpoisoned().insert(*id))
     }
 
     /// Returns whether the chunk is held, without claiming it.
@@ -66,10 +64,7 @@ impl Dedup {
     /// The local copy of the index cannot be read.
     pub fn is_held(&self, id: &ChunkId) -> io::Result<bool> {
         let shard = &self.claimed[usize::from(id.0[0]) % SHARDS];
-        let claimed = shard
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(id);
+        let claimed = shard.lock_unpoisoned().contains(id);
         Ok(claimed || self.is_indexed(id)?)
     }
 
@@ -89,10 +84,7 @@ impl Dedup {
         let ids = frames.flat_map(|frame| &frame.parts).map(|part| part.id);
         for id in ids {
             let shard = &self.claimed[usize::from(id.0[0]) % SHARDS];
-            shard
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .remove(&id);
+            shard.lock_unpoisoned().remove(&id);
         }
         Ok(())
     }

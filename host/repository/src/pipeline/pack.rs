@@ -10,9 +10,10 @@ use crate::error::RepositoryError;
 use crate::format::pack::{Frame, PACK_CHUNKS, tail};
 use crate::format::segment::PackKind;
 use crossbeam_channel::Receiver;
+use holdfast_base::sync::Unpoisoned;
 use holdfast_store::{Store, StoreError, Upload};
 use std::io::{self, Read, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// A pack of content is closed when it holds this much …
 const CONTENT_PACK_MIN: u64 = 32 << 20;
@@ -89,7 +90,7 @@ impl Packer {
         let done = self
             .sealer
             .seal(&recipients, Box::new(plain), Box::new(sink));
-        let mut sealed = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let mut sealed = slot.lock_unpoisoned().take();
         if let Some(failure) = sealed.as_mut().and_then(|sealed| sealed.failure.take()) {
             return Err(RepositoryError::io("write a pack", failure));
         }
@@ -100,7 +101,7 @@ impl Packer {
             }
             .into());
         };
-        let frames = std::mem::take(&mut *table.lock().unwrap_or_else(PoisonError::into_inner));
+        let frames = std::mem::take(&mut *table.lock_unpoisoned());
         if frames.is_empty() {
             return Err(SealError::Encryptor {
                 detail: "it did not read the pack".into(),
@@ -155,7 +156,7 @@ impl PackReader {
                 self.frames.recv().ok()
             }
         });
-        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut table = self.table.lock_unpoisoned();
         if let Some(frame) = next {
             table.push(Frame {
                 offset: self.written as u32,
@@ -199,7 +200,7 @@ struct SealedSink(Arc<Mutex<Option<Sealed>>>);
 
 impl Write for SealedSink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self.0.lock_unpoisoned();
         let Some(sealed) = slot.as_mut() else {
             return Err(io::Error::other("the pack was closed"));
         };

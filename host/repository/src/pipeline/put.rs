@@ -11,10 +11,11 @@ use crate::format::segment::{self, IndexedPack, PackKind};
 use crate::index::journal::Journal;
 use crossbeam_channel::{Receiver, Sender};
 use holdfast_base::id::{PackId, SegmentId};
+use holdfast_base::sync::Unpoisoned;
 use holdfast_store::{Created, Name, Store, StoreError, Upload};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// Chunks after which a segment is written in the middle of a run, so that memory stays bounded.
 const SEGMENT_CHUNKS: usize = 150_000;
@@ -113,7 +114,7 @@ impl Catalogue {
     /// Returns the packs that were listed, with their lengths.
     #[must_use]
     pub fn packs(&self) -> Vec<(PackId, u64)> {
-        let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        let pending = self.pending.lock_unpoisoned();
         pending.listed.clone()
     }
 
@@ -149,7 +150,7 @@ impl Catalogue {
     /// Notes a pack in the journal before it is durable, so that no kill comes between the two.
     /// Whoever takes the journal over asks the store which of them it has.
     pub fn note(&self, pack: &IndexedPack) {
-        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pending = self.pending.lock_unpoisoned();
         if let Some(journal) = &mut pending.journal
             && let Err(error) = journal.note(pack)
         {
@@ -161,7 +162,7 @@ impl Catalogue {
 
     /// Takes a pack out of the journal, so that no later run takes it over.
     fn strike(&self, pack: IndexedPack) {
-        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pending = self.pending.lock_unpoisoned();
         if let Some(journal) = &mut pending.journal
             && journal.strike(pack).is_err()
             && let Some(journal) = pending.journal.take()
@@ -175,7 +176,7 @@ impl Catalogue {
     /// # Errors
     /// A segment was due and could not be written.
     pub fn list(&self, pack: IndexedPack) -> Result<(), RepositoryError> {
-        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pending = self.pending.lock_unpoisoned();
         pending.chunks += pack
             .frames
             .iter()
@@ -195,18 +196,13 @@ impl Catalogue {
     /// # Errors
     /// The segment could not be written.
     pub fn flush(&self) -> Result<(), RepositoryError> {
-        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pending = self.pending.lock_unpoisoned();
         self.write_segment(&mut pending)
     }
 
     /// Ends the journal: every pack in it is in a segment.
     pub fn close_journal(&self) {
-        let journal = self
-            .pending
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .journal
-            .take();
+        let journal = self.pending.lock_unpoisoned().journal.take();
         if let Some(journal) = journal {
             journal.remove();
         }

@@ -1,9 +1,10 @@
 //! Sealing: the repository says to whom, an encryptor that somebody else provides does it.
 
+use holdfast_base::sync::Unpoisoned;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::io::{self, Cursor, Read, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use zeroize::Zeroizing;
 
 /// A text that does not print and is wiped when it goes.
@@ -161,16 +162,13 @@ impl SharedBuffer {
     /// Takes out what was written so far.
     #[must_use]
     pub fn take(&self) -> Vec<u8> {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.0.lock_unpoisoned())
     }
 }
 
 impl Write for SharedBuffer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend_from_slice(bytes);
+        self.0.lock_unpoisoned().extend_from_slice(bytes);
         Ok(bytes.len())
     }
 

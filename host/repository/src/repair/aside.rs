@@ -5,8 +5,9 @@
 //!   there once, and another damage of the same object does not meet it.
 //! - A store that does not let go of it is no error: then it stays where it is.
 
-use crate::error::{RepositoryError, chain};
+use crate::error::RepositoryError;
 use crate::harm::{QUARANTINE, is_harm};
+use holdfast_base::error::join_causes;
 use holdfast_base::error::{Describe, Kind};
 use holdfast_store::{Name, Store};
 
@@ -39,7 +40,7 @@ pub(super) fn set_aside(store: &dyn Store, object: &Name) -> Result<Aside, Repos
     let hash = match hash(store, object, size) {
         Ok(hash) => hash,
         Err(error) if is_harm(&error) => {
-            let why = format!("it cannot be read to its end: {}", chain(&error));
+            let why = format!("it cannot be read to its end: {}", join_causes(&error));
             return Ok(Aside::Stays(why));
         }
         Err(error) => return Err(error),
@@ -60,7 +61,7 @@ pub(super) fn remove(store: &dyn Store, object: &Name) -> Result<Option<String>,
         Ok(()) => Ok(None),
         Err(error) if error.kind() == Kind::Denied => Ok(Some(format!(
             "the store does not let it go: {}",
-            chain(&error)
+            join_causes(&error)
         ))),
         Err(error) => Err(error.into()),
     }

@@ -3,11 +3,12 @@
 //! Tombstones are listed, the session says which it has seen, and they are listed again. So whoever
 //! removes the packs of a tombstone finds either a session that keeps clear of them, or one that it waits for.
 
-use crate::error::{RepositoryError, chain};
+use crate::error::RepositoryError;
 use crate::format::root::Root;
 use crate::format::session::{PackTombstone, SessionNote, decode, encode};
 use crate::repository::{Repository, random};
 use crate::snapshot::Commit;
+use holdfast_base::error::join_causes;
 use holdfast_base::error::{Describe, Kind};
 use holdfast_base::id::{PackId, SnapshotId};
 use holdfast_base::time::Instant;
@@ -156,7 +157,10 @@ impl Lease {
         let removed =
             session_name(&self.id).and_then(|name| Ok(repository.setup.store.delete(&name)?));
         if let Err(error) = removed {
-            tracing::debug!(error = chain(&error), "the session is left to collection");
+            tracing::debug!(
+                error = join_causes(&error),
+                "the session is left to collection"
+            );
         }
     }
 }

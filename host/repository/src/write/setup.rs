@@ -3,13 +3,14 @@
 use super::RunNote;
 use super::lease::Lease;
 use super::proof::Proof;
-use crate::error::{RepositoryError, chain};
+use crate::error::RepositoryError;
 use crate::format::segment::PackKind;
 use crate::index::journal::{Journal, orphans};
 use crate::pipeline::dedup::Dedup;
 use crate::pipeline::pack::{METADATA_PACK_BYTES, Packer, content_pack_bytes};
 use crate::pipeline::put::{Catalogue, Put, pack_name};
 use crate::repository::Repository;
+use holdfast_base::error::join_causes;
 use std::sync::Arc;
 
 /// Returns where the files that the last run of a job knew are listed. A copy knows no files.
@@ -64,7 +65,10 @@ pub(super) fn open_catalogue(
                     catalogue.list(Arc::unwrap_or_clone(pack))?;
                 }
                 Err(error) => {
-                    tracing::warn!(error = chain(&error), "what a dead run stored is not used")
+                    tracing::warn!(
+                        error = join_causes(&error),
+                        "what a dead run stored is not used"
+                    )
                 }
             }
         }

@@ -2,7 +2,8 @@
 
 use super::{Bytes, Files, Place, begin, file, noise};
 use holdfast_base::cancel::Cancel;
-use holdfast_repository::check::{Depth, Progress, Report as Checked, check};
+use holdfast_base::progress::Progress;
+use holdfast_repository::check::{Depth, Report as Checked, check};
 use holdfast_repository::collect::{Options, Report, collect};
 use holdfast_repository::format::root::Root;
 use holdfast_repository::keys::Role;

@@ -7,12 +7,13 @@
 
 use super::support::{self, Bytes, Place, begin, file, noise, scratch, setup};
 use holdfast_base::cancel::Cancel;
+use holdfast_base::progress::Progress;
 use holdfast_base::time::{Clock, Instant, SystemClock};
-use holdfast_repository::collect::{Options, Progress as Collecting, Report, collect};
+use holdfast_repository::collect::{CollectProgress, Options, Report, collect};
 use holdfast_repository::format::root::Root;
 use holdfast_repository::keys::Role;
 use holdfast_repository::lock::hold::{Wish, hold, release};
-use holdfast_repository::lock::{Locked, Progress, lock, plan};
+use holdfast_repository::lock::{Locked, lock, plan};
 use holdfast_repository::pipeline::seal::{Identity, Recipient, Sealer};
 use holdfast_repository::write::SourceEnd;
 use holdfast_repository::{Repository, RepositoryError};
@@ -84,7 +85,13 @@ impl Locking {
 
     pub(crate) fn collect(&self, options: &Options) -> Report {
         let repository = self.open(Role::Audit);
-        collect(&repository, options, &Cancel::new(), &Collecting::default()).unwrap()
+        collect(
+            &repository,
+            options,
+            &Cancel::new(),
+            &CollectProgress::default(),
+        )
+        .unwrap()
     }
 
     pub(crate) fn forget(&self, root: &Root) {

@@ -4,8 +4,9 @@
 //! that was given it, says to people: log lines, failures, warnings, facts, findings, the end of a
 //! standard error. What goes into entries is content, which is sealed, and stays as it is.
 
+use holdfast_base::sync::Unpoisoned;
 use std::borrow::Cow;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use zeroize::Zeroizing;
 
 /// What stands for a secret.
@@ -20,7 +21,7 @@ pub(crate) struct Hidden(Mutex<Vec<Zeroizing<String>>>);
 
 impl Hidden {
     fn held(&self) -> MutexGuard<'_, Vec<Zeroizing<String>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock_unpoisoned()
     }
 
     /// Takes note of a secret, and of its lines.

@@ -7,8 +7,9 @@
 use crate::bindings::v1::shared::types::Failure;
 use crate::ports::DraftPort;
 use holdfast_base::entry::Warning;
+use holdfast_base::sync::Unpoisoned;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Entries that were started and not finished, and why, where it is known.
 #[derive(Default)]
@@ -16,7 +17,7 @@ pub(crate) struct Ledger(Mutex<BTreeMap<String, Option<String>>>);
 
 impl Ledger {
     fn entries(&self) -> MutexGuard<'_, BTreeMap<String, Option<String>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock_unpoisoned()
     }
 
     /// Notes that an entry was started.

@@ -5,8 +5,9 @@ use crate::bindings::v1::shared::log::Level;
 use crate::bindings::v1::shared::types::Attributes;
 use crate::bindings::v1::shared::{clock, config, log, progress, random, types};
 use crate::limits::{LOG_BYTES_MAX, LOG_LINE_BYTES_MAX, LOG_LINES_MAX, RANDOM_BYTES_MAX};
+use holdfast_base::sync::Unpoisoned;
 use holdfast_base::time::{Clock, SystemClock};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
 /// How often progress is passed on.
@@ -70,7 +71,7 @@ impl LogGate {
     }
 
     fn told(&self) -> MutexGuard<'_, Told> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+        self.told.lock_unpoisoned()
     }
 
     /// Writes a line.

@@ -15,10 +15,12 @@ use crate::bindings::v1::shared::types::{Failure, FailureKind};
 use crate::ports::StreamSink;
 use crate::watchdog::Watch;
 use holdfast_base::cancel::{Cancel, Reason};
+use holdfast_base::error::join_causes;
 use holdfast_base::size::ByteSize;
+use holdfast_base::sync::Unpoisoned;
 use holdfast_process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, SecretFile, resolve};
 use std::io::{self, Read, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use wasmtime::component::Resource;
 
@@ -125,7 +127,7 @@ impl Leash {
 }
 
 fn lock(child: &Mutex<Child>) -> MutexGuard<'_, Child> {
-    child.lock().unwrap_or_else(PoisonError::into_inner)
+    child.lock_unpoisoned()
 }
 
 /// Standard output that ends well only if the command did.
@@ -306,7 +308,7 @@ impl Host for Guest {
             let command = self.prepare(wanted)?;
             let leash = self.leash(&program);
             let child = command.spawn(&leash.stop);
-            let failed = |error| failure(FailureKind::Failed, crate::plugin::chain(&error));
+            let failed = |error| failure(FailureKind::Failed, join_causes(&error));
             Ok(Running {
                 child: Arc::new(Mutex::new(child.map_err(failed)?)),
                 leash,

@@ -7,9 +7,10 @@ use super::plain::LogGate;
 use crate::bindings::v1::shared::log::Level;
 use crate::limits::LOG_LINE_BYTES_MAX;
 use holdfast_base::cancel::Cancel;
+use holdfast_base::sync::Unpoisoned;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use tokio::io::AsyncWrite;
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
@@ -125,7 +126,7 @@ impl StdoutStream for Output {
 
 impl Output {
     fn take(&self, bytes: &[u8]) {
-        let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut line = self.line.lock_unpoisoned();
         for byte in bytes {
             if *byte != b'\n' {
                 line.push(*byte);

@@ -1,7 +1,7 @@
 //! What is denied, and what would allow it: the very line or command, wherever there is one.
 
 use crate::bindings::v1::shared::types::{Failure, FailureKind};
-use holdfast_base::error::Hint;
+use holdfast_base::advice::Advice;
 use serde_json::Value;
 
 /// What part a plugin has in a job.
@@ -106,9 +106,9 @@ impl Denial {
 
     /// Returns what to do next.
     #[must_use]
-    pub fn hint(&self) -> Hint {
+    pub fn hint(&self) -> Advice {
         let (job, plugin) = (&self.job, &self.plugin);
-        Hint(match &self.remedy {
+        Advice::Words(match &self.remedy {
             Remedy::Setting(line) => {
                 let table = self.part.settings_table(job, plugin);
                 format!("To allow it, write into {table}: {line}")
@@ -130,7 +130,7 @@ impl From<Denial> for Failure {
         Self {
             kind: FailureKind::Denied,
             message: denial.to_string(),
-            hint: Some(denial.hint().0),
+            hint: Some(denial.hint().to_string()),
         }
     }
 }

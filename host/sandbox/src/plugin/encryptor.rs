@@ -9,9 +9,10 @@ use crate::capability::Guest;
 use crate::capability::streams::{Blob, BlobBytes, PlainTarget, Reader, Writer};
 use crate::limits::{SEAL_CALL, SHORT_CALL};
 use crate::manifest::PluginKind;
+use holdfast_base::sync::Unpoisoned;
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use wasmtime::Store;
 use wasmtime::component::Resource;
@@ -66,11 +67,7 @@ impl Encryptor {
         time: Duration,
         call: impl FnOnce(&mut Store<Guest>, &Bindings) -> wasmtime::Result<Result<T, super::Failure>>,
     ) -> Result<T, CallError> {
-        let ready = self
-            .ready
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop();
+        let ready = self.ready.lock_unpoisoned().pop();
         let (mut instance, _watch) = match ready {
             Some(mut instance) => {
                 let time = self.context.limits.deadline.unwrap_or(time);
@@ -95,7 +92,7 @@ impl Encryptor {
         let result = call(&mut instance.store, &instance.bindings);
         let (answer, is_reusable) = end(&mut instance.store, result);
         instance.calls += 1;
-        let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ready = self.ready.lock_unpoisoned();
         if is_reusable && instance.calls < CALLS_MAX && ready.len() < READY_MAX {
             ready.push(instance);
         }

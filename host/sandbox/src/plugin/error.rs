@@ -4,8 +4,9 @@ use crate::bindings::v1::shared::types::{Failure, FailureKind};
 use crate::capability::guest::{BeyondLimit, Ended, OutOfTime};
 use crate::capability::{Hidden, cleaned};
 use crate::grant::Denial;
+use holdfast_base::advice::Advice;
 use holdfast_base::cancel::Reason;
-use holdfast_base::error::{Describe, Hint, Kind};
+use holdfast_base::error::{Describe, Kind};
 use std::sync::Arc;
 use wasmtime::component::ResourceTableError;
 use wasmtime::{Trap, WasmBacktrace};
@@ -106,12 +107,14 @@ impl Describe for CallError {
         }
     }
 
-    fn hints(&self) -> Vec<Hint> {
+    fn advice(&self) -> Vec<Advice> {
         match self {
-            Self::Failed { failure, .. } => failure.hint.iter().cloned().map(Hint).collect(),
+            Self::Failed { failure, .. } => {
+                failure.hint.iter().cloned().map(Advice::Words).collect()
+            }
             Self::Denied(denial) => vec![denial.hint()],
             Self::Broke { backtrace, .. } if !backtrace.is_empty() => {
-                vec![Hint(format!(
+                vec![Advice::Words(format!(
                     "For its author, it broke in: {}",
                     backtrace.join(" < ")
                 ))]

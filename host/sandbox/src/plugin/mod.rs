@@ -63,18 +63,6 @@ pub struct CallContext {
     pub limits: CallLimits,
 }
 
-/// Writes an error and what caused it in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
-}
-
 impl Plugin {
     pub(crate) fn new(
         engine: Engine,

@@ -10,6 +10,7 @@ use crate::capability::entries::{ContentHandle, DraftHandle};
 use crate::limits::{LONG_CALL, SHORT_CALL};
 use crate::manifest::PluginKind;
 use crate::ports::{ContentPort, DraftPort};
+use holdfast_base::error::join_causes;
 use std::sync::Arc;
 use std::time::Duration;
 use wasmtime::component::Resource;
@@ -93,7 +94,7 @@ impl Source<'_> {
         if let Some(complaint) = ledger.complaint() {
             return Err(untrue(complaint));
         }
-        let totals = draft.settle().map_err(|e| untrue(super::chain(&e)))?;
+        let totals = draft.settle().map_err(|e| untrue(join_causes(&e)))?;
         if totals.entries < context.limits.entries_min {
             let what = match totals.entries {
                 0 => "it put nothing into the snapshot".to_owned(),

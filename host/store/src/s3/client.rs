@@ -15,8 +15,9 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{Credentials, Region};
+use holdfast_base::sync::Unpoisoned;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::{OnceCell, Semaphore};
@@ -121,18 +122,12 @@ impl Drop for Threads {
 impl Shared {
     /// Returns what the service does, as far as that is known.
     pub(super) fn abilities(&self) -> Abilities {
-        *self
-            .abilities
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        *self.abilities.lock_unpoisoned()
     }
 
     /// Takes what was found out about the service.
     pub(super) fn assume(&self, abilities: Abilities) {
-        *self
-            .abilities
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = abilities;
+        *self.abilities.lock_unpoisoned() = abilities;
     }
 
     /// Tries something until it goes well, cannot, or has been tried often enough.

@@ -4,6 +4,7 @@ use crate::cause::{Answer, Cause};
 use crate::{Name, StoreError};
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use holdfast_base::error::error_chain;
 use std::error::Error;
 use std::time::Duration;
 
@@ -190,13 +191,9 @@ where
     }
 }
 
-fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |error| (*error).source())
-}
-
 fn innermost(error: &(dyn Error + 'static)) -> String {
     let mut words: Vec<String> = Vec::new();
-    for error in chain(error).skip(1) {
+    for error in error_chain(error).skip(1) {
         let next = error.to_string();
         if words.last() != Some(&next) {
             words.push(next);
@@ -206,7 +203,7 @@ fn innermost(error: &(dyn Error + 'static)) -> String {
 }
 
 fn is_connecting(error: &(dyn Error + 'static)) -> bool {
-    chain(error).any(|error| {
+    error_chain(error).any(|error| {
         let words = error.to_string();
         words.contains("dns error")
             || words.contains("tcp connect error")
@@ -215,7 +212,7 @@ fn is_connecting(error: &(dyn Error + 'static)) -> bool {
 }
 
 fn names_credentials(error: &(dyn Error + 'static)) -> bool {
-    chain(error).any(|error| {
+    error_chain(error).any(|error| {
         let words = error.to_string();
         words.contains("credentials") || words.contains("identity")
     })

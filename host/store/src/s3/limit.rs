@@ -14,9 +14,10 @@ use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use holdfast_base::sync::Unpoisoned;
 use http_body::{Body, Frame, SizeHint};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep};
@@ -43,7 +44,7 @@ impl Limiter {
 
     /// Takes a place for so many bytes; returns when they may pass.
     fn reserve(&self, bytes: usize, now: Instant) -> Instant {
-        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = self.next.lock_unpoisoned();
         let earliest = now.checked_sub(BURST).unwrap_or(now);
         let at = next.unwrap_or(earliest).max(earliest);
         let takes = Duration::from_secs_f64(bytes as f64 / self.bytes_a_second as f64);

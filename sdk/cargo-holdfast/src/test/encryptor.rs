@@ -3,6 +3,7 @@
 use super::ports::{Blob, Collected, breaking};
 use super::{Bench, Case, done, refused};
 use crate::Failure;
+use holdfast_base::error::join_causes;
 use holdfast_sandbox::CallError;
 use holdfast_sandbox::limits::CallLimits;
 use holdfast_sandbox::plugin::Severity;
@@ -40,7 +41,7 @@ pub(super) fn run(bench: &mut Bench) -> Result<(), Failure> {
     let pair = match encryptor.generate() {
         Ok(pair) => pair,
         Err(error) => {
-            let why = super::in_words(&error);
+            let why = join_causes(&error);
             bench.case("makes a pair of keys", || Err(why));
             return Ok(());
         }

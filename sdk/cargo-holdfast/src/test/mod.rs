@@ -10,8 +10,9 @@ mod ports;
 mod source;
 mod verifier;
 
-use crate::failure::{Json, in_words};
+use crate::failure::Json;
 use crate::{Failure, Trying};
+use holdfast_base::error::join_causes;
 use holdfast_sandbox::cache::Compiler;
 use holdfast_sandbox::component::{Inspection, inspect, read};
 use holdfast_sandbox::grant::{Effective, Grant, effective};
@@ -125,7 +126,7 @@ impl Bench {
         let plugin = self
             .sandbox
             .load(name, &self.bytes, &self.inspection.sha256);
-        plugin.map_err(|error| Failure::Failed(in_words(&error)))
+        plugin.map_err(|error| Failure::Failed(join_causes(&error)))
     }
 
     /// Makes what a call gets: all that the manifest asks for and the settings name.
@@ -196,14 +197,14 @@ impl Bench {
 
 /// Demands success.
 pub(crate) fn done<T>(result: Result<T, CallError>) -> Result<T, String> {
-    result.map_err(|error| in_words(&error))
+    result.map_err(|error| join_causes(&error))
 }
 
 /// Demands that the plugin refuses by itself.
 pub(crate) fn refused<T>(what: &str, result: Result<T, CallError>) -> Case {
     match result {
         Err(CallError::Failed { .. }) => Ok(()),
-        Err(error) => Err(format!("{what}: {}", in_words(&error))),
+        Err(error) => Err(format!("{what}: {}", join_causes(&error))),
         Ok(_) => Err(format!("{what}: it succeeded")),
     }
 }
@@ -212,6 +213,6 @@ pub(crate) fn refused<T>(what: &str, result: Result<T, CallError>) -> Case {
 pub(crate) fn ended<T>(what: &str, result: Result<T, CallError>) -> Case {
     match result {
         Ok(_) | Err(CallError::Failed { .. }) => Ok(()),
-        Err(error) => Err(format!("{what}: {}", in_words(&error))),
+        Err(error) => Err(format!("{what}: {}", join_causes(&error))),
     }
 }

@@ -3,6 +3,7 @@
 use holdfast_base::entry::{
     Entry, EntryKind, EntryPath, FileContent, RestoreTarget, Warning, printable,
 };
+use holdfast_base::sync::Unpoisoned;
 use holdfast_base::time::Instant;
 use holdfast_sandbox::capability::streams::BlobBytes;
 use holdfast_sandbox::ports::{
@@ -11,13 +12,13 @@ use holdfast_sandbox::ports::{
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::io::{self, Cursor, Read, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// What a broken stream says.
 pub(crate) const BROKE: &str = "the suite let it break";
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock_unpoisoned()
 }
 
 fn broken() -> io::Error {

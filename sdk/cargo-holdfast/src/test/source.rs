@@ -1,9 +1,10 @@
 //! What is expected of sources: success means that all is in the draft, and nothing else does.
 
 use super::ports::{Content, Draft, Kept, Snapshot};
-use super::{Bench, Case, done, ended, in_words, refused};
+use super::{Bench, Case, done, ended, refused};
 use crate::Failure;
 use holdfast_base::cancel::Reason;
+use holdfast_base::error::join_causes;
 use holdfast_sandbox::plugin::source::{Previous, RestoreRequest};
 use holdfast_sandbox::ports::{ContentPort, DraftPort};
 use holdfast_sandbox::{CallContext, CallError, Plugin};
@@ -175,7 +176,13 @@ fn faults(plugin: &Plugin, context: &Arc<CallContext>) -> Case {
                 }
                 return Ok(());
             }
-            Err(error) => return Err(format!("operation {}: {}", operation + 1, in_words(&error))),
+            Err(error) => {
+                return Err(format!(
+                    "operation {}: {}",
+                    operation + 1,
+                    join_causes(&error)
+                ));
+            }
         }
     }
     Ok(())
@@ -196,7 +203,7 @@ fn cancel(plugin: &Plugin, context: &Arc<CallContext>) -> Case {
     match result {
         _ if took > CANCEL_TIME => Err(format!("it went on for {} s", took.as_secs())),
         Ok(()) | Err(CallError::Cancelled { .. } | CallError::Failed { .. }) => Ok(()),
-        Err(error) => Err(in_words(&error)),
+        Err(error) => Err(join_causes(&error)),
     }
 }
 

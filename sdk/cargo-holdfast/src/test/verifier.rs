@@ -1,9 +1,10 @@
 //! What is expected of verifiers: damage that they meet is told, and nothing that they read breaks them.
 
 use super::ports::{Content, Kept, Snapshot};
-use super::{Bench, Case, done, ended, in_words};
+use super::{Bench, Case, done, ended};
 use crate::{Failure, Trying};
 use holdfast_base::cancel::Reason;
+use holdfast_base::error::join_causes;
 use holdfast_sandbox::plugin::{Finding, Severity};
 use holdfast_sandbox::ports::ContentPort;
 use holdfast_sandbox::{CallContext, CallError, Plugin};
@@ -134,7 +135,7 @@ fn broken(plugin: &Plugin, context: &Arc<CallContext>) -> Case {
         }
         match result {
             Err(CallError::Failed { .. }) => {}
-            Err(error) => return Err(format!("{name}: {}", in_words(&error))),
+            Err(error) => return Err(format!("{name}: {}", join_causes(&error))),
             Ok(findings) if findings.iter().any(|f| f.severity == Severity::Error) => {}
             Ok(_) => {
                 return Err(format!(
@@ -173,7 +174,7 @@ fn cancel(plugin: &Plugin, context: &Arc<CallContext>) -> Case {
     match result {
         _ if begin.elapsed() > CANCEL_TIME => Err("it went on".into()),
         Ok(_) | Err(CallError::Cancelled { .. } | CallError::Failed { .. }) => Ok(()),
-        Err(error) => Err(in_words(&error)),
+        Err(error) => Err(join_causes(&error)),
     }
 }
 

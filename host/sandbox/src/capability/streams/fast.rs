@@ -8,7 +8,8 @@ use crate::bindings::v1::shared::types::Failure;
 use crate::capability::{Answer, Guest};
 use bytes::Bytes;
 use holdfast_base::limits::PIECE_MAX;
-use std::sync::{Arc, Mutex, PoisonError};
+use holdfast_base::sync::Unpoisoned;
+use std::sync::{Arc, Mutex};
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource, WasmList};
 
@@ -29,7 +30,7 @@ pub(crate) struct Piece {
 
 impl Pieces {
     pub(crate) fn take(&self, length: usize) -> Piece {
-        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let bytes = self.0.lock_unpoisoned().pop();
         let mut bytes = bytes.unwrap_or_default();
         if bytes.len() < length {
             bytes.resize(length, 0);
@@ -43,7 +44,7 @@ impl Pieces {
 
 impl Drop for Piece {
     fn drop(&mut self) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept.lock_unpoisoned();
         if kept.len() < KEPT_MAX {
             kept.push(std::mem::take(&mut self.bytes));
         }

@@ -6,8 +6,9 @@ use crate::bindings::v1::shared::types::{Failure, FailureKind};
 use crate::capability::guest::BeyondLimit;
 use crate::capability::{Answer, Guest, failure};
 use crate::limits::TRANSFERS_MAX;
+use holdfast_base::sync::Unpoisoned;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use wasmtime::component::Resource;
 
@@ -34,15 +35,12 @@ impl Drop for Transfer {
 pub(crate) struct Transfers(Vec<Thread>);
 
 fn is_over(thread: &Thread) -> bool {
-    let thread = thread.lock().unwrap_or_else(PoisonError::into_inner);
+    let thread = thread.lock_unpoisoned();
     thread.as_ref().is_none_or(JoinHandle::is_finished)
 }
 
 fn join(thread: &Thread) -> Option<Moved> {
-    let taken = thread
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .take()?;
+    let taken = thread.lock_unpoisoned().take()?;
     let broke = |_| Err(failure(FailureKind::Failed, "the transfer broke"));
     Some(taken.join().unwrap_or_else(broke))
 }
@@ -103,7 +101,7 @@ impl HostTransfer for Guest {
         let spawned = std::thread::Builder::new()
             .name("transfer".to_owned())
             .spawn(work)?;
-        *thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(spawned);
+        *thread.lock_unpoisoned() = Some(spawned);
         Ok(self.table.push(transfer)?)
     }
 
