@@ -137,8 +137,13 @@ mod tests {
     fn many_items_are_worked_on_at_the_same_time() {
         let together = std::sync::Barrier::new(8);
         // With fewer threads this never ends.
-        let wait = |(): &mut (), (): &()| ControlFlow::Continue(drop(together.wait()));
-        map_parallel(&[(); 64], workers(8, &Cancel::new()), || (), wait);
+        let wait = |(): &mut (), at: &usize| {
+            together.wait();
+            ControlFlow::Continue(*at)
+        };
+        let items: Vec<usize> = (0..64).collect();
+        let answers = map_parallel(&items, workers(8, &Cancel::new()), || (), wait);
+        assert!(answers.into_iter().flatten().eq(0..64));
     }
 
     #[test]
