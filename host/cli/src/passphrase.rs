@@ -6,7 +6,7 @@
 use holdfast_base::cancel::{Cancel, Reason};
 use holdfast_jobs::JobError;
 use holdfast_jobs::secrets::{Environment, resolve};
-use holdfast_repository::pipeline::seal::Secret;
+use holdfast_repository::seal::Secret;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use std::fs::{File, OpenOptions};

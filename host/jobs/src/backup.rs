@@ -18,7 +18,7 @@ use holdfast_base::error::join_causes;
 use holdfast_base::progress::Progress;
 use holdfast_base::time::{Clock, SystemClock};
 use holdfast_repository::format::root::{Root, SourceNote};
-use holdfast_repository::lock::Locked;
+use holdfast_repository::object_lock::Locked;
 use holdfast_repository::write::{Gauge, RunNote, SourceEnd};
 use holdfast_repository::{Repository, RepositoryError, Session};
 use holdfast_sandbox::limits::CallLimits;

@@ -8,7 +8,7 @@ use holdfast_repository::format::trust::Author;
 pub use holdfast_repository::keys::KeyFile;
 use holdfast_repository::keys::{KeyError, Role};
 use holdfast_repository::operators::{Change, Rotation};
-use holdfast_repository::pipeline::seal::{Identity, Recipient, SealError, Secret};
+use holdfast_repository::seal::{Identity, Recipient, SealError, Secret};
 use holdfast_repository::{Repository, RepositoryError};
 use std::fs::OpenOptions;
 use std::io::Write;

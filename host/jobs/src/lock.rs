@@ -10,8 +10,8 @@ use holdfast_base::progress::Progress;
 use holdfast_base::time::{Clock, Instant, SystemClock};
 use holdfast_repository::format::mark::Hold;
 use holdfast_repository::format::root::Root;
-use holdfast_repository::lock::hold::{Released, Wish};
-use holdfast_repository::lock::{self, Cost, Locked};
+use holdfast_repository::object_lock::hold::{Released, Wish};
+use holdfast_repository::object_lock::{self, Cost, Locked};
 use holdfast_repository::{Repository, RepositoryError};
 use holdfast_store::{Extension, LockMode};
 use std::sync::Arc;
@@ -34,7 +34,7 @@ pub enum Span {
 /// What is to be locked, with what that costs.
 pub struct LockPlan {
     repository: Arc<Repository>,
-    plan: lock::Plan,
+    plan: object_lock::Plan,
     /// The store.
     pub store: String,
     /// How many snapshots it is for.
@@ -109,7 +109,7 @@ impl Context {
                 return Ok(None);
             };
             let unseen = Progress::default();
-            let locked = lock::lock(&repository, roots, &wanted, &self.cancel, &unseen)?;
+            let locked = object_lock::lock(&repository, roots, &wanted, &self.cancel, &unseen)?;
             Ok(Some(locked))
         };
         lock().transpose()
@@ -139,7 +139,7 @@ impl Context {
             some => (copy::roots(repository, some)?, Vec::new()),
         };
         let roots: Vec<&Root> = roots.iter().collect();
-        let plan = lock::plan(repository, &roots, wanted_lock, &self.cancel, progress)?;
+        let plan = object_lock::plan(repository, &roots, wanted_lock, &self.cancel, progress)?;
         Ok(LockPlan {
             repository: Arc::clone(repository),
             store: store.to_owned(),
@@ -207,7 +207,7 @@ impl Context {
             mode: self.config.store(store)?.lock_mode(),
             host: host.clone(),
         };
-        let held = lock::hold::hold(repository, root, &wish, &self.cancel, progress)?;
+        let held = object_lock::hold::hold(repository, root, &wish, &self.cancel, progress)?;
         Ok((held.0, Some(held.1)))
     }
 
@@ -225,7 +225,7 @@ impl Context {
             repository.release(id)?;
             return Ok(None);
         }
-        let released = lock::hold::release(repository, id, &self.cancel, progress)?;
+        let released = object_lock::hold::release(repository, id, &self.cancel, progress)?;
         Ok(Some(released))
     }
 }
@@ -237,7 +237,9 @@ impl LockPlan {
     /// It was cancelled. What the store refused is in the result.
     pub fn carry_out(&self, context: &Context, progress: &Progress) -> Result<Locked, JobError> {
         let (repository, cancel) = (&self.repository, &context.cancel);
-        Ok(lock::carry_out(repository, &self.plan, cancel, progress)?)
+        Ok(object_lock::carry_out(
+            repository, &self.plan, cancel, progress,
+        )?)
     }
 }
 

@@ -13,10 +13,8 @@ use holdfast_base::cancel::Cancel;
 use holdfast_base::time::SystemClock;
 use holdfast_repository::keys::{KeyFile, Role};
 use holdfast_repository::parity::ParityStore;
-use holdfast_repository::pipeline::seal::{
-    Identity, KeyPair, Recipient, SealError, Sealer, Secret,
-};
 use holdfast_repository::repository::Ground;
+use holdfast_repository::seal::{Identity, KeyPair, Recipient, SealError, Sealer, Secret};
 use holdfast_repository::{Repository, RepositoryError, Setup};
 use holdfast_sandbox::CallContext;
 use holdfast_sandbox::grant::Effective;

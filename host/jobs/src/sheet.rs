@@ -8,7 +8,7 @@
 use crate::error::JobError;
 use holdfast_base::time::Instant;
 use holdfast_repository::Repository;
-use holdfast_repository::pipeline::seal::{Identity, Secret};
+use holdfast_repository::seal::{Identity, Secret};
 use qrcode::{Color, EcLevel, QrCode};
 use std::fmt::Write;
 

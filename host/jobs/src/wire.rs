@@ -10,11 +10,11 @@ use holdfast_base::entry::{
 };
 use holdfast_base::sync::Unpoisoned;
 use holdfast_repository::format::root::Root;
-use holdfast_repository::pipeline::seal::{
-    Identity, KeyPair, Recipient, SealError, SealedBytes, Sealer, Secret,
-};
 use holdfast_repository::read::{ContentReader, Reader};
 use holdfast_repository::restore::restore;
+use holdfast_repository::seal::{
+    Identity, KeyPair, Recipient, SealError, SealedBytes, Sealer, Secret,
+};
 use holdfast_repository::write::StreamWriter;
 use holdfast_repository::{RepositoryError, Session};
 use holdfast_sandbox::CallError;

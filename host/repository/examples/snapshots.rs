@@ -15,7 +15,7 @@ mod support;
 
 use holdfast_base::time::Instant;
 use holdfast_repository::keys::Role;
-use holdfast_repository::pipeline::seal::{Recipient, Sealer};
+use holdfast_repository::seal::{Recipient, Sealer};
 use holdfast_repository::write::SourceEnd;
 use holdfast_repository::{Repository, Setup};
 use holdfast_store::local::LocalStore;

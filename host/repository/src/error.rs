@@ -1,10 +1,10 @@
 //! What can go wrong in a repository.
 
 use crate::format::FormatError;
+use crate::ground::seal::SealError;
 use crate::keys::KeyError;
 use crate::pipeline::compress::CompressError;
-use crate::pipeline::seal::SealError;
-use crate::thaw::Frozen;
+use crate::upkeep::thaw::Frozen;
 use holdfast_base::advice::Advice;
 use holdfast_base::error::{Describe, Kind, kind_of_io};
 use holdfast_base::id::SnapshotId;

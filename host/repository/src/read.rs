@@ -3,18 +3,23 @@
 //! Whatever is read is checked by its name: a chunk that hashes to another id is an error that
 //! names the pack, never content.
 
+/// The frames of a pack, opened.
+mod frames;
+/// Whether a pack is what the index says.
+pub(crate) mod pack_check;
+
 use crate::error::RepositoryError;
 use crate::format::item::Item;
 use crate::format::refs::{Reference, decode_ids};
 use crate::format::root::Root;
 use crate::format::segment::PackKind;
+use crate::ground::domain::Domain;
+use crate::ground::names::pack_name;
+use crate::ground::seal::{Identity, SealedBytes, open_range};
 use crate::index::{Index, Location};
-use crate::keys::Domain;
+use crate::objects::stored::{Heads, StoredObject};
 use crate::pipeline::compress::{CompressError, Expander};
-use crate::pipeline::put::pack_name;
-use crate::pipeline::seal::{Identity, SealedBytes, open_range};
 use crate::repository::Repository;
-use crate::stored::{Heads, StoredObject};
 use holdfast_base::entry::EntryPath;
 use holdfast_base::id::{ChunkId, PackId};
 use holdfast_base::sync::Unpoisoned;
@@ -80,7 +85,7 @@ impl Reader {
         offset: u64,
         length: usize,
     ) -> Result<Vec<u8>, RepositoryError> {
-        let name = pack_name(&at.pack)?;
+        let name = pack_name(&at.pack);
         let open = || -> Result<Vec<u8>, RepositoryError> {
             let setup = &self.repository.setup;
             let sealed = StoredObject::open(&setup.store, name.clone(), &self.heads, length)?;

@@ -11,8 +11,9 @@
 use crate::error::RepositoryError;
 use crate::format::item::Item;
 use crate::format::root::Root;
+use crate::ground::domain::Domain;
 use crate::index::Location;
-use crate::keys::{Domain, IdKey};
+use crate::keys::IdKey;
 use crate::pipeline::compress::{CompressError, Expander};
 use crate::read::{Reader, unread_after};
 use holdfast_base::cancel::Cancel;

@@ -9,14 +9,16 @@
 use crate::error::RepositoryError;
 use crate::format::root::Root;
 use crate::format::session::{Expired, encode};
-use crate::pipeline::seal::open_bytes;
-use crate::repository::{Repository, expand_small};
+use crate::ground::names::{SNAPSHOTS, snapshot_name};
+use crate::ground::seal::open_bytes;
+use crate::objects::catalog::expand_small;
+use crate::repository::Repository;
 use holdfast_base::cancel::Cancel;
 use holdfast_base::error::join_causes;
 use holdfast_base::error::{Describe, Kind};
 use holdfast_base::id::SnapshotId;
 use holdfast_base::parallel::{Workers, map_parallel};
-use holdfast_store::{Created, Name, StoreError};
+use holdfast_store::{Created, StoreError};
 use std::ops::ControlFlow;
 
 /// Objects that are read at the same time.
@@ -47,21 +49,13 @@ pub(crate) enum Slot {
     Expired,
 }
 
-/// Returns the name of a snapshot's object.
-///
-/// # Errors
-/// Never for an id; the type of names wants to be asked.
-pub fn name(id: &SnapshotId) -> Result<Name, RepositoryError> {
-    Ok(Name::new(format!("snapshots/{id}"))?)
-}
-
 impl Repository {
     /// Commits a snapshot, unless collection has ended its session.
     ///
     /// # Errors
     /// Nothing was committed, the store does not say whether it was, or the snapshot does not come back.
     pub(crate) fn commit(&self, root: &Root) -> Result<Commit, RepositoryError> {
-        let object = name(&root.snapshot)?;
+        let object = snapshot_name(&root.snapshot);
         let bytes = root.encode(&self.signer()?)?;
         let sealed = self.seal_catalog(&object, &bytes)?;
         let store = self.setup.store.as_ref();
@@ -100,7 +94,7 @@ impl Repository {
         match self.stored_slot(id) {
             Ok(_) => Ok(()),
             Err(error) if matches!(error.kind(), Kind::Damaged | Kind::Key) => {
-                Err(error.unproven(&name(id)?))
+                Err(error.unproven(&snapshot_name(id)))
             }
             // The store has said that it is durable; that it answers no more does not change that.
             Err(error) => {
@@ -135,7 +129,7 @@ impl Repository {
     /// # Errors
     /// The store cannot be listed.
     pub fn stored_ids(&self) -> Result<Vec<SnapshotId>, RepositoryError> {
-        let listed = self.setup.store.list("snapshots")?;
+        let listed = self.setup.store.list(SNAPSHOTS)?;
         Ok(listed
             .iter()
             .filter_map(|l| l.name.last().parse().ok())
@@ -184,7 +178,7 @@ impl Repository {
 
     /// Reads what the store has in the place of a snapshot.
     pub(crate) fn stored_slot(&self, id: &SnapshotId) -> Result<Slot, RepositoryError> {
-        let object = name(id)?;
+        let object = snapshot_name(id);
         let read = || -> Result<Slot, RepositoryError> {
             let bytes = self.get_catalog(&object, ROOT_EXPANDED_MAX)?;
             let slot = self.decode_slot(id, &bytes)?;
@@ -215,7 +209,7 @@ impl Repository {
             repository: self.header.repository,
             at: self.setup.clock.now(),
         };
-        let (created, _) = self.put_catalog(&name(session)?, &encode("mark", &mark)?)?;
+        let (created, _) = self.put_catalog(&snapshot_name(session), &encode("mark", &mark)?)?;
         Ok(created == Created::New)
     }
 

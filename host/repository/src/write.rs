@@ -11,10 +11,13 @@
 //! - Only [`Session::commit`] commits, and only with the proof that the source ended well.
 
 mod commit;
+pub mod file_cache;
 mod found;
 pub(crate) mod lease;
 mod note;
+pub(crate) mod process;
 pub(crate) mod proof;
+mod sequence;
 pub(crate) mod setup;
 mod stream;
 mod worker;
@@ -25,13 +28,13 @@ pub use stream::StreamWriter;
 use crate::error::RepositoryError;
 use crate::format::item::Item;
 use crate::format::segment::PackKind;
-use crate::known::{Known, KnownReader, KnownWriter};
 use crate::pipeline::compress::FrameBytes;
 use crate::pipeline::dedup::Dedup;
 use crate::pipeline::put::{Catalogue, Put};
 use crate::pipeline::split::Cutter;
 use crate::repository::Repository;
-use crate::sequence::{Done, Finished, Sequenced, Sequencer, Turn};
+use crate::write::file_cache::{Known, KnownReader, KnownWriter};
+use crate::write::sequence::{Done, Finished, Sequenced, Sequencer, Turn};
 use crossbeam_channel::{Receiver, Sender};
 use holdfast_base::cancel::Cancel;
 use holdfast_base::entry::{Entry, EntryKind, FileContent, Warning};

@@ -13,7 +13,7 @@ use holdfast_repository::forget::GRACE_SECONDS;
 use holdfast_repository::format::mark::{Mark, Tombstone};
 use holdfast_repository::format::root::Root;
 use holdfast_repository::keys::Role;
-use holdfast_repository::pipeline::seal::{Recipient, seal_bytes};
+use holdfast_repository::seal::{Recipient, seal_bytes};
 use holdfast_repository::{Repository, RepositoryError};
 use holdfast_store::Name;
 use holdfast_testkit::faults::{After, Fault, FaultStore, Plan};

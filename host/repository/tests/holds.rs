@@ -10,7 +10,7 @@ use holdfast_base::cancel::Cancel;
 use holdfast_base::progress::Progress;
 use holdfast_repository::format::root::Root;
 use holdfast_repository::keys::Role;
-use holdfast_repository::lock::hold::{hold, release};
+use holdfast_repository::object_lock::hold::{hold, release};
 use holdfast_repository::{Repository, RepositoryError};
 use holdfast_store::Name;
 use holdfast_testkit::between::BetweenStore;

@@ -13,7 +13,7 @@ use holdfast_repository::check::{Depth, check};
 use holdfast_repository::collect::{CollectProgress, Options, Report, collect};
 use holdfast_repository::format::root::Root;
 use holdfast_repository::keys::Role;
-use holdfast_repository::lock::{carry_out, lock, plan};
+use holdfast_repository::object_lock::{carry_out, lock, plan};
 use holdfast_repository::repair::{self, repair};
 use holdfast_store::{Name, Store, StoreError};
 use holdfast_testkit::between::BetweenStore;
@@ -79,7 +79,7 @@ fn what_is_reused_is_locked_too_and_asked_about_seldom() {
     let last = locking.lock(&third, &hours(30, 40));
     assert_eq!(last.asked, last.objects);
     let until = |root: &Root| {
-        let name = holdfast_repository::snapshot::name(&root.snapshot).unwrap();
+        let name = holdfast_repository::ground::names::snapshot_name(&root.snapshot);
         locking.store.lock(&name).unwrap().term.unwrap().until
     };
     assert!(until(&third) > until(&second));
@@ -284,7 +284,10 @@ fn a_snapshot_that_is_locked_while_it_is_removed_stays_with_all_that_it_needs() 
         let store = LockedStore::new(place.store());
         let (other, id) = (store.clone(), root.snapshot);
         let between = BetweenStore::new(Arc::new(store.clone()), at, move || {
-            drop(other.hold(&holdfast_repository::snapshot::name(&id).unwrap(), true));
+            drop(other.hold(
+                &holdfast_repository::ground::names::snapshot_name(&id),
+                true,
+            ));
         });
         let between = Arc::new(between);
         let repository = place
@@ -295,7 +298,7 @@ fn a_snapshot_that_is_locked_while_it_is_removed_stays_with_all_that_it_needs() 
         if between.before().is_none() {
             break;
         }
-        let name = holdfast_repository::snapshot::name(&root.snapshot).unwrap();
+        let name = holdfast_repository::ground::names::snapshot_name(&root.snapshot);
         if store.size(&name).is_err() {
             continue;
         }

@@ -17,7 +17,7 @@ use holdfast_repository::format::root::{Counts, Root, SourceNote, Trunk};
 use holdfast_repository::format::segment::{self, IndexedPack, PackKind};
 use holdfast_repository::format::trust::{Author, Signer, Trust};
 use holdfast_repository::keys::{KeyFile, Role};
-use holdfast_repository::pipeline::seal::{Recipient, Sealer, Secret};
+use holdfast_repository::seal::{Recipient, Sealer, Secret};
 use holdfast_repository::{Repository, Setup};
 use holdfast_store::local::LocalStore;
 use holdfast_testkit::sealer::NativeAge;

@@ -1,7 +1,7 @@
 //! A sealer that is the `age` crate itself, so that tests of the repository need no sandbox.
 
 use age::secrecy::ExposeSecret;
-use holdfast_repository::pipeline::seal::{
+use holdfast_repository::seal::{
     Identity, KeyPair, Recipient, SealError, SealedBytes, Sealer, Secret,
 };
 use std::io::{self, Read, Seek, SeekFrom, Write};

@@ -14,7 +14,7 @@ use holdfast_jobs::lock::{LockPlan, Span};
 use holdfast_jobs::open::Context;
 use holdfast_jobs::retention::calendar;
 use holdfast_repository::format::root::Root;
-use holdfast_repository::lock::Locked;
+use holdfast_repository::object_lock::Locked;
 use std::sync::Arc;
 
 /// Failures that are told one by one: they mostly have the same reason.

@@ -16,7 +16,7 @@ use holdfast_base::progress::Progress;
 use holdfast_base::time::{Clock, SystemClock};
 use holdfast_repository::copy::Copied;
 use holdfast_repository::format::root::Root;
-use holdfast_repository::lock::Locked;
+use holdfast_repository::object_lock::Locked;
 use holdfast_sandbox::plugin::{Finding, Severity};
 
 /// What became of a job's snapshots in another of its stores.

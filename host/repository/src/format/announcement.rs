@@ -3,8 +3,8 @@
 //! - They are numbered, and the newest that the root signed counts.
 //! - One says which epoch new packs are sealed to, who can open it, and which keys are revoked.
 
-use super::trust::{Author, Revocation, Signer, Trust};
-use super::{FormatError, signed};
+use crate::format::trust::{Author, Revocation, Signer, Trust};
+use crate::format::{FormatError, signed};
 use holdfast_base::id::RepositoryId;
 use holdfast_base::time::Instant;
 use serde::{Deserialize, Serialize};

@@ -3,7 +3,7 @@
 //! It is the only object that is not sealed, since it says how the others are. It is signed, and a
 //! key file names the signer: a foreign repository at the same place is noticed.
 
-use super::{FormatError, signed};
+use crate::format::{FormatError, signed};
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use holdfast_base::id::RepositoryId;
 use holdfast_base::time::Instant;
@@ -153,7 +153,7 @@ impl Header {
         let sound = splitter.min >= 1024
             && splitter.min < splitter.target
             && splitter.target < splitter.max
-            && splitter.max <= super::pack::CHUNK_MAX;
+            && splitter.max <= crate::format::pack::CHUNK_MAX;
         if sound {
             Ok(splitter)
         } else {

@@ -3,8 +3,8 @@
 //! One record follows the other. A record begins with its length, so that a reader can pass over
 //! one; fields that a later version adds stand at its end and are passed over by this one.
 
-use super::FormatError;
-use super::wire::{Wire, put_bytes, put_i64, put_u64};
+use crate::format::FormatError;
+use crate::format::wire::{Wire, put_bytes, put_i64, put_u64};
 use holdfast_base::entry::{Entry, EntryKind, EntryPath, Extent, Ownership};
 use holdfast_base::time::Instant;
 

@@ -2,8 +2,8 @@
 //!
 //! Both are signed, since they decide what is lost: whoever only lists can write neither.
 
-use super::FormatError;
-use super::trust::{Author, Signer, Trust};
+use crate::format::FormatError;
+use crate::format::trust::{Author, Signer, Trust};
 use holdfast_base::id::{RepositoryId, SnapshotId};
 use holdfast_base::time::Instant;
 use serde::de::DeserializeOwned;

@@ -7,8 +7,8 @@
 //! - What does not compress lies in frames of raw blocks, which cost nothing to write or read.
 //! - The last four bytes are the length of the table frame: a reader finds it from the end.
 
-use super::FormatError;
-use super::wire::{Wire, put_u64};
+use crate::format::FormatError;
+use crate::format::wire::{Wire, put_u64};
 use holdfast_base::id::ChunkId;
 
 /// Largest chunk that any splitter may make. A frame that expands to more is a bomb.

@@ -5,8 +5,8 @@
 //! each column mends as many lost cells as it has parity cells, and a gap of that many whole shards
 //! costs no column more than that.
 
-use super::FormatError;
-use super::wire::{Wire, put_u64};
+use crate::format::FormatError;
+use crate::format::wire::{Wire, put_u64};
 use holdfast_base::id::PackId;
 use std::fmt;
 use std::str::FromStr;

@@ -4,7 +4,7 @@
 //! entries in that piece. It is sealed to the catalog key, so that collection can see what is
 //! needed without being able to read names or content.
 
-use super::FormatError;
+use crate::format::FormatError;
 use holdfast_base::id::ChunkId;
 
 /// Bytes of one record.

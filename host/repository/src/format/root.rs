@@ -1,7 +1,7 @@
 //! Snapshot roots: the small signed objects whose existence is a snapshot's existence.
 
-use super::FormatError;
-use super::trust::{Author, Signer, Trust};
+use crate::format::FormatError;
+use crate::format::trust::{Author, Signer, Trust};
 use holdfast_base::id::{ChunkId, RepositoryId, SnapshotId};
 use holdfast_base::time::Instant;
 use serde::{Deserialize, Serialize};

@@ -3,9 +3,9 @@
 //! A segment is immutable and lists whole packs. Its columns lie one after the other, since ids do
 //! not compress and everything else does.
 
-use super::FormatError;
-use super::pack::Frame;
-use super::wire::{Wire, put_u64};
+use crate::format::FormatError;
+use crate::format::pack::Frame;
+use crate::format::wire::{Wire, put_u64};
 use holdfast_base::id::{ChunkId, PackId};
 
 /// Most packs in one segment.
@@ -166,14 +166,14 @@ fn decode_frame(
     let mut parts = Vec::with_capacity(count);
     let mut expanded = 0_u32;
     for _ in 0..count {
-        let part = super::pack::Part {
+        let part = crate::format::pack::Part {
             id: ChunkId(ids.array()?),
             offset: expanded,
             length: lengths.u32()?,
         };
         expanded = expanded
             .checked_add(part.length)
-            .filter(|end| *end <= super::pack::FRAME_EXPANDED_MAX)
+            .filter(|end| *end <= crate::format::pack::FRAME_EXPANDED_MAX)
             .ok_or_else(|| lengths.invalid("a frame that expands too far"))?;
         parts.push(part);
     }

@@ -3,7 +3,7 @@
 //! A session bears the id of the snapshot that it may commit. `snapshots/<id>` is created once: with a
 //! root by the run, or with the mark below by collection. Whoever is first has decided.
 
-use super::FormatError;
+use crate::format::FormatError;
 use holdfast_base::id::{PackId, RepositoryId, SnapshotId};
 use holdfast_base::time::Instant;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};

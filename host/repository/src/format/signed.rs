@@ -3,7 +3,7 @@
 //! The signature covers the exact bytes of the first line, so that no canonical form of JSON is
 //! needed to check it: not here, and not in a reader that somebody writes in ten years.
 
-use super::FormatError;
+use crate::format::FormatError;
 use ed25519_dalek::{Signature, Signer, SigningKey, Verifier, VerifyingKey};
 use serde::Serialize;
 use serde::de::DeserializeOwned;

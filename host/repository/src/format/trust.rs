@@ -7,7 +7,7 @@
 //! - A certificate can be revoked. Then its snapshots count that were there when it was, by their ids, and
 //!   nothing else that its key signed: no clock decides, which whoever holds the key could set.
 
-use super::{FormatError, signed};
+use crate::format::{FormatError, signed};
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use holdfast_base::id::{RepositoryId, SnapshotId};
 use holdfast_base::sync::Unpoisoned;

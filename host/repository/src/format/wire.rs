@@ -1,6 +1,6 @@
 //! Numbers of variable length (LEB128), and a reader that never runs past its end.
 
-use super::FormatError;
+use crate::format::FormatError;
 
 /// Appends a number, seven bits a byte, the lowest first.
 pub fn put_u64(to: &mut Vec<u8>, mut value: u64) {

@@ -1,8 +1,8 @@
 //! What a run adds to the index: tables that are merged as they grow, so that they stay few.
 
-use super::levels::alike;
-use super::table::{Rows, Table};
 use crate::format::segment::IndexedPack;
+use crate::index::levels::alike;
+use crate::index::table::{Rows, Table};
 use holdfast_base::id::{ChunkId, SegmentId};
 use holdfast_base::sync::{Unpoisoned, UnpoisonedReadWrite};
 use std::io;
@@ -14,7 +14,7 @@ const TABLES_MAX: usize = 8;
 
 /// What a run has added to the index.
 #[derive(Default)]
-pub struct Added {
+pub(crate) struct Added {
     /// The smallest first.
     tables: RwLock<Vec<Arc<Table>>>,
     /// Held by who adds.
@@ -26,7 +26,7 @@ impl Added {
     ///
     /// # Errors
     /// What was written cannot be read.
-    pub fn holds(&self, id: &ChunkId) -> io::Result<bool> {
+    pub(crate) fn holds(&self, id: &ChunkId) -> io::Result<bool> {
         let tables = self.tables.read_unpoisoned();
         for table in tables.iter() {
             if table.holds(id)? {
@@ -40,7 +40,7 @@ impl Added {
     ///
     /// # Errors
     /// What was written cannot be read.
-    pub fn push(
+    pub(crate) fn push(
         &self,
         packs: &[IndexedPack],
         segment: SegmentId,

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 const PREFIX: &str = "journal-";
 
 /// The journal of this run. Dropping it leaves the file for the next run; [`Journal::remove`] ends it.
-pub struct Journal {
+pub(crate) struct Journal {
     file: File,
     path: PathBuf,
 }
@@ -25,7 +25,7 @@ impl Journal {
     ///
     /// # Errors
     /// The cache directory cannot be written to.
-    pub fn start(cache: &Path, name: &str) -> io::Result<Self> {
+    pub(crate) fn start(cache: &Path, name: &str) -> io::Result<Self> {
         let path = cache.join(format!("{PREFIX}{name}"));
         let file = OpenOptions::new()
             .append(true)
@@ -39,7 +39,7 @@ impl Journal {
     ///
     /// # Errors
     /// The cache directory cannot be written to.
-    pub fn note(&mut self, pack: &IndexedPack) -> io::Result<()> {
+    pub(crate) fn note(&mut self, pack: &IndexedPack) -> io::Result<()> {
         let body = segment::encode(std::slice::from_ref(pack));
         let mut line = Vec::with_capacity(body.len() + 36);
         line.extend_from_slice(&(body.len() as u32).to_le_bytes());
@@ -53,7 +53,7 @@ impl Journal {
     ///
     /// # Errors
     /// The cache directory cannot be written to.
-    pub fn strike(&mut self, pack: IndexedPack) -> io::Result<()> {
+    pub(crate) fn strike(&mut self, pack: IndexedPack) -> io::Result<()> {
         self.note(&IndexedPack {
             sealed_bytes: 0,
             frames: Vec::new(),
@@ -62,13 +62,13 @@ impl Journal {
     }
 
     /// Removes the journal: an index segment names everything in it.
-    pub fn remove(self) {
+    pub(crate) fn remove(self) {
         let _ = std::fs::remove_file(&self.path);
     }
 }
 
 /// The packs of a dead run, and the lock that keeps others from taking them over too.
-pub struct Orphan {
+pub(crate) struct Orphan {
     /// What the dead run had made durable, or was about to.
     pub packs: Vec<IndexedPack>,
     path: PathBuf,
@@ -77,14 +77,14 @@ pub struct Orphan {
 
 impl Orphan {
     /// Removes the journal: an index segment names everything in it.
-    pub fn remove(self) {
+    pub(crate) fn remove(self) {
         let _ = std::fs::remove_file(&self.path);
     }
 }
 
 /// Returns the journals of runs that are dead.
 #[must_use]
-pub fn orphans(cache: &Path) -> Vec<Orphan> {
+pub(crate) fn orphans(cache: &Path) -> Vec<Orphan> {
     let Ok(files) = std::fs::read_dir(cache) else {
         return Vec::new();
     };

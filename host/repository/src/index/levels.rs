@@ -8,9 +8,9 @@
 //! - Tables are immutable and bear random names; whoever holds the lock makes new ones. Who does not get
 //!   it reads what there is, and keeps the rest to itself.
 
-use super::table::Rows;
-use super::{Level, Segments, read_segment};
 use crate::error::RepositoryError;
+use crate::index::table::Rows;
+use crate::index::{Level, Segments, read_segment};
 use holdfast_base::id::SegmentId;
 use rustix::fs::{FlockOperation, flock};
 use std::collections::HashSet;

@@ -5,15 +5,15 @@
 //! there, and whatever is wrong with it is mended by reading the segments again.
 
 /// What a run adds.
-pub mod grow;
+pub(crate) mod grow;
 /// What a killed run had already made durable.
-pub mod journal;
+pub(crate) mod journal;
 /// The tables that the cache keeps.
 mod levels;
 /// A sorted table of chunks with a filter in front.
-pub mod table;
+pub(crate) mod table;
 /// All rows, one after the other.
-pub mod walk;
+pub(crate) mod walk;
 
 use crate::error::RepositoryError;
 use crate::format::segment::{self, IndexedPack, PackKind};
@@ -28,7 +28,7 @@ use std::sync::{Arc, Mutex};
 use table::{Rows, Standing, Table};
 
 /// Where the index comes from: reads one segment.
-pub type Segments = dyn Fn(&SegmentId) -> Result<Vec<IndexedPack>, RepositoryError> + Send + Sync;
+pub(crate) type Segments = dyn Fn(&SegmentId) -> Result<Vec<IndexedPack>, RepositoryError> + Send + Sync;
 
 /// Where a chunk lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -259,6 +259,6 @@ fn read_segment(id: &SegmentId, read: &Segments) -> Result<Option<Rows>, Reposit
 ///
 /// # Errors
 /// The bytes are no segment.
-pub fn decode_segment(plain: &[u8]) -> Result<Vec<IndexedPack>, RepositoryError> {
+pub(crate) fn decode_segment(plain: &[u8]) -> Result<Vec<IndexedPack>, RepositoryError> {
     Ok(segment::decode(plain)?)
 }

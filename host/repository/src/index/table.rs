@@ -13,8 +13,8 @@ mod front;
 mod merge;
 mod rows;
 
-use super::Location;
 use crate::format::segment::{IndexedPack, PackKind};
+use crate::index::Location;
 use block::{BLOCK_BYTES, Key, Record};
 use front::Front;
 use holdfast_base::id::{ChunkId, PackId, SegmentId};
@@ -29,7 +29,7 @@ const BLOCKS_TRIED: usize = 4;
 
 /// What is thought of a pack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Standing {
+pub(crate) enum Standing {
     /// It is relied on.
     Sound,
     /// It is looked into last.
@@ -60,7 +60,7 @@ pub(super) fn damaged() -> io::Error {
 }
 
 /// A sorted table of chunks with a filter in front.
-pub struct Table {
+pub(crate) struct Table {
     rows: Rows,
     front: Front,
 }
@@ -97,7 +97,7 @@ impl Table {
 
     /// Returns the bytes that the table holds in memory while its rows are in a file.
     #[must_use]
-    pub fn resident_bytes(&self) -> usize {
+    pub(crate) fn resident_bytes(&self) -> usize {
         self.front.bytes() + std::mem::size_of_val(self.rows.head().packs.as_slice())
     }
 
@@ -105,7 +105,7 @@ impl Table {
     ///
     /// # Errors
     /// The file cannot be read, or is damaged.
-    pub fn holds(&self, id: &ChunkId) -> io::Result<bool> {
+    pub(crate) fn holds(&self, id: &ChunkId) -> io::Result<bool> {
         Ok(self.search(&Key::of(id), Standing::Sound)?.is_some())
     }
 

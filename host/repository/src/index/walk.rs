@@ -4,8 +4,8 @@
 //!   for the chunk. So whoever marks chunks by that number finds all their copies.
 //! - Little is held in memory, however many rows there are.
 
-use super::table::{Merged, Next};
-use super::{Index, Location};
+use crate::index::table::{Merged, Next};
+use crate::index::{Index, Location};
 use std::collections::VecDeque;
 use std::io;
 

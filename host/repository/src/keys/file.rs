@@ -5,7 +5,7 @@
 
 use crate::format::FormatError;
 use crate::format::trust::{Certificate, Signer};
-use crate::pipeline::seal::{KeyPair, Secret};
+use crate::ground::seal::{KeyPair, Secret};
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use holdfast_base::advice::Advice;
 use holdfast_base::error::{Describe, Kind};

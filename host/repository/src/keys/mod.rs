@@ -7,41 +7,15 @@
 //!
 //! A key is made once, by `init`. Loading never makes one, whatever is missing or unreadable.
 
-/// Reads what operators have announced, and announces.
-pub mod announce;
-/// Epochs: the operators' way to everything.
-pub mod epoch;
 /// The content of a key file.
 pub mod file;
 
 pub use file::{KeyError, KeyFile, Role};
 
+use crate::ground::domain::Domain;
 use blake3::derive_key;
 use holdfast_base::id::ChunkId;
-use std::collections::BTreeSet;
 use zeroize::{Zeroize, ZeroizeOnDrop};
-
-/// Returns the first number after this one that is not taken: whoever may create objects can take any.
-#[must_use]
-pub(crate) fn free_number(taken: &BTreeSet<u32>, last: u32) -> u32 {
-    let mut numbers = last.saturating_add(1)..=u32::MAX;
-    numbers
-        .find(|number| !taken.contains(number))
-        .unwrap_or(u32::MAX)
-}
-
-/// What a chunk holds. Chunks of different domains never share an id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Domain {
-    /// Content of entries.
-    Content,
-    /// Pieces of the item stream.
-    Items,
-    /// Pieces of the reference stream.
-    References,
-    /// Lists of chunk ids above the reference stream.
-    Trunk,
-}
 
 /// Names chunks: keyed, so that nobody without the key can tell whether a known file is stored.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]

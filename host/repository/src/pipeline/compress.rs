@@ -9,17 +9,18 @@
 //! - Expanding is bounded by the size that the index names, itself bounded by the format.
 
 use crate::format::pack::{FRAME_CHUNKS, FRAME_EXPANDED_MAX, Part, put_raw_frame};
-use crate::keys::{Domain, IdKey};
+use crate::ground::domain::Domain;
+use crate::keys::IdKey;
 use holdfast_base::id::ChunkId;
 
 /// A group of chunks is closed when it holds this much.
-pub const FRAME_TARGET: usize = 2 << 20;
+pub(crate) const FRAME_TARGET: usize = 2 << 20;
 /// How much of a chunk is looked at to tell whether it compresses.
 const SAMPLE: usize = 4 << 10;
 
 /// A frame on its way into a pack.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FrameBytes {
+pub(crate) struct FrameBytes {
     /// The zstd frame.
     pub bytes: Vec<u8>,
     /// Its length in bytes, expanded.
@@ -49,7 +50,7 @@ pub enum CompressError {
 }
 
 /// Gathers chunks into frames. One for each worker: it keeps the compressor's memory.
-pub struct Compressor {
+pub(crate) struct Compressor {
     zstd: zstd::bulk::Compressor<'static>,
     sampler: Sampler,
     expander: Expander,
@@ -71,7 +72,7 @@ impl Compressor {
     ///
     /// # Errors
     /// zstd refuses the level.
-    pub fn new(
+    pub(crate) fn new(
         level: i32,
         target: usize,
         check: Option<(IdKey, Domain)>,
@@ -92,7 +93,11 @@ impl Compressor {
     ///
     /// # Errors
     /// The frame could not be made, or did not come back as it went in.
-    pub fn push(&mut self, id: ChunkId, bytes: &[u8]) -> Result<Option<FrameBytes>, CompressError> {
+    pub(crate) fn push(
+        &mut self,
+        id: ChunkId,
+        bytes: &[u8],
+    ) -> Result<Option<FrameBytes>, CompressError> {
         let is_raw = !self.sampler.compresses(bytes);
         let group = if is_raw {
             &mut self.raw
@@ -117,7 +122,7 @@ impl Compressor {
     ///
     /// # Errors
     /// As for [`Compressor::push`].
-    pub fn flush(&mut self) -> Result<Vec<FrameBytes>, CompressError> {
+    pub(crate) fn flush(&mut self) -> Result<Vec<FrameBytes>, CompressError> {
         let mut frames = Vec::new();
         for is_raw in [false, true] {
             let group = if is_raw {
@@ -170,7 +175,7 @@ impl Compressor {
 }
 
 /// Expands frames. One for each worker: it keeps its memory.
-pub struct Expander {
+pub(crate) struct Expander {
     zstd: zstd::bulk::Decompressor<'static>,
     plain: Vec<u8>,
 }
@@ -180,7 +185,7 @@ impl Expander {
     ///
     /// # Errors
     /// zstd has no memory.
-    pub fn new() -> Result<Self, CompressError> {
+    pub(crate) fn new() -> Result<Self, CompressError> {
         Ok(Self {
             zstd: zstd::bulk::Decompressor::new().map_err(refused)?,
             plain: Vec::new(),
@@ -191,7 +196,7 @@ impl Expander {
     ///
     /// # Errors
     /// The frame is damaged, or is a bomb.
-    pub fn expand(&mut self, frame: &[u8], expanded: u32) -> Result<&[u8], CompressError> {
+    pub(crate) fn expand(&mut self, frame: &[u8], expanded: u32) -> Result<&[u8], CompressError> {
         if expanded > FRAME_EXPANDED_MAX {
             return Err(CompressError::Length);
         }
@@ -212,7 +217,7 @@ impl Expander {
 ///
 /// # Errors
 /// Names the first that has not.
-pub fn verify(
+pub(crate) fn verify(
     key: &IdKey,
     domain: Domain,
     plain: &[u8],

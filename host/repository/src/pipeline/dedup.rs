@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex};
 const SHARDS: usize = 64;
 
 /// What the workers of one run share.
-pub struct Dedup {
+pub(crate) struct Dedup {
     index: Arc<Index>,
     claimed: Vec<Mutex<HashSet<ChunkId>>>,
     added: Added,
@@ -25,7 +25,7 @@ pub struct Dedup {
 impl Dedup {
     /// Starts with what the repository holds.
     #[must_use]
-    pub fn new(index: Arc<Index>) -> Self {
+    pub(crate) fn new(index: Arc<Index>) -> Self {
         let claimed = (0..SHARDS).map(|_| Mutex::default()).collect();
         Self {
             index,
@@ -36,13 +36,13 @@ impl Dedup {
 
     /// Returns how many packs the repository held when the run began.
     #[must_use]
-    pub fn packs(&self) -> usize {
+    pub(crate) fn packs(&self) -> usize {
         self.index.packs()
     }
 
     /// Returns what the repository held when the run began.
     #[must_use]
-    pub fn index(&self) -> &Index {
+    pub(crate) fn index(&self) -> &Index {
         &self.index
     }
 
@@ -50,7 +50,7 @@ impl Dedup {
     ///
     /// # Errors
     /// The local copy of the index cannot be read.
-    pub fn claim(&self, id: &ChunkId) -> io::Result<bool> {
+    pub(crate) fn claim(&self, id: &ChunkId) -> io::Result<bool> {
         if self.is_indexed(id)? {
             return Ok(false);
         }
@@ -62,7 +62,7 @@ impl Dedup {
     ///
     /// # Errors
     /// The local copy of the index cannot be read.
-    pub fn is_held(&self, id: &ChunkId) -> io::Result<bool> {
+    pub(crate) fn is_held(&self, id: &ChunkId) -> io::Result<bool> {
         let shard = &self.claimed[usize::from(id.0[0]) % SHARDS];
         let claimed = shard.lock_unpoisoned().contains(id);
         Ok(claimed || self.is_indexed(id)?)
@@ -73,7 +73,7 @@ impl Dedup {
     ///
     /// # Errors
     /// The local copy of the index cannot be read.
-    pub fn indexed(
+    pub(crate) fn indexed(
         &self,
         packs: &[IndexedPack],
         segment: SegmentId,

@@ -1,14 +1,12 @@
 //! The steps that content takes on its way to the store, each with its way back.
 
 /// Makes frames of chunks, and chunks of frames.
-pub mod compress;
+pub(crate) mod compress;
 /// Answers "do we hold this chunk already?" without asking the store.
-pub mod dedup;
+pub(crate) mod dedup;
 /// Fills packs with frames.
-pub mod pack;
+pub(crate) mod pack;
 /// Makes sealed packs durable.
-pub mod put;
-/// Seals packs and small objects, by an encryptor that somebody else provides.
-pub mod seal;
+pub(crate) mod put;
 /// Cuts a stream into chunks whose borders depend on content and a secret.
-pub mod split;
+pub(crate) mod split;

@@ -3,12 +3,12 @@
 //! A packer never holds a whole pack: frames go through the encryptor into the store's upload as
 //! they come, and the table follows them. So memory does not grow with the size of packs.
 
-use super::compress::FrameBytes;
-use super::put::{Finished, Put};
-use super::seal::{Recipient, SealError, Sealer};
 use crate::error::RepositoryError;
 use crate::format::pack::{Frame, PACK_CHUNKS, tail};
 use crate::format::segment::PackKind;
+use crate::ground::seal::{Recipient, SealError, Sealer};
+use crate::pipeline::compress::FrameBytes;
+use crate::pipeline::put::{Finished, Put};
 use crossbeam_channel::Receiver;
 use holdfast_base::sync::Unpoisoned;
 use holdfast_store::{Store, StoreError, Upload};
@@ -22,17 +22,17 @@ const CONTENT_PACK_MAX: u64 = 128 << 20;
 /// So many packs have to be there for another mebibyte in the next ones.
 const PACKS_PER_MEBIBYTE: u64 = 32;
 /// A pack of metadata is closed when it holds this much.
-pub const METADATA_PACK_BYTES: u64 = 8 << 20;
+pub(crate) const METADATA_PACK_BYTES: u64 = 8 << 20;
 
 /// Returns the size at which a pack of content is closed in a repository that has `packs` of them.
 #[must_use]
-pub fn content_pack_bytes(packs: usize) -> u64 {
+pub(crate) fn content_pack_bytes(packs: usize) -> u64 {
     let mebibytes = packs as u64 / PACKS_PER_MEBIBYTE;
     (mebibytes << 20).clamp(CONTENT_PACK_MIN, CONTENT_PACK_MAX)
 }
 
 /// What a packer needs, beside its frames.
-pub struct Packer {
+pub(crate) struct Packer {
     /// Where packs go.
     pub store: Arc<dyn Store>,
     /// Who seals them.
@@ -54,7 +54,7 @@ impl Packer {
     ///
     /// # Errors
     /// Sealing or writing failed.
-    pub fn run(
+    pub(crate) fn run(
         &self,
         first: FrameBytes,
         frames: &Receiver<FrameBytes>,

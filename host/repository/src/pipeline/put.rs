@@ -3,16 +3,17 @@
 //! A pack is noted in the journal, then the store gets it for good, then it is listed; a segment names
 //! only packs that are listed; a snapshot is committed only after its segments. This order is the whole of crash safety.
 
-use super::dedup::Dedup;
-use super::seal::{Identity, KeyPair, Recipient, Sealer, open_bytes, seal_bytes};
 use crate::error::RepositoryError;
 use crate::format::pack::Frame;
 use crate::format::segment::{self, IndexedPack, PackKind};
+use crate::ground::names::{pack_name, segment_name};
+use crate::ground::seal::{Identity, KeyPair, Recipient, Sealer, open_bytes, seal_bytes};
 use crate::index::journal::Journal;
+use crate::pipeline::dedup::Dedup;
 use crossbeam_channel::{Receiver, Sender};
 use holdfast_base::id::{PackId, SegmentId};
 use holdfast_base::sync::Unpoisoned;
-use holdfast_store::{Created, Name, Store, StoreError, Upload};
+use holdfast_store::{Name, Store, Upload};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -21,7 +22,7 @@ use std::sync::{Arc, Mutex};
 const SEGMENT_CHUNKS: usize = 150_000;
 
 /// A sealed pack that is not durable yet.
-pub struct Finished {
+pub(crate) struct Finished {
     /// What was written.
     pub upload: Box<dyn Upload>,
     /// The hash of it, which becomes its name.
@@ -38,12 +39,12 @@ pub struct Finished {
 
 /// Hands finished packs to whoever makes them durable.
 #[derive(Clone)]
-pub struct Put(Sender<Finished>);
+pub(crate) struct Put(Sender<Finished>);
 
 impl Put {
     /// Makes the two ends; at most two packs wait between them.
     #[must_use]
-    pub fn channel() -> (Self, Receiver<Finished>) {
+    pub(crate) fn channel() -> (Self, Receiver<Finished>) {
         let (to, from) = crossbeam_channel::bounded(2);
         (Self(to), from)
     }
@@ -52,7 +53,7 @@ impl Put {
     ///
     /// # Errors
     /// The run has failed.
-    pub fn send(&self, pack: Finished) -> Result<(), RepositoryError> {
+    pub(crate) fn send(&self, pack: Finished) -> Result<(), RepositoryError> {
         self.0
             .send(pack)
             .map_err(|_| RepositoryError::Failed("packs can no longer be stored".into()))
@@ -60,7 +61,7 @@ impl Put {
 }
 
 /// Lists durable packs and writes them into segments.
-pub struct Catalogue {
+pub(crate) struct Catalogue {
     store: Arc<dyn Store>,
     sealer: Arc<dyn Sealer>,
     catalog: KeyPair,
@@ -82,7 +83,7 @@ struct Pending {
 impl Catalogue {
     /// Starts with nothing listed.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         store: Arc<dyn Store>,
         sealer: Arc<dyn Sealer>,
         catalog: KeyPair,
@@ -107,13 +108,13 @@ impl Catalogue {
 
     /// Returns the bytes that were added to the store so far.
     #[must_use]
-    pub fn stored_bytes(&self) -> u64 {
+    pub(crate) fn stored_bytes(&self) -> u64 {
         self.stored.load(Ordering::Relaxed)
     }
 
     /// Returns the packs that were listed, with their lengths.
     #[must_use]
-    pub fn packs(&self) -> Vec<(PackId, u64)> {
+    pub(crate) fn packs(&self) -> Vec<(PackId, u64)> {
         let pending = self.pending.lock_unpoisoned();
         pending.listed.clone()
     }
@@ -122,7 +123,7 @@ impl Catalogue {
     ///
     /// # Errors
     /// The store failed, or a pack did not come back as it was.
-    pub fn run(
+    pub(crate) fn run(
         &self,
         packs: &Receiver<Finished>,
         proof: &dyn Fn(&Arc<IndexedPack>) -> Result<(), RepositoryError>,
@@ -136,7 +137,7 @@ impl Catalogue {
                 frames: finished.frames,
             });
             self.note(&pack);
-            finished.upload.commit(&pack_name(&pack.id)?)?;
+            finished.upload.commit(&pack_name(&pack.id))?;
             self.stored.fetch_add(pack.sealed_bytes, Ordering::Relaxed);
             if let Err(error) = proof(&pack) {
                 self.strike(Arc::unwrap_or_clone(pack));
@@ -149,7 +150,7 @@ impl Catalogue {
 
     /// Notes a pack in the journal before it is durable, so that no kill comes between the two.
     /// Whoever takes the journal over asks the store which of them it has.
-    pub fn note(&self, pack: &IndexedPack) {
+    pub(crate) fn note(&self, pack: &IndexedPack) {
         let mut pending = self.pending.lock_unpoisoned();
         if let Some(journal) = &mut pending.journal
             && let Err(error) = journal.note(pack)
@@ -175,7 +176,7 @@ impl Catalogue {
     ///
     /// # Errors
     /// A segment was due and could not be written.
-    pub fn list(&self, pack: IndexedPack) -> Result<(), RepositoryError> {
+    pub(crate) fn list(&self, pack: IndexedPack) -> Result<(), RepositoryError> {
         let mut pending = self.pending.lock_unpoisoned();
         pending.chunks += pack
             .frames
@@ -195,13 +196,13 @@ impl Catalogue {
     ///
     /// # Errors
     /// The segment could not be written.
-    pub fn flush(&self) -> Result<(), RepositoryError> {
+    pub(crate) fn flush(&self) -> Result<(), RepositoryError> {
         let mut pending = self.pending.lock_unpoisoned();
         self.write_segment(&mut pending)
     }
 
     /// Ends the journal: every pack in it is in a segment.
-    pub fn close_journal(&self) {
+    pub(crate) fn close_journal(&self) {
         let journal = self.pending.lock_unpoisoned().journal.take();
         if let Some(journal) = journal {
             journal.remove();
@@ -219,7 +220,7 @@ impl Catalogue {
         let recipients = [Recipient::PublicKey(self.catalog.public_key.clone())];
         let sealed = seal_bytes(self.sealer.as_ref(), &recipients, plain.clone())?;
         let id = SegmentId(*blake3::hash(&sealed).as_bytes());
-        let name = segment_name(&id)?;
+        let name = segment_name(&id);
         self.store.create(&name, &sealed)?;
         self.prove_segment(&name, &plain)
             .map_err(|error| match error {
@@ -248,57 +249,4 @@ impl Catalogue {
         }
         Err(RepositoryError::Renamed)
     }
-}
-
-/// Creates an object on which much depends, and knows afterwards whether it exists.
-///
-/// A store can do what it was asked and lose the answer. So after an error it is asked once more, which
-/// changes nothing where the object is there already, and then whether it holds these very bytes.
-///
-/// # Errors
-/// The object does not exist, or the store does not say whether it does.
-pub(crate) fn create_surely(
-    store: &dyn Store,
-    name: &Name,
-    bytes: &[u8],
-) -> Result<Created, RepositoryError> {
-    let error = match store.create(name, bytes) {
-        Ok(created) => return Ok(created),
-        Err(error) => error,
-    };
-    tracing::debug!(%error, %name, "asking once more");
-    let unanswered = |source: StoreError| RepositoryError::Unanswered {
-        object: name.to_string(),
-        source,
-    };
-    match store.create(name, bytes) {
-        Ok(Created::New) => Ok(Created::New),
-        Ok(Created::Existed) => match store.get(name) {
-            Ok(held) if held == bytes => Ok(Created::New),
-            // Torn, or another's: not what a reader would take for this one.
-            Ok(_) => Err(error.into()),
-            Err(again) => Err(unanswered(again)),
-        },
-        Err(again) => match store.size(name) {
-            Err(absent) if absent.is_absent() => Err(error.into()),
-            _ => Err(unanswered(again)),
-        },
-    }
-}
-
-/// Returns the name of a pack's object.
-///
-/// # Errors
-/// Never for an id; the type of names wants to be asked.
-pub fn pack_name(id: &PackId) -> Result<Name, RepositoryError> {
-    let hex = id.to_string();
-    Ok(Name::new(format!("packs/{}/{hex}", &hex[..2]))?)
-}
-
-/// Returns the name of an index segment's object.
-///
-/// # Errors
-/// Never for an id; the type of names wants to be asked.
-pub fn segment_name(id: &SegmentId) -> Result<Name, RepositoryError> {
-    Ok(Name::new(format!("index/{id}"))?)
 }

@@ -8,7 +8,7 @@ use crate::format::header::Splitter;
 
 /// Cuts content. Cheap to clone the settings of, one for each stream.
 #[derive(Clone)]
-pub struct Cutter {
+pub(crate) struct Cutter {
     gear: Box<[u64; 256]>,
     min: usize,
     target: usize,
@@ -22,7 +22,7 @@ pub struct Cutter {
 impl Cutter {
     /// Derives the gear table from the secret.
     #[must_use]
-    pub fn new(secret: &[u8; 32], splitter: &Splitter) -> Self {
+    pub(crate) fn new(secret: &[u8; 32], splitter: &Splitter) -> Self {
         let mut bytes = [0; 2048];
         let key = blake3::derive_key("holdfast v1 splitter gear table", secret);
         blake3::Hasher::new_keyed(&key)
@@ -45,7 +45,7 @@ impl Cutter {
 
     /// Returns the largest chunk that will be made.
     #[must_use]
-    pub fn max(&self) -> usize {
+    pub(crate) fn max(&self) -> usize {
         self.max
     }
 
@@ -53,7 +53,7 @@ impl Cutter {
     ///
     /// At the end of a stream what is left is a chunk.
     #[must_use]
-    pub fn cut(&self, bytes: &[u8]) -> Option<usize> {
+    pub(crate) fn cut(&self, bytes: &[u8]) -> Option<usize> {
         let before = &bytes[..bytes.len().min(self.target)];
         let reach = &bytes[..bytes.len().min(self.max)];
         let mut hash = 0_u64;

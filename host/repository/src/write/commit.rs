@@ -1,10 +1,10 @@
 //! The end of a run: everything durable, everything still there, and then the snapshot.
 
-use super::note::SourceEnd;
-use super::{Session, lock};
 use crate::error::RepositoryError;
 use crate::format::root::{Counts, Root};
-use crate::sequence::Sequenced;
+use crate::write::note::SourceEnd;
+use crate::write::sequence::Sequenced;
+use crate::write::{Session, lock};
 use holdfast_base::cancel::Reason;
 use std::sync::atomic::Ordering;
 

@@ -1,7 +1,7 @@
 //! What a file turns out to be when it is opened and read, after the walk that found it.
 
-use super::Shared;
 use crate::error::RepositoryError;
+use crate::write::Shared;
 use holdfast_base::entry::{Entry, EntryKind, OpenFile, Warning};
 use std::io;
 

@@ -6,7 +6,9 @@
 use crate::error::RepositoryError;
 use crate::format::root::Root;
 use crate::format::session::{PackTombstone, SessionNote, decode, encode};
-use crate::repository::{Repository, random};
+use crate::ground::chance::random;
+use crate::ground::names::{PACKS, TOMBSTONES, names_packs, session_name};
+use crate::repository::Repository;
 use crate::snapshot::Commit;
 use holdfast_base::error::join_causes;
 use holdfast_base::error::{Describe, Kind};
@@ -21,8 +23,6 @@ const SESSIONS_MAX: u32 = 3;
 const TOMBSTONE_EXPANDED_MAX: usize = 512 << 20;
 /// Largest plaintext of a session; one that expands to more is a bomb.
 const SESSION_EXPANDED_MAX: usize = 16 << 20;
-/// What the names of packs' tombstones begin with.
-const PACKS_PREFIX: &str = "p-";
 
 /// A session in the store.
 pub(crate) struct Lease {
@@ -53,11 +53,11 @@ impl Lease {
             repository: repository.header.repository,
             purpose: purpose.to_owned(),
             host: host.to_owned(),
-            process: crate::process::this(),
+            process: crate::write::process::this(),
             started: repository.setup.clock.now(),
             seen: before.keys().map(|name| name.last().to_owned()).collect(),
         };
-        let name = session_name(&id)?;
+        let name = session_name(&id);
         match repository.put_catalog(&name, &encode("session", &note)?) {
             Ok((Created::New, _)) => {}
             Ok((Created::Existed, _)) => {
@@ -133,7 +133,7 @@ impl Lease {
         repository: &Repository,
         relied: &[(PackId, Option<u64>)],
     ) -> Result<(), RepositoryError> {
-        let listed = repository.setup.store.list("packs")?.into_iter();
+        let listed = repository.setup.store.list(PACKS)?.into_iter();
         let stored: HashMap<PackId, u64> = listed
             .filter_map(|object| Some((object.name.last().parse().ok()?, object.size)))
             .collect();
@@ -154,8 +154,7 @@ impl Lease {
         if self.is_in_doubt {
             return;
         }
-        let removed =
-            session_name(&self.id).and_then(|name| Ok(repository.setup.store.delete(&name)?));
+        let removed = repository.setup.store.delete(&session_name(&self.id));
         if let Err(error) = removed {
             tracing::debug!(
                 error = join_causes(&error),
@@ -168,19 +167,6 @@ impl Lease {
 /// Returns whether it is worth asking a store again.
 fn may_pass(error: &StoreError) -> bool {
     matches!(error.kind(), Kind::Temporary | Kind::Failed)
-}
-
-/// Returns the name of a session's object.
-///
-/// # Errors
-/// Never for an id; the type of names wants to be asked.
-pub(crate) fn session_name(id: &SnapshotId) -> Result<Name, RepositoryError> {
-    Ok(Name::new(format!("sessions/{id}"))?)
-}
-
-/// Returns whether an object below `tombstones` is one of packs.
-pub(crate) fn names_packs(tombstone: &Name) -> bool {
-    tombstone.last().starts_with(PACKS_PREFIX)
 }
 
 /// A tombstone of packs as the store has it.
@@ -200,7 +186,7 @@ impl Repository {
     /// The store failed.
     pub(crate) fn pack_tombstones(&self) -> Result<HashMap<Name, Tombstoned>, RepositoryError> {
         let mut tombstones = HashMap::new();
-        for listed in self.setup.store.list("tombstones")? {
+        for listed in self.setup.store.list(TOMBSTONES)? {
             if !names_packs(&listed.name) {
                 continue;
             }

@@ -5,11 +5,11 @@
 //! - A pack that the run's key opens is opened again as the store has it: a catalog's always, content
 //!   where the run holds a reading key. What lies in a cold class gives nothing back, and is believed.
 
-use crate::check::PackCheck;
 use crate::error::RepositoryError;
 use crate::format::segment::IndexedPack;
-use crate::pipeline::put::pack_name;
-use crate::pipeline::seal::{Identity, Recipient, SealError, Sealer, open_bytes, seal_bytes};
+use crate::ground::names::pack_name;
+use crate::ground::seal::{Identity, Recipient, SealError, Sealer, open_bytes, seal_bytes};
+use crate::read::pack_check::PackCheck;
 use crate::repository::Repository;
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ impl Proof {
     pub(crate) fn of(&self, pack: &Arc<IndexedPack>) -> Result<(), RepositoryError> {
         match &self.0 {
             Some(check) if check.can_open(pack) => {
-                let name = pack_name(&pack.id)?;
+                let name = pack_name(&pack.id);
                 match check.check(pack) {
                     Ok(_) => Ok(()),
                     // Its class is one that gives nothing back at once.

@@ -1,15 +1,16 @@
 //! What a run needs before its first entry, and what others left.
 
-use super::RunNote;
-use super::lease::Lease;
-use super::proof::Proof;
 use crate::error::RepositoryError;
 use crate::format::segment::PackKind;
+use crate::ground::names::pack_name;
 use crate::index::journal::{Journal, orphans};
 use crate::pipeline::dedup::Dedup;
 use crate::pipeline::pack::{METADATA_PACK_BYTES, Packer, content_pack_bytes};
-use crate::pipeline::put::{Catalogue, Put, pack_name};
+use crate::pipeline::put::{Catalogue, Put};
 use crate::repository::Repository;
+use crate::write::RunNote;
+use crate::write::lease::Lease;
+use crate::write::proof::Proof;
 use holdfast_base::error::join_causes;
 use std::sync::Arc;
 
@@ -54,7 +55,7 @@ pub(super) fn open_catalogue(
                     .map_err(|e| RepositoryError::io("read the local copy of the index", e))?,
                 None => true,
             };
-            let is_stored = setup.store.size(&pack_name(&pack.id)?).ok() == Some(pack.sealed_bytes);
+            let is_stored = setup.store.size(&pack_name(&pack.id)).ok() == Some(pack.sealed_bytes);
             if is_listed || !is_stored || lease.avoided.contains(&pack.id) {
                 continue;
             }

@@ -1,10 +1,10 @@
 //! Streams and large files: cut on the caller's thread, named and compressed by all workers.
 
-use super::found::{changed_under_reader, leave_out, opened};
-use super::{Job, Session, lock};
 use crate::error::RepositoryError;
 use crate::format::item::Item;
-use crate::sequence::{Done, Finished};
+use crate::write::found::{changed_under_reader, leave_out, opened};
+use crate::write::sequence::{Done, Finished};
+use crate::write::{Job, Session, lock};
 use crossbeam_channel::Sender;
 use holdfast_base::entry::{Entry, FileContent, Identity};
 use holdfast_base::id::ChunkId;

@@ -1,13 +1,13 @@
 //! Workers: read small files, name chunks, and make frames of those that are new.
 
-use super::found::{changed_under_reader, leave_out, opened};
-use super::stream::CutChunks;
-use super::{Job, Pending, RunNote, Shared, without_content};
 use crate::error::RepositoryError;
 use crate::format::item::Item;
-use crate::keys::Domain;
+use crate::ground::domain::Domain;
 use crate::pipeline::compress::{Compressor, FRAME_TARGET, FrameBytes};
-use crate::sequence::{Done, Finished};
+use crate::write::found::{changed_under_reader, leave_out, opened};
+use crate::write::sequence::{Done, Finished};
+use crate::write::stream::CutChunks;
+use crate::write::{Job, Pending, RunNote, Shared, without_content};
 use crossbeam_channel::{Receiver, Sender};
 use holdfast_base::entry::{Entry, EntryKind, FileContent};
 use holdfast_base::id::ChunkId;
@@ -37,7 +37,7 @@ impl Worker {
     ) -> Result<Self, RepositoryError> {
         let check = note.prove.then(|| (shared.id_key.clone(), Domain::Content));
         let compressor = Compressor::new(note.level, FRAME_TARGET, check)?;
-        let dice = u64::from_le_bytes(crate::repository::random()?) | 1;
+        let dice = u64::from_le_bytes(crate::ground::chance::random()?) | 1;
         Ok(Self {
             shared,
             packers,

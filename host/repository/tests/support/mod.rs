@@ -17,9 +17,9 @@ use holdfast_base::entry::{
 use holdfast_base::time::{Instant, SystemClock};
 use holdfast_repository::format::root::{Root, SourceNote};
 use holdfast_repository::keys::{KeyFile, Role};
-use holdfast_repository::pipeline::seal::{Identity, Recipient, Sealer};
 use holdfast_repository::read::Reader;
 use holdfast_repository::restore::restore;
+use holdfast_repository::seal::{Identity, Recipient, Sealer};
 use holdfast_repository::write::{Gauge, RunNote, SourceEnd};
 use holdfast_repository::{Repository, RepositoryError, Session, Setup};
 use holdfast_store::Store;

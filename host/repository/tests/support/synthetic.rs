@@ -1,10 +1,10 @@
 //! An index of any size, of chunks that nobody stored.
 
 use holdfast_base::id::{ChunkId, PackId, SegmentId};
+use holdfast_repository::Index;
 use holdfast_repository::RepositoryError;
 use holdfast_repository::format::pack::{Frame, Part};
 use holdfast_repository::format::segment::{IndexedPack, PackKind};
-use holdfast_repository::index::Index;
 use std::path::Path;
 use std::sync::Arc;
 

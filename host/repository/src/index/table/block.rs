@@ -7,7 +7,7 @@
 //! - A key is the first 24 bytes of a chunk's id. That two chunks agree in 192 bits does not happen,
 //!   nobody can make it happen, and whoever reads a chunk hashes it.
 
-use super::damaged;
+use crate::index::table::damaged;
 use holdfast_base::id::ChunkId;
 use std::io;
 

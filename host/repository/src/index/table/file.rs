@@ -7,11 +7,11 @@
 //!
 //! Head and fronts bear a hash that is looked at when they are read, blocks their own checksum.
 
-use super::block::{BLOCK_BYTES, Block, BlockBuilder, Record};
-use super::front::{DESCRIPTOR_BYTES, Front, Share, ShareBuilder};
-use super::{PackNote, SegmentNote, Standing, damaged};
 use crate::format::segment::PackKind;
 use crate::format::wire::Wire;
+use crate::index::table::block::{BLOCK_BYTES, Block, BlockBuilder, Record};
+use crate::index::table::front::{DESCRIPTOR_BYTES, Front, Share, ShareBuilder};
+use crate::index::table::{PackNote, SegmentNote, Standing, damaged};
 use holdfast_base::id::{PackId, SegmentId};
 use std::fs::File;
 use std::io::{self, Write};

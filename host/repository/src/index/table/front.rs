@@ -5,8 +5,8 @@
 //!   fences themselves are found by what ids begin with, since ids are spread evenly. Where they are
 //!   not, a search finds them all the same.
 
-use super::block::{Key, Record};
-use super::damaged;
+use crate::index::table::block::{Key, Record};
+use crate::index::table::damaged;
 use std::io;
 use std::ops::RangeInclusive;
 use xorf::{BinaryFuse8, BinaryFuse8Ref, DmaSerializable, Filter, FilterRef};

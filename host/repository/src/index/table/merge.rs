@@ -1,9 +1,9 @@
 //! Rows of several tables, read as one.
 
-use super::block::{Key, Record};
-use super::file::BlockReader;
-use super::rows::Rows;
-use super::{PackNote, SegmentNote, Standing, damaged};
+use crate::index::table::block::{Key, Record};
+use crate::index::table::file::BlockReader;
+use crate::index::table::rows::Rows;
+use crate::index::table::{PackNote, SegmentNote, Standing, damaged};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io;

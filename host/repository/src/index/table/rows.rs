@@ -1,11 +1,11 @@
 //! The rows of a table on their own, without what finds one of them: enough to merge.
 
-use super::block::{BLOCK_BYTES, Block, Key, Record};
-use super::file::{BlockReader, Bytes, Head, TableWriter};
-use super::front::Front;
-use super::merge::Merged;
-use super::{PackNote, SegmentNote, Standing, damaged};
 use crate::format::segment::IndexedPack;
+use crate::index::table::block::{BLOCK_BYTES, Block, Key, Record};
+use crate::index::table::file::{BlockReader, Bytes, Head, TableWriter};
+use crate::index::table::front::Front;
+use crate::index::table::merge::Merged;
+use crate::index::table::{PackNote, SegmentNote, Standing, damaged};
 use holdfast_base::id::{PackId, SegmentId};
 use std::collections::HashSet;
 use std::fs::File;

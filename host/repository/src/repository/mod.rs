@@ -1,0 +1,488 @@
+//! A repository that was opened with a key.
+
+/// What opens a repository, and whether it is what it was.
+pub(crate) mod openers;
+/// Packs that are not relied on.
+mod suspects;
+
+use crate::error::RepositoryError;
+use crate::format::header::{Features, HOST_KEYS, Header, Purpose, Splitter, VERSION};
+use crate::format::segment::IndexedPack;
+use crate::format::trust::{Author, Signer, Trust};
+use crate::ground::chance::random;
+use crate::ground::names::{INDEX, header_name, segment_name, spare_name};
+use crate::ground::seal::{Identity, Recipient, Secret, open_bytes};
+use crate::ground::setup::Setup;
+use crate::index::{Segments, decode_segment};
+use crate::keys::file::{self, ReadEpoch, WriteKeys};
+use crate::keys::{IdKey, KeyError, KeyFile, Role};
+use crate::objects::announcements::{self, Announced};
+use crate::objects::catalog::expand_small;
+use crate::objects::create::create_surely;
+use crate::objects::epochs::{self, Revision};
+use crate::objects::spares;
+use ed25519_dalek::SigningKey;
+use holdfast_base::id::{RepositoryId, SegmentId};
+use holdfast_store::{Abilities, Created, Name, Store};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Largest plaintext of an index segment; one that expands to more is a bomb.
+const SEGMENT_EXPANDED_MAX: usize = 512 << 20;
+
+/// Whoever writes one name at the same moment, on a store that lets both, has done so after this time.
+const SETTLES: Duration = Duration::from_secs(2);
+
+/// A repository that was opened with a key.
+pub struct Repository {
+    pub(crate) setup: Setup,
+    pub(crate) header: Header,
+    pub(crate) key: KeyFile,
+    pub(crate) trust: Trust,
+    pub(crate) announced: Announced,
+    pub(crate) id_key: Option<IdKey>,
+}
+
+/// A place where a repository can be made, and what it was found to do.
+pub struct Ground {
+    free_epoch: u32,
+    service: Option<Abilities>,
+}
+
+impl Ground {
+    /// Looks at a place, and tries what it really does. No key is needed for that, and none is made.
+    ///
+    /// # Errors
+    /// There is a repository already, or the place cannot be used.
+    pub fn of(setup: &Setup) -> Result<Self, RepositoryError> {
+        let store = setup.store.as_ref();
+        Ok(Self {
+            free_epoch: first_free_epoch(store)?,
+            service: store.probe()?,
+        })
+    }
+}
+
+/// Reads what a repository says of itself, without any key.
+///
+/// # Errors
+/// There is no repository, or one that this version cannot read.
+pub fn read_header(store: &dyn Store) -> Result<Header, RepositoryError> {
+    let decode = |bytes: Vec<u8>| Ok(Header::decode(&bytes)?);
+    let header = spares::read(store, &header_name(), &decode).map_err(|error| {
+        if error.is_absence() {
+            let place = store.place();
+            RepositoryError::Absent { place }
+        } else {
+            error
+        }
+    })?;
+    header.allow(Purpose::Read)?;
+    Ok(header)
+}
+
+impl Repository {
+    /// Creates a repository and returns its read key: the only time a key is made.
+    ///
+    /// # Errors
+    /// There is one already, nobody is named who could open it, or the store failed.
+    pub fn init(setup: &Setup, operators: &[Recipient]) -> Result<KeyFile, RepositoryError> {
+        Self::init_on(&Ground::of(setup)?, setup, operators)
+    }
+
+    /// Does the same where the place was looked at before.
+    ///
+    /// # Errors
+    /// As for [`Repository::init`].
+    pub fn init_on(
+        ground: &Ground,
+        setup: &Setup,
+        operators: &[Recipient],
+    ) -> Result<KeyFile, RepositoryError> {
+        Self::create((ground, setup), operators, &|number| new_key(setup, number))
+    }
+
+    /// Creates a repository of the same trust group as another, and returns its read key: packs travel between
+    /// the two as they are.
+    ///
+    /// # Errors
+    /// As for [`Repository::init`], or the other's key does not read.
+    pub fn init_with_keys_of(
+        (ground, setup): (&Ground, &Setup),
+        operators: &[Recipient],
+        other: &KeyFile,
+    ) -> Result<KeyFile, RepositoryError> {
+        other.require(Role::Read)?;
+        Self::create((ground, setup), operators, &|number| {
+            group_key(other, number)
+        })
+    }
+
+    fn create(
+        (ground, setup): (&Ground, &Setup),
+        operators: &[Recipient],
+        make_key: &dyn Fn(u32) -> Result<KeyFile, RepositoryError>,
+    ) -> Result<KeyFile, RepositoryError> {
+        if operators.is_empty() {
+            let detail = "nobody is named who could open the repository".into();
+            return Err(KeyError::Malformed { detail }.into());
+        }
+        let store = setup.store.as_ref();
+        let key = make_key(unshared(store, ground.free_epoch)?)?;
+        let at = Revision {
+            epoch: key.writing()?.epoch,
+            revision: 0,
+        };
+        // The epoch first: a repository without `format` is none, and one with it can be opened.
+        let operators = crate::upkeep::operators::named(setup, operators)?;
+        crate::upkeep::operators::begin(setup, &key, at, operators)?;
+        let header = Header {
+            holdfast: VERSION,
+            repository: key.repository,
+            created: setup.clock.now(),
+            encryptor: setup.sealer.name().to_owned(),
+            verifying_key: key.verifying_key.clone(),
+            features: Features {
+                read: vec![HOST_KEYS.into()],
+                ..Features::default()
+            },
+            splitters: splitters(),
+            service: ground.service.map(|abilities| abilities.words()),
+        };
+        let bytes = header.encode(&key.root()?)?;
+        match create_surely(store, &header_name(), &bytes)? {
+            Created::New if is_still(store, &header_name(), &bytes)? => {
+                spares::create(store, &header_name(), &bytes);
+                Ok(key)
+            }
+            Created::New | Created::Existed => Err(RepositoryError::Exists {
+                place: store.place(),
+            }),
+        }
+    }
+
+    /// Opens a repository with a key.
+    ///
+    /// # Errors
+    /// There is none, it is newer, or the key belongs to another.
+    pub fn open(setup: Setup, key: KeyFile) -> Result<Self, RepositoryError> {
+        let header = read_header(setup.store.as_ref())?;
+        if let Some(service) = &header.service {
+            setup.store.assume(Abilities::from_words(service));
+        }
+        if key.repository != header.repository || key.verifying_key != header.verifying_key {
+            let (key, repository) = (key.repository, header.repository);
+            return Err(KeyError::Foreign { key, repository }.into());
+        }
+        let cache = setup
+            .cache
+            .as_ref()
+            .and_then(|cache| private_directory(cache, &header));
+        let setup = Setup { cache, ..setup };
+        let trust = Trust::new(header.key()?, header.repository);
+        let announced = announcements::read(&setup, &key, &trust)?;
+        let mut key = key;
+        let mut trust = trust;
+        if let Some(newest) = &announced.newest {
+            trust = trust.without(newest.revoked.clone());
+            if let Some(keys) = &mut key.write
+                && keys.epoch < newest.epoch
+            {
+                keys.epoch = newest.epoch;
+                keys.epoch_recipient.clone_from(&newest.epoch_recipient);
+            }
+        }
+        let id_key = match &key.write {
+            Some(keys) => Some(IdKey::new(&keys.id_secret()?)),
+            None => None,
+        };
+        Ok(Self {
+            setup,
+            header,
+            key,
+            trust,
+            announced,
+            id_key,
+        })
+    }
+
+    /// Opens a repository with nothing but an operator's identity.
+    ///
+    /// # Errors
+    /// There is none, or no identity fits.
+    pub fn open_as_operator(
+        setup: Setup,
+        identities: &[Identity],
+    ) -> Result<Self, RepositoryError> {
+        let header = read_header(setup.store.as_ref())?;
+        let (store, sealer) = (setup.store.as_ref(), setup.sealer.as_ref());
+        let key = epochs::open(store, sealer, identities, &header)?;
+        let mut opened = Self::open(setup.clone(), key)?;
+        if let Some(newest) = opened.announcement()
+            && opened.key.epoch(newest.epoch).is_err()
+        {
+            // An older epoch was put where a newer one would be.
+            let object = Name::new(newest.epoch_object.clone())?;
+            match epochs::open_object(store, sealer, identities, &header, &object) {
+                Ok(key) => opened = Self::open(setup.clone(), key)?,
+                Err(error) => tracing::warn!(%error, %object, "an older epoch is used"),
+            }
+        }
+        // An epoch that was never announced is what an interruption left: nothing is sealed to it.
+        if let (Some(keys), Some(newest)) = (&mut opened.key.write, &opened.announced.newest) {
+            keys.epoch = newest.epoch;
+            keys.epoch_recipient.clone_from(&newest.epoch_recipient);
+        }
+        Ok(opened)
+    }
+
+    /// Returns what the repository says of itself.
+    #[must_use]
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Returns the key that it was opened with.
+    #[must_use]
+    pub fn key(&self) -> &KeyFile {
+        &self.key
+    }
+
+    /// Returns what signs for the holder of the key.
+    ///
+    /// # Errors
+    /// The key cannot write, or was revoked.
+    pub fn signer(&self) -> Result<Signer, RepositoryError> {
+        let signer = self.key.signer()?;
+        self.trust.usable(&signer).map_err(KeyError::from)?;
+        Ok(signer)
+    }
+
+    /// Makes sure that nothing stands in the way of writing.
+    ///
+    /// # Errors
+    /// The key cannot write or was revoked, or the store hides what operators announced.
+    pub(crate) fn writable(&self) -> Result<(), RepositoryError> {
+        self.signer()?;
+        match &self.announced.newest {
+            Some(newest) if self.announced.is_hidden => Err(RepositoryError::Hidden {
+                number: newest.announcement,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the host that the key was certified for, if it was for one.
+    #[must_use]
+    pub fn certified_host(&self) -> Option<String> {
+        match self.key.signer().ok()?.author() {
+            Author::Host { name, .. } => Some(name.clone()),
+            Author::Root | Author::Nobody => None,
+        }
+    }
+
+    /// Returns the host under whose name the holder of the key signs: the certified one, whatever the
+    /// machine calls itself; and `here` where the key is no host's.
+    #[must_use]
+    pub fn host_or(&self, here: &str) -> String {
+        self.certified_host().unwrap_or_else(|| here.to_owned())
+    }
+
+    /// Makes a write key for a host, certified by the root.
+    ///
+    /// # Errors
+    /// The key is no read key, or no host can have that name.
+    pub fn host_key(&self, host: &str) -> Result<KeyFile, RepositoryError> {
+        let seed = zeroize::Zeroizing::new(random()?);
+        let now = self.setup.clock.now();
+        Ok(self.key.for_host(host, now, &seed)?)
+    }
+
+    /// Says where the repository is.
+    #[must_use]
+    pub fn place(&self) -> String {
+        self.setup.store.place()
+    }
+
+    pub(crate) fn id_key(&self) -> Result<&IdKey, RepositoryError> {
+        let denied = KeyError::Role {
+            held: self.key.role,
+            needed: Role::Write,
+        };
+        self.id_key.as_ref().ok_or(denied.into())
+    }
+
+    pub(crate) fn catalog_identity(&self) -> [Identity; 1] {
+        [Identity::Key(self.key.catalog.identity.clone())]
+    }
+
+    pub(crate) fn epoch_identity(&self, epoch: u32) -> Result<[Identity; 1], RepositoryError> {
+        Ok([Identity::Key(self.key.epoch(epoch)?.clone())])
+    }
+
+    pub(crate) fn segments(&self) -> Result<Vec<SegmentId>, RepositoryError> {
+        let listed = self.setup.store.list(INDEX)?;
+        Ok(listed
+            .iter()
+            .filter_map(|l| l.name.last().parse().ok())
+            .collect())
+    }
+
+    /// Reads one index segment from the store.
+    pub(crate) fn segment(&self, id: &SegmentId) -> Result<Vec<IndexedPack>, RepositoryError> {
+        read_segment(&self.setup, &self.catalog_identity(), id)
+    }
+
+    /// Returns what reads index segments as long as it is held.
+    pub(crate) fn segment_reader(&self) -> Arc<Segments> {
+        let (setup, identity) = (self.setup.clone(), self.catalog_identity());
+        Arc::new(move |id| read_segment(&setup, &identity, id))
+    }
+}
+
+fn read_segment(
+    setup: &Setup,
+    identity: &[Identity],
+    id: &SegmentId,
+) -> Result<Vec<IndexedPack>, RepositoryError> {
+    let name = segment_name(id);
+    let read = || -> Result<Vec<IndexedPack>, RepositoryError> {
+        let sealed = setup.store.get(&name)?;
+        if blake3::hash(&sealed) != id.0 {
+            return Err(RepositoryError::Renamed);
+        }
+        let plain = open_bytes(setup.sealer.as_ref(), identity, sealed)?;
+        let plain = expand_small(&plain, SEGMENT_EXPANDED_MAX)?;
+        decode_segment(&plain)
+    };
+    read().map_err(|e| e.in_sealed(name.as_str()))
+}
+
+/// The ways to cut content that new repositories know.
+///
+/// Chunks are a quarter of a mebibyte, smaller than in other tools: frames hold several, so that
+/// compression does not suffer, and an edit costs less.
+fn splitters() -> Vec<Splitter> {
+    let splitter = |name: &str, min, target, max| Splitter {
+        name: name.into(),
+        min,
+        target,
+        max,
+    };
+    vec![
+        splitter("content", 64 << 10, 256 << 10, 1 << 20),
+        splitter("large", 512 << 10, 2 << 20, 8 << 20),
+    ]
+}
+
+/// Returns the epoch that a new repository begins with, where one can be made.
+///
+/// An `init` that was ended between its two objects leaves an epoch that belongs to no repository. It is
+/// left alone, as every key is, and the next one takes the next number.
+fn first_free_epoch(store: &dyn Store) -> Result<u32, RepositoryError> {
+    let place = || store.place();
+    for header in [header_name(), spare_name(&header_name())?] {
+        match store.size(&header) {
+            Ok(_) => return Err(RepositoryError::Exists { place: place() }),
+            Err(error) if error.is_absent() => {}
+            // Whether there is one is not known, and so none is made.
+            Err(error) => return Err(error.into()),
+        }
+    }
+    for area in ["snapshots", "index", "packs"] {
+        if !store.list(area)?.is_empty() {
+            return Err(RepositoryError::Headless { place: place() });
+        }
+    }
+    let taken = epochs::listed(store)?;
+    Ok(taken.first().map_or(1, |last| last.epoch.saturating_add(1)))
+}
+
+/// Returns the number of an epoch that nobody else takes, where the store would let two take one.
+fn unshared(store: &dyn Store, free: u32) -> Result<u32, RepositoryError> {
+    if store.abilities().conditional_create.is_real() {
+        return Ok(free);
+    }
+    // By chance, so that another `init` at the same moment does not write over it; the rest is for rotations.
+    let chance = u32::from_le_bytes(random()?) & (u32::MAX >> 2);
+    Ok(free.saturating_add(chance))
+}
+
+/// Returns whether an object is still what was created, where the store would let another write over it.
+fn is_still(store: &dyn Store, name: &Name, bytes: &[u8]) -> Result<bool, RepositoryError> {
+    if store.abilities().conditional_create.is_real() {
+        return Ok(true);
+    }
+    std::thread::sleep(SETTLES);
+    Ok(store.get(name)? == bytes)
+}
+
+fn new_key(setup: &Setup, number: u32) -> Result<KeyFile, RepositoryError> {
+    let signing = SigningKey::from_bytes(&random()?);
+    let catalog = setup.sealer.generate()?;
+    let epoch = setup.sealer.generate()?;
+    Ok(KeyFile {
+        holdfast_key: file::VERSION,
+        role: Role::Read,
+        repository: RepositoryId(random()?),
+        verifying_key: hex::encode(signing.verifying_key().to_bytes()),
+        root_key: Some(Secret::from_key_bytes(signing.to_bytes())),
+        catalog,
+        write: Some(WriteKeys {
+            id_key: Secret::from_key_bytes(random()?),
+            split_key: Secret::from_key_bytes(random()?),
+            signing_key: None,
+            certificate: None,
+            epoch: number,
+            epoch_recipient: epoch.public_key,
+        }),
+        read: Some(vec![ReadEpoch {
+            epoch: number,
+            identity: epoch.identity,
+        }]),
+    })
+}
+
+/// Makes the key of a repository that shares another's secrets, but not its root of trust.
+fn group_key(other: &KeyFile, first_free: u32) -> Result<KeyFile, RepositoryError> {
+    let signing = SigningKey::from_bytes(&random()?);
+    let keys = other.writing()?;
+    if first_free > keys.epoch {
+        let detail = format!(
+            "an interrupted creation left epoch {} there; remove what lies below `epochs`",
+            keys.epoch
+        );
+        return Err(KeyError::Malformed { detail }.into());
+    }
+    Ok(KeyFile {
+        holdfast_key: file::VERSION,
+        role: Role::Read,
+        repository: RepositoryId(random()?),
+        verifying_key: hex::encode(signing.verifying_key().to_bytes()),
+        root_key: Some(Secret::from_key_bytes(signing.to_bytes())),
+        write: Some(WriteKeys {
+            signing_key: None,
+            certificate: None,
+            ..keys.clone()
+        }),
+        ..other.clone()
+    })
+}
+
+/// Makes the repository's own cache directory; none where that is not possible.
+fn private_directory(cache: &std::path::Path, header: &Header) -> Option<PathBuf> {
+    use std::os::unix::fs::DirBuilderExt;
+    let directory = cache.join(header.repository.to_string());
+    let made = std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&directory);
+    match made {
+        Ok(()) => Some(directory),
+        Err(error) => {
+            tracing::debug!(%error, "working without a cache");
+            None
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What is needed: one bit for every chunk of the index.
+
+use crate::error::RepositoryError;
+use crate::format::refs::{Reference, decode_ids};
+use crate::format::root::Root;
+use crate::ground::domain::Domain;
+use crate::index::Index;
+use crate::read::Reader;
+use crate::repository::Repository;
+use holdfast_base::cancel::Cancel;
+use holdfast_base::id::ChunkId;
+use holdfast_base::progress::Progress;
+use std::sync::Arc;
+
+/// One bit for every row of an index.
+pub(super) struct Bits(Vec<u64>);
+
+impl Bits {
+    /// None is set.
+    pub(super) fn of(index: &Index) -> Self {
+        let words = index.rows().div_ceil(64);
+        Self(vec![0; usize::try_from(words).unwrap_or(usize::MAX)])
+    }
+
+    /// Returns whether a bit is set.
+    pub(super) fn has(&self, row: u64) -> bool {
+        let word = self.0.get((row / 64) as usize);
+        word.is_some_and(|word| word >> (row % 64) & 1 == 1)
+    }
+
+    /// Sets a bit; returns whether it was not set before.
+    ///
+    /// # Errors
+    /// There is no such row.
+    pub(super) fn set(&mut self, row: u64) -> Result<bool, RepositoryError> {
+        let no_row = || RepositoryError::Failed("the index has fewer rows than it says".into());
+        let word = self.0.get_mut((row / 64) as usize).ok_or_else(no_row)?;
+        let bit = 1 << (row % 64);
+        let is_new = *word & bit == 0;
+        *word |= bit;
+        Ok(is_new)
+    }
+}
+
+/// The chunks that snapshots need.
+pub(super) struct Needed {
+    reader: Reader,
+    bits: Bits,
+}
+
+impl Needed {
+    /// Returns the index whose rows the bits stand for.
+    pub(super) fn index(&self) -> &Index {
+        &self.reader.index
+    }
+
+    /// Returns what reads packs by that index.
+    pub(super) fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    /// Returns whether the chunk whose first row has that number is needed.
+    pub(super) fn has_row(&self, row: u64) -> bool {
+        self.bits.has(row)
+    }
+
+    /// Returns the number of a chunk's first row.
+    ///
+    /// # Errors
+    /// The local copy of the index cannot be read.
+    pub(super) fn row(&self, id: &ChunkId) -> Result<Option<u64>, RepositoryError> {
+        let row = self.reader.index.row(id);
+        row.map_err(|e| RepositoryError::io("read the local copy of the index", e))
+    }
+
+    /// Marks a chunk; returns whether it was not marked before.
+    fn set(&mut self, id: &ChunkId) -> Result<bool, RepositoryError> {
+        let missing = RepositoryError::MissingChunk { chunk: *id };
+        let row = self.row(id)?.ok_or(missing)?;
+        self.bits.set(row)
+    }
+
+    /// Marks pieces of a reference stream, and what they lead to. A piece that is marked has been followed:
+    /// snapshots share most of them.
+    fn follow(
+        &mut self,
+        pieces: &[ChunkId],
+        levels: u32,
+        cancel: &Cancel,
+    ) -> Result<(), RepositoryError> {
+        for piece in pieces {
+            if cancel.is_raised() {
+                return Err(RepositoryError::Cancelled);
+            }
+            if !self.set(piece)? {
+                continue;
+            }
+            if levels > 0 {
+                let below = decode_ids(&self.reader.chunk(Domain::Trunk, piece)?)?;
+                self.follow(&below, levels - 1, cancel)?;
+                continue;
+            }
+            let references = self.reader.chunk(Domain::References, piece)?;
+            for reference in Reference::decode_all(&references)? {
+                self.set(&reference.id())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Marks what snapshots need.
+///
+/// # Errors
+/// Something that one needs is missing or damaged: what else it needs cannot be told.
+pub(super) fn mark(
+    repository: &Arc<Repository>,
+    roots: &[&Root],
+    cancel: &Cancel,
+    progress: &Progress,
+) -> Result<Needed, RepositoryError> {
+    let reader = Reader::new(Arc::clone(repository))?;
+    let mut needed = Needed {
+        bits: Bits::of(&reader.index),
+        reader,
+    };
+    for root in roots {
+        needed.follow(&root.references.ids, root.references.levels, cancel)?;
+        progress.add_done(1);
+    }
+    Ok(needed)
+}

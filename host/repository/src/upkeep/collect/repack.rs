@@ -1,0 +1,183 @@
+//! Copies what is needed out of packs of which little is.
+
+use crate::error::RepositoryError;
+use crate::format::pack::Frame;
+use crate::format::segment::{IndexedPack, PackKind};
+use crate::ground::domain::Domain;
+use crate::index::Location;
+use crate::pipeline::compress::{Expander, FrameBytes, verify};
+use crate::repository::Repository;
+use crate::upkeep::collect::mark::{Bits, Needed};
+use crate::upkeep::collect::view::View;
+use crate::upkeep::rewrite::Rewriter;
+use crate::write::lease::Lease;
+use holdfast_base::cancel::Cancel;
+use holdfast_base::id::PackId;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// Packs that are copied.
+pub(super) struct Sparse {
+    /// Those that a tombstone names, and of which something is needed all the same.
+    pub(super) rescued: Vec<PackId>,
+    /// Those that the next tombstone names.
+    pub(super) retired: Vec<PackId>,
+}
+
+/// Copies the needed chunks of packs into new ones, each once, unless it also lies in a pack that stays; returns
+/// the bytes of the new packs.
+///
+/// # Errors
+/// A pack cannot be read, or storing failed: the old ones stay as they are.
+pub(super) fn repack(
+    repository: &Arc<Repository>,
+    lease: &Lease,
+    (sparse, view): (&Sparse, &View),
+    needed: &Needed,
+    cancel: &Cancel,
+) -> Result<u64, RepositoryError> {
+    let wanted: HashSet<PackId> = sparse
+        .rescued
+        .iter()
+        .chain(&sparse.retired)
+        .copied()
+        .collect();
+    if wanted.is_empty() {
+        return Ok(0);
+    }
+    let mut held = held_elsewhere(needed, view, &wanted)?;
+    let mut rewriter = Rewriter::begin(repository, lease)?;
+    let mut done = HashSet::new();
+    for segment in repository.segments()? {
+        for pack in repository.segment_if_there(&segment)?.unwrap_or_default() {
+            if wanted.contains(&pack.id) && done.insert(pack.id) {
+                copy(
+                    repository,
+                    &mut rewriter,
+                    &pack,
+                    (needed, &mut held),
+                    cancel,
+                )?;
+            }
+        }
+    }
+    if done.len() < wanted.len() {
+        // What is not copied must not be named.
+        return Err(RepositoryError::Disagree { area: "index" });
+    }
+    let written = rewriter.finish()?;
+    Ok(written.into_iter().map(|(_, bytes)| bytes).sum())
+}
+
+/// Returns the chunks that need not be copied: the pack from which each is needed is not among these, and no
+/// tombstone names it. Another collection takes the same pack for that one, and names none of both then.
+fn held_elsewhere(
+    needed: &Needed,
+    view: &View,
+    wanted: &HashSet<PackId>,
+) -> Result<Bits, RepositoryError> {
+    let failed = |e| RepositoryError::io("read the local copy of the index", e);
+    let mut held = Bits::of(needed.index());
+    let (mut first, mut keeper) = (0, None);
+    let mut tell = |row, keeper: Option<PackId>| match keeper {
+        Some(keeper) if !wanted.contains(&keeper) => held.set(row).map(drop),
+        _ => Ok(()),
+    };
+    for row in needed.index().walk().map_err(failed)? {
+        let row = row.map_err(failed)?;
+        if !row.is_copy {
+            tell(first, keeper.take())?;
+            first = row.number;
+        }
+        let pack = row.location.pack;
+        if view.is_clean(&pack) && keeper.is_none_or(|keeper| pack < keeper) {
+            keeper = Some(pack);
+        }
+    }
+    tell(first, keeper)?;
+    Ok(held)
+}
+
+fn copy(
+    repository: &Arc<Repository>,
+    rewriter: &mut Rewriter<'_>,
+    pack: &IndexedPack,
+    (needed, held): (&Needed, &mut Bits),
+    cancel: &Cancel,
+) -> Result<(), RepositoryError> {
+    let mut expander = Expander::new()?;
+    for frame in &pack.frames {
+        if cancel.is_raised() {
+            return Err(RepositoryError::Cancelled);
+        }
+        let mut parts = Vec::new();
+        for part in &frame.parts {
+            let row = needed.row(&part.id)?.filter(|row| needed.has_row(*row));
+            if let Some(row) = row
+                && held.set(row)?
+            {
+                parts.push(*part);
+            }
+        }
+        if parts.is_empty() {
+            continue;
+        }
+        let bytes = needed.reader().open_pack(
+            &location(pack, frame),
+            u64::from(frame.offset),
+            frame.length as usize,
+        )?;
+        let plain = expander.expand(&bytes, frame.expanded)?;
+        check(repository, pack.kind, plain, frame)?;
+        if parts.len() == frame.parts.len() {
+            let whole = FrameBytes {
+                bytes,
+                expanded: frame.expanded,
+                parts,
+            };
+            rewriter.frame(pack.kind, whole)?;
+            continue;
+        }
+        for part in parts {
+            let end = part.offset as usize + part.length as usize;
+            rewriter.chunk(pack.kind, part.id, &plain[part.offset as usize..end])?;
+        }
+    }
+    Ok(())
+}
+
+/// Checks that the chunks of a frame have the content that their names say, where the key can name them.
+fn check(
+    repository: &Repository,
+    kind: PackKind,
+    plain: &[u8],
+    frame: &Frame,
+) -> Result<(), RepositoryError> {
+    let Some(key) = &repository.id_key else {
+        return Ok(());
+    };
+    for part in &frame.parts {
+        let part = std::slice::from_ref(part);
+        let checked = match kind {
+            PackKind::Content => verify(key, Domain::Content, plain, part),
+            PackKind::Items => verify(key, Domain::Items, plain, part),
+            PackKind::Catalog => verify(key, Domain::References, plain, part)
+                .or_else(|_| verify(key, Domain::Trunk, plain, part)),
+        };
+        checked?;
+    }
+    Ok(())
+}
+
+fn location(pack: &IndexedPack, frame: &Frame) -> Location {
+    Location {
+        pack: pack.id,
+        kind: pack.kind,
+        epoch: pack.epoch,
+        frame_offset: frame.offset,
+        frame_length: frame.length,
+        frame_expanded: frame.expanded,
+        offset: 0,
+        length: frame.expanded,
+    }
+}

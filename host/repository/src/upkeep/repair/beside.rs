@@ -1,0 +1,81 @@
+//! Parity beside packs, as a repair tends it: what is damaged goes, what is missing is added.
+
+use crate::error::RepositoryError;
+use crate::ground::names::{PARITY, pack_name, parity_name};
+use crate::objects::damage::is_harm;
+use crate::objects::parity::{self, Shape};
+use crate::upkeep::repair::aside::{hash, remove};
+use crate::upkeep::repair::{What, Work};
+use holdfast_base::cancel::Cancel;
+use holdfast_base::id::PackId;
+use std::collections::BTreeSet;
+
+impl Work<'_> {
+    /// Removes parity that is worth nothing, and adds it where the store is to have it.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub(super) fn tend_parity(
+        &mut self,
+        shape: Option<Shape>,
+        cancel: &Cancel,
+    ) -> Result<(), RepositoryError> {
+        let mut there: BTreeSet<PackId> = self
+            .store()
+            .list(PARITY)?
+            .iter()
+            .filter_map(|listed| listed.name.last().parse().ok())
+            .collect();
+        for pack in self.survey.harmed_parity.clone() {
+            match parity::check(self.store(), &pack) {
+                Ok(()) => continue,
+                Err(error) if is_harm(&error) => {}
+                Err(error) => return Err(error),
+            }
+            let name = parity_name(&pack);
+            let kept = if self.is_dry {
+                None
+            } else {
+                remove(self.store(), &name)?
+            };
+            match kept {
+                Some(why) => self.did(What::Kept, name.to_string(), why),
+                None => {
+                    there.remove(&pack);
+                    self.did(What::Removed, name.to_string(), "its pack is sound".into());
+                }
+            }
+        }
+        let Some(shape) = shape else { return Ok(()) };
+        let packs: BTreeSet<PackId> = self.survey.packs.keys().copied().collect();
+        for pack in packs.difference(&there) {
+            if cancel.is_raised() {
+                return Err(RepositoryError::Cancelled);
+            }
+            self.protect(pack, shape)?;
+        }
+        Ok(())
+    }
+
+    /// Adds parity to a pack, if that is as it should be: of a damaged one it would be worth nothing.
+    fn protect(&mut self, pack: &PackId, shape: Shape) -> Result<(), RepositoryError> {
+        let name = pack_name(pack);
+        let size = match self.store().size(&name) {
+            Ok(size) => size,
+            Err(error) if error.is_absent() => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        match hash(self.store(), &name, size) {
+            Ok(found) if found == pack.0 => {}
+            Ok(_) => return Ok(()),
+            Err(error) if is_harm(&error) => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        if !self.is_dry {
+            parity::write(self.store(), pack, shape)?;
+            parity::check(self.store(), pack)?;
+        }
+        self.did(What::Protected, name.to_string(), format!("parity {shape}"));
+        Ok(())
+    }
+}

@@ -1,0 +1,52 @@
+//! What is damaged and costs no data: marks and sessions.
+
+use crate::error::RepositoryError;
+use crate::upkeep::repair::{What, Work};
+use holdfast_store::Name;
+use std::collections::HashSet;
+
+/// What becomes of damaged objects of these kinds by other means.
+const LEFT: [(&str, &str); 3] = [
+    (
+        "holds/",
+        "it holds all the same; `holdfast release` ends it",
+    ),
+    ("sessions/", "`holdfast gc` removes it"),
+    (
+        "tombstones/",
+        "`holdfast gc` goes on without it, and frees less",
+    ),
+];
+/// Tombstones of snapshots: one that cannot be read forgets nothing, and is in the way of the next.
+const FORGETS: &str = "tombstones/s-";
+
+impl Work<'_> {
+    /// Sets aside what is in the way, and says what becomes of the rest.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub(super) fn mend_marks(&mut self) -> Result<(), RepositoryError> {
+        let damaged = self.survey.report.damage.iter();
+        let damaged: Vec<String> = damaged.map(|(object, _)| object.clone()).collect();
+        let is_mark = |object: &String| LEFT.iter().any(|(area, _)| object.starts_with(area));
+        if !damaged.iter().any(is_mark) {
+            return Ok(());
+        }
+        let marks = self.repository.marks()?;
+        let again: HashSet<&str> = marks
+            .unreadable()
+            .filter_map(RepositoryError::object)
+            .collect();
+        for object in damaged {
+            if object.starts_with(FORGETS) {
+                if again.contains(object.as_str()) {
+                    let why = "its snapshot is not forgotten";
+                    self.set_aside(&Name::new(object)?, why)?;
+                }
+            } else if let Some((_, why)) = LEFT.iter().find(|(area, _)| object.starts_with(area)) {
+                self.did(What::Left, object, (*why).to_owned());
+            }
+        }
+        Ok(())
+    }
+}

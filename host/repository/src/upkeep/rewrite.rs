@@ -1,0 +1,184 @@
+//! Writes chunks that the repository holds, or should hold, into new packs.
+//!
+//! For whatever moves chunks without making a snapshot of its own: repacking, sealing anew, healing, copying.
+//! What goes in was checked by whoever read it; what was stored is proven like a run's packs, and
+//! listed only then. The old copies stay: collection removes what nobody needs.
+
+use crate::error::RepositoryError;
+use crate::format::segment::PackKind;
+use crate::ground::domain::Domain;
+use crate::index::Index;
+use crate::pipeline::compress::{Compressor, FRAME_TARGET, FrameBytes};
+use crate::pipeline::dedup::Dedup;
+use crate::pipeline::put::{Catalogue, Put};
+use crate::repository::Repository;
+use crate::write::lease::Lease;
+use crate::write::proof::{Proof, prove_encryptor};
+use crate::write::setup::packer;
+use crossbeam_channel::Sender;
+use holdfast_base::id::{ChunkId, PackId};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+/// The level at which chunks are compressed again, where they cannot be taken as they are.
+const LEVEL: i32 = 3;
+
+/// Writes chunks into new packs.
+pub(crate) struct Rewriter<'a> {
+    repository: &'a Arc<Repository>,
+    /// Held for as long as the new packs are needed by nothing but this.
+    _lease: &'a Lease,
+    catalogue: Arc<Catalogue>,
+    put: Option<Put>,
+    ways: BTreeMap<PackKind, Way>,
+    threads: Vec<JoinHandle<Result<(), RepositoryError>>>,
+}
+
+/// The way of one kind of frames.
+struct Way {
+    compressor: Compressor,
+    packer: Sender<FrameBytes>,
+}
+
+impl<'a> Rewriter<'a> {
+    /// Begins with nothing written.
+    ///
+    /// # Errors
+    /// The encryptor does not prove itself.
+    pub(crate) fn begin(
+        repository: &'a Arc<Repository>,
+        lease: &'a Lease,
+    ) -> Result<Self, RepositoryError> {
+        let setup = &repository.setup;
+        prove_encryptor(setup.sealer.as_ref())?;
+        let catalogue = Arc::new(Catalogue::new(
+            Arc::clone(&setup.store),
+            Arc::clone(&setup.sealer),
+            repository.key.catalog.clone(),
+            Arc::new(Dedup::new(Arc::new(Index::default()))),
+            setup.cache.clone(),
+            None,
+        ));
+        let (put, from) = Put::channel();
+        let proof = Proof::new(repository, true);
+        let storing = Arc::clone(&catalogue);
+        let thread = std::thread::spawn(move || storing.run(&from, &|pack| proof.of(pack)));
+        Ok(Self {
+            repository,
+            _lease: lease,
+            catalogue,
+            put: Some(put),
+            ways: BTreeMap::new(),
+            threads: vec![thread],
+        })
+    }
+
+    /// Adds a frame as it is.
+    ///
+    /// # Errors
+    /// The key cannot write this kind, or storing has failed.
+    pub(crate) fn frame(
+        &mut self,
+        kind: PackKind,
+        frame: FrameBytes,
+    ) -> Result<(), RepositoryError> {
+        let sent = self.way(kind)?.packer.send(frame);
+        sent.map_err(|_| self.failure())
+    }
+
+    /// Adds a chunk, which is gathered with others into a frame.
+    ///
+    /// # Errors
+    /// The key cannot write this kind, or storing has failed.
+    pub(crate) fn chunk(
+        &mut self,
+        kind: PackKind,
+        id: ChunkId,
+        bytes: &[u8],
+    ) -> Result<(), RepositoryError> {
+        match self.way(kind)?.compressor.push(id, bytes)? {
+            Some(frame) => self.frame(kind, frame),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes everything durable and lists it; returns the new packs with their lengths.
+    ///
+    /// # Errors
+    /// Storing failed. What was listed before stays; nothing depends on it.
+    pub(crate) fn finish(mut self) -> Result<Vec<(PackId, u64)>, RepositoryError> {
+        let mut rest = Vec::new();
+        for (kind, way) in &mut self.ways {
+            let frames = way.compressor.flush()?;
+            rest.extend(frames.into_iter().map(|frame| (*kind, frame)));
+        }
+        for (kind, frame) in rest {
+            self.frame(kind, frame)?;
+        }
+        self.join()?;
+        self.catalogue.flush()?;
+        Ok(self.catalogue.packs())
+    }
+
+    fn way(&mut self, kind: PackKind) -> Result<&mut Way, RepositoryError> {
+        if !self.ways.contains_key(&kind) {
+            let way = self.open(kind)?;
+            self.ways.insert(kind, way);
+        }
+        let closed = || RepositoryError::Failed("packs can no longer be made".into());
+        self.ways.get_mut(&kind).ok_or_else(closed)
+    }
+
+    fn open(&mut self, kind: PackKind) -> Result<Way, RepositoryError> {
+        let closed = || RepositoryError::Failed("packs can no longer be stored".into());
+        let put = self.put.as_ref().ok_or_else(closed)?;
+        let packer = packer(self.repository, kind, 0, put)?;
+        let domain = match kind {
+            PackKind::Content => Some(Domain::Content),
+            PackKind::Items => Some(Domain::Items),
+            // The catalog's frames hold chunks of two domains; the stored pack is proven all the same.
+            PackKind::Catalog => None,
+        };
+        let check = self.repository.id_key.clone().zip(domain);
+        let (to, from) = crossbeam_channel::bounded(2);
+        self.threads
+            .push(std::thread::spawn(move || match from.recv() {
+                Ok(first) => packer.run(first, &from),
+                Err(_) => Ok(()),
+            }));
+        Ok(Way {
+            compressor: Compressor::new(LEVEL, FRAME_TARGET, check)?,
+            packer: to,
+        })
+    }
+
+    /// Closes every queue in the order of the data and waits for all threads.
+    fn join(&mut self) -> Result<(), RepositoryError> {
+        self.ways.clear();
+        self.put = None;
+        let mut ended = Ok(());
+        for thread in self.threads.drain(..) {
+            let result = thread.join().unwrap_or_else(|_| {
+                let what = "a thread of the rewriting ended".to_owned();
+                Err(RepositoryError::Failed(what))
+            });
+            // That a queue was closed is the consequence, never the cause.
+            if ended.is_ok() || matches!(ended, Err(RepositoryError::Failed(_))) {
+                ended = result.and(ended);
+            }
+        }
+        ended
+    }
+
+    fn failure(&mut self) -> RepositoryError {
+        let ended = || RepositoryError::Failed("packs can no longer be made".into());
+        self.join().err().unwrap_or_else(ended)
+    }
+}
+
+impl Drop for Rewriter<'_> {
+    fn drop(&mut self) {
+        let _ = self.join();
+    }
+}

@@ -1,0 +1,227 @@
+//! Thawing: which packs a reader of a snapshot needs that cannot be read yet, and asking for exactly these.
+//!
+//! - What can be read at once is never asked for. Whether a pack was thawed before only the pack itself tells,
+//!   and so only those are looked at that are needed.
+//! - A snapshot is read in steps: what each of them needs is known when the ones before it can be read.
+//! - Asking costs money. Nothing is asked for that is being thawed already.
+
+use crate::error::RepositoryError;
+use crate::format::refs::Reference;
+use crate::format::root::Root;
+use crate::ground::names::{PACKS, pack_name};
+use crate::read::Reader;
+use crate::repository::Repository;
+use crate::restore::Selection;
+use holdfast_base::cancel::Cancel;
+use holdfast_base::id::{ChunkId, PackId};
+use holdfast_base::parallel::{Workers, try_map_parallel};
+use holdfast_store::{Thaw, Thawing, Warmth};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// Packs that are looked at, or asked for, at the same time.
+const WAYS: usize = 8;
+
+/// A step in reading a snapshot.
+#[derive(Clone, Copy)]
+pub enum Step<'a> {
+    /// The trunk of its references.
+    Trunk,
+    /// Its references: which chunks it needs.
+    References,
+    /// Its entries: names, and which content belongs to them.
+    Entries,
+    /// The content of the chosen entries; where none are chosen, all of it, and the entries too.
+    Content(Option<Selection<'a>>),
+}
+
+/// Packs that cannot be read at once, and how far it is with them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Frozen {
+    /// How many.
+    pub packs: u64,
+    /// Their length in bytes.
+    pub bytes: u64,
+    /// How many of them were asked for, just now or before.
+    pub asked: u64,
+}
+
+impl Frozen {
+    /// Adds some more.
+    pub fn add(&mut self, more: Self) {
+        self.packs += more.packs;
+        self.bytes += more.bytes;
+        self.asked += more.asked;
+    }
+
+    /// Returns what to do next.
+    pub(crate) fn hint(&self) -> &'static str {
+        if self.asked == self.packs {
+            "Run the same again later, and it goes on; or let it wait for them: --thaw --wait"
+        } else {
+            "Ask the service to thaw exactly these, which it charges for: --thaw; docs/s3.md says more"
+        }
+    }
+}
+
+/// The packs of a repository that may have to be thawed, by its store's listing; with their lengths.
+pub type Cold = HashMap<PackId, u64>;
+
+impl Repository {
+    /// Returns the packs that may have to be thawed: those that lie in a cold class, thawed or not, and those of
+    /// which a listing does not tell it.
+    ///
+    /// # Errors
+    /// The store cannot be listed.
+    pub fn cold_packs(&self) -> Result<Cold, RepositoryError> {
+        let store = &self.setup.store;
+        if !store.has_cold_classes() {
+            return Ok(Cold::new());
+        }
+        let listed = store.list(PACKS)?.into_iter();
+        let cold = listed.filter(|object| object.warmth != Warmth::Warm);
+        let packs = cold.filter_map(|object| Some((object.name.last().parse().ok()?, object.size)));
+        Ok(packs.collect())
+    }
+
+    /// Looks which packs cannot be read, and asks for them where `how` says how; only those stay in `packs`.
+    ///
+    /// # Errors
+    /// The service does not tell, or does not do it, or the run was cancelled. What was asked for stays so.
+    pub fn thaw(
+        &self,
+        packs: &mut Cold,
+        how: Option<Thawing>,
+        cancel: &Cancel,
+    ) -> Result<Frozen, RepositoryError> {
+        let all: Vec<PackId> = packs.keys().copied().collect();
+        let workers = Workers {
+            count_max: WAYS,
+            cancel,
+        };
+        let thaw_one = |(): &mut (), pack: &PackId| Ok((*pack, self.thaw_one(pack, how)?));
+        let states = try_map_parallel(&all, workers, || Ok(()), thaw_one)?;
+        let mut frozen = Frozen::default();
+        for (pack, state) in states {
+            match state {
+                Thaw::Ready => drop(packs.remove(&pack)),
+                Thaw::Cold | Thaw::Going | Thaw::Asked => frozen.add(Frozen {
+                    packs: 1,
+                    bytes: packs.get(&pack).copied().unwrap_or(0),
+                    asked: u64::from(state != Thaw::Cold),
+                }),
+            }
+        }
+        Ok(frozen)
+    }
+
+    fn thaw_one(&self, pack: &PackId, how: Option<Thawing>) -> Result<Thaw, RepositoryError> {
+        let (store, name) = (&self.setup.store, pack_name(pack));
+        let state = match how {
+            Some(how) => store.thaw(&name, how),
+            None => store.thaw_state(&name),
+        };
+        match state {
+            // Whoever reads it will say that it is missing.
+            Err(error) if error.is_absent() => Ok(Thaw::Ready),
+            other => Ok(other?),
+        }
+    }
+}
+
+/// Tells what of the cold packs a snapshot needs.
+pub struct Needs {
+    reader: Reader,
+    cold: Cold,
+}
+
+impl Needs {
+    /// Begins, where any pack may be cold.
+    ///
+    /// # Errors
+    /// The store cannot be listed, or the index cannot be read.
+    pub fn of(repository: &Arc<Repository>) -> Result<Option<Self>, RepositoryError> {
+        let cold = repository.cold_packs()?;
+        if cold.is_empty() {
+            return Ok(None);
+        }
+        let reader = Reader::new(Arc::clone(repository))?;
+        Ok(Some(Self { reader, cold }))
+    }
+
+    /// Returns the packs that a step needs, of those that may have to be thawed. What is damaged is passed over:
+    /// whoever reads it will name it.
+    ///
+    /// # Errors
+    /// A step before this one cannot be read.
+    pub fn step(&self, root: &Root, step: Step<'_>) -> Result<Cold, RepositoryError> {
+        let mut packs = HashSet::new();
+        match step {
+            Step::Trunk => root
+                .references
+                .ids
+                .iter()
+                .try_for_each(|id| self.need(id, &mut packs))?,
+            Step::References => sound(self.reader.catalog_chunks(root))?
+                .iter()
+                .flatten()
+                .try_for_each(|id| self.need(id, &mut packs))?,
+            Step::Entries => self.references(root, &mut packs, |reference| {
+                matches!(reference, Reference::Items(_))
+            })?,
+            Step::Content(None) => self.references(root, &mut packs, |_| true)?,
+            Step::Content(Some(selection)) => self.chosen(root, &mut packs, selection)?,
+        }
+        let packs = packs.into_iter();
+        Ok(packs.map(|pack| (pack, self.cold[&pack])).collect())
+    }
+
+    fn need(&self, id: &ChunkId, packs: &mut HashSet<PackId>) -> Result<(), RepositoryError> {
+        if let Some(at) = sound(self.reader.locate(id))?
+            && self.cold.contains_key(&at.pack)
+        {
+            packs.insert(at.pack);
+        }
+        Ok(())
+    }
+
+    fn references(
+        &self,
+        root: &Root,
+        packs: &mut HashSet<PackId>,
+        is_meant: impl Fn(&Reference) -> bool,
+    ) -> Result<(), RepositoryError> {
+        for reference in sound(self.reader.references(root))?.into_iter().flatten() {
+            if let Some(reference) = sound(reference)?.filter(&is_meant) {
+                self.need(&reference.id(), packs)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn chosen(
+        &self,
+        root: &Root,
+        packs: &mut HashSet<PackId>,
+        selection: Selection<'_>,
+    ) -> Result<(), RepositoryError> {
+        for item in sound(self.reader.items(root))?.into_iter().flatten() {
+            let Some((item, chunks)) = sound(item)? else {
+                continue;
+            };
+            if selection(&item.entry.path) {
+                chunks.iter().try_for_each(|id| self.need(id, packs))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Passes over what is damaged.
+fn sound<T>(result: Result<T, RepositoryError>) -> Result<Option<T>, RepositoryError> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.is_damage() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
