@@ -290,8 +290,8 @@ mod tests {
             (revision(1, 0), "epochs/00000001"),
             (revision(1, 10), "epochs/00000001-10"),
         ] {
-            assert_eq!(at.name().unwrap().as_str(), name);
-            assert_eq!(Revision::of(&at.name().unwrap()), Some(at));
+            assert_eq!(at.name().as_str(), name);
+            assert_eq!(Revision::of(&at.name()), Some(at));
         }
         assert_eq!(Revision::of(&Name::new("epochs/x-1").unwrap()), None);
         assert!(revision(1, 10) > revision(1, 9) && revision(2, 0) > revision(1, 10));
