@@ -87,7 +87,7 @@ fn what_collection_has_removed_does_not_come_back() {
     let (place, roots) = place();
     let repository = place.open(Role::Write);
     repository.forget(&why(&roots[..1]), "here").unwrap();
-    let name = holdfast_repository::snapshot::name(&roots[0].snapshot).unwrap();
+    let name = holdfast_repository::ground::names::snapshot_name(&roots[0].snapshot);
     place.store().delete(&name).unwrap();
     let error = repository.undelete(&roots[0].snapshot).unwrap_err();
     assert!(matches!(error, RepositoryError::NoSnapshot { .. }));
@@ -208,7 +208,7 @@ fn a_snapshot_that_cannot_be_read_is_in_the_way_until_it_is_forgotten() {
     let (place, roots) = place();
     let operator = place.open(Role::Read);
     let lost = SnapshotId([7; 16]);
-    let name = holdfast_repository::snapshot::name(&lost).unwrap();
+    let name = holdfast_repository::ground::names::snapshot_name(&lost);
     place.store().create(&name, b"nothing").unwrap();
     assert!(operator.standing().unwrap_err().is_damage());
     // No host can say that it was its own.

@@ -28,7 +28,8 @@ use std::sync::{Arc, Mutex};
 use table::{Rows, Standing, Table};
 
 /// Where the index comes from: reads one segment.
-pub(crate) type Segments = dyn Fn(&SegmentId) -> Result<Vec<IndexedPack>, RepositoryError> + Send + Sync;
+pub(crate) type Segments =
+    dyn Fn(&SegmentId) -> Result<Vec<IndexedPack>, RepositoryError> + Send + Sync;
 
 /// Where a chunk lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
