@@ -3,6 +3,7 @@
 //! Each kind of name is a type of its own, so that a pack can never be asked for by a chunk's id.
 //! All of them print as lower-case hex and parse back from it.
 
+use crate::hex;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;

@@ -3,6 +3,9 @@
 /// Names of things: repositories, snapshots, packs, chunks.
 pub mod id;
 
+/// Bytes as hexadecimal digits.
+pub mod hex;
+
 /// Sizes in bytes, written the way people write them.
 pub mod size;
 
@@ -23,6 +26,9 @@ pub mod limits;
 
 /// Cancelling a run: one flag that everything that waits also listens to.
 pub mod cancel;
+
+/// The known word that a mistyped one is nearest to.
+pub mod nearest;
 
 /// Locks that outlive a panic of one of their holders.
 pub mod sync;

@@ -5,10 +5,11 @@
 
 use crate::error::JobError;
 use crate::places::{COMPILE_ARGUMENT, Places};
+use holdfast_base::nearest::closest;
 use holdfast_sandbox::cache::Compiler;
 use holdfast_sandbox::component::{self, Inspection};
 use holdfast_sandbox::grant::Grant;
-use holdfast_sandbox::manifest::{PluginKind, closest};
+use holdfast_sandbox::manifest::PluginKind;
 use holdfast_sandbox::{ComponentError, Plugin, Sandbox, SandboxConfig};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};

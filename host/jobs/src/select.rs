@@ -3,10 +3,10 @@
 use crate::error::JobError;
 use crate::safety;
 use holdfast_base::entry::{EntryPath, printable};
+use holdfast_base::nearest::closest;
 use holdfast_filetree::Excludes;
 use holdfast_repository::format::root::Root;
 use holdfast_repository::{Repository, RepositoryError};
-use holdfast_sandbox::manifest::closest;
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;

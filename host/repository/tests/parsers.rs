@@ -7,6 +7,7 @@
 
 use ed25519_dalek::SigningKey;
 use holdfast_base::entry::{Entry, EntryKind, EntryPath, Extent, Ownership};
+use holdfast_base::hex;
 use holdfast_base::id::{ChunkId, PackId, RepositoryId, SnapshotId};
 use holdfast_base::time::Instant;
 use holdfast_repository::format::header::{Features, Header, VERSION};

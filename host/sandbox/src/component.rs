@@ -7,6 +7,7 @@ use crate::limits::{COMPONENT_BYTES_MAX, MANIFEST_BYTES_MAX};
 use crate::manifest::{Manifest, ManifestError, PluginKind, SECTION};
 use holdfast_base::advice::Advice;
 use holdfast_base::error::{Describe, Kind, kind_of_io};
+use holdfast_base::hex;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::io;

@@ -1,5 +1,6 @@
 //! What a plugin says of itself, and the check of a job's settings against it.
 
+use holdfast_base::nearest::closest;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -443,33 +444,6 @@ impl Setting {
             suggestion: None,
         }
     }
-}
-
-/// Returns the word that was probably meant.
-#[must_use]
-pub fn closest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let near = (word.chars().count() / 3).max(1) + 1;
-    known
-        .map(|name| (distance(word, name), name))
-        .filter(|(d, _)| *d <= near)
-        .min()
-        .map(|(_, name)| name)
-}
-
-/// Counts the letters that must be changed, added or taken away.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, letter) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, other) in b.iter().enumerate() {
-            let changed = diagonal + usize::from(letter != *other);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(row[j] + 1).min(row[j + 1] + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@
 //! granted would promise what is not so.
 
 use super::{Config, ConfigError};
+use holdfast_base::nearest::closest;
 use holdfast_sandbox::grant::{Asker, Effective, Narrowing, Part, Terms, TermsTable, Unfit};
-use holdfast_sandbox::manifest::closest;
 use holdfast_sandbox::pattern::Pattern;
 use holdfast_sandbox::{LandlockRules, ResourceLimits, find_user};
 use serde::Deserialize;

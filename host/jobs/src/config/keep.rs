@@ -4,7 +4,7 @@ use super::{Config, ConfigError, JobConfig, TAG_RULE, is_tag};
 use crate::retention::calendar::Period;
 use crate::retention::freeze::{BURST_LIMIT, Expectation, SHRINK_LIMIT_PERCENT};
 use crate::retention::rules::{Lifetime, Policy, Rules, SAFETY_LIFETIME, SAFETY_TAG};
-use holdfast_sandbox::manifest::closest;
+use holdfast_base::nearest::closest;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 use std::collections::BTreeMap;

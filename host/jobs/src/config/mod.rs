@@ -12,7 +12,8 @@ pub use store::StoreConfig;
 
 use holdfast_base::advice::Advice;
 use holdfast_base::error::{Describe, Kind};
-use holdfast_sandbox::manifest::{Manifest, SettingError, closest};
+use holdfast_base::nearest::closest;
+use holdfast_sandbox::manifest::{Manifest, SettingError};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
 //! Says in the words of an operator what a TOML parser found.
 
-use holdfast_sandbox::manifest::closest;
+use holdfast_base::nearest::closest;
 
 /// What a parser expects, and what an operator calls it.
 const TYPES: [(&str, &str); 9] = [

@@ -5,6 +5,7 @@
 
 use crate::format::{FormatError, signed};
 use ed25519_dalek::{SigningKey, VerifyingKey};
+use holdfast_base::hex;
 use holdfast_base::id::RepositoryId;
 use holdfast_base::time::Instant;
 use serde::{Deserialize, Serialize};

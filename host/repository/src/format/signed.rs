@@ -5,6 +5,7 @@
 
 use crate::format::FormatError;
 use ed25519_dalek::{Signature, Signer, SigningKey, Verifier, VerifyingKey};
+use holdfast_base::hex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

@@ -9,6 +9,7 @@
 
 use crate::format::{FormatError, signed};
 use ed25519_dalek::{SigningKey, VerifyingKey};
+use holdfast_base::hex;
 use holdfast_base::id::{RepositoryId, SnapshotId};
 use holdfast_base::sync::Unpoisoned;
 use holdfast_base::time::Instant;

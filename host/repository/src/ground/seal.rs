@@ -1,5 +1,6 @@
 //! Sealing: the repository says to whom, an encryptor that somebody else provides does it.
 
+use holdfast_base::hex;
 use holdfast_base::sync::Unpoisoned;
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -11,6 +11,7 @@
 use crate::error::RepositoryError;
 use crate::index::table::Rows;
 use crate::index::{Level, Segments, read_segment};
+use holdfast_base::hex;
 use holdfast_base::id::SegmentId;
 use rustix::fs::{FlockOperation, flock};
 use std::collections::HashSet;

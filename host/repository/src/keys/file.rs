@@ -9,6 +9,7 @@ use crate::ground::seal::{KeyPair, Secret};
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use holdfast_base::advice::Advice;
 use holdfast_base::error::{Describe, Kind};
+use holdfast_base::hex;
 use holdfast_base::id::RepositoryId;
 use holdfast_base::time::Instant;
 use serde::{Deserialize, Serialize};

@@ -22,6 +22,7 @@ use crate::objects::create::create_surely;
 use crate::objects::epochs::{self, Revision};
 use crate::objects::spares;
 use ed25519_dalek::SigningKey;
+use holdfast_base::hex;
 use holdfast_base::id::{RepositoryId, SegmentId};
 use holdfast_store::{Abilities, Created, Name, Store};
 use std::path::PathBuf;

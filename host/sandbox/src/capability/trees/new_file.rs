@@ -6,6 +6,7 @@
 
 use crate::ports::StreamSink;
 use holdfast_base::entry::EntryPath;
+use holdfast_base::hex;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags, ResolveFlags};
 use rustix::io::Errno;
 use std::fs::File;
