@@ -1,7 +1,7 @@
 //! The plugins of this repository pass the suite that `cargo holdfast test` holds for their kind, and
 //! one that misbehaves does not.
 
-use crate::{finds, suite, workplace};
+use super::{finds, suite, workplace};
 use holdfast_tests::plugin;
 use serde_json::{Value, json};
 use std::path::Path;

@@ -5,7 +5,7 @@
 //! - A block of text is what the block of shell before it says: each of its lines must be there.
 //! - What the guide installs with cargo is beside these tests already; that those crates exist is checked.
 
-use crate::{command, programs, root, workplace};
+use super::{command, programs, root, workplace};
 use holdfast_tests::Ended;
 use std::fmt::Write as _;
 use std::path::Path;

@@ -1,6 +1,6 @@
 //! What an author gets who mistypes: a sentence, the place, exit code 2, and nothing written.
 
-use crate::{cargo, workplace};
+use super::{cargo, workplace};
 use holdfast_tests::plugin;
 use serde_json::{Value, json};
 use std::path::Path;

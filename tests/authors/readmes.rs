@@ -1,7 +1,7 @@
 //! The README of each plugin says what its component says: settings, what it asks for; and the job that
 //! it shows is one.
 
-use crate::root;
+use super::root;
 use holdfast_tests::{World, plugin};
 use serde_json::Value;
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! `cargo holdfast new` gives a project that builds, passes its tests and passes the suite of its
 //! kind; and the suite finds what a small mistake in it breaks.
 
-use crate::{cargo, finds, new_plugin, suite, workplace};
+use super::{cargo, finds, new_plugin, suite, workplace};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 

@@ -27,7 +27,7 @@ python3 tests/bench/compare.py "${holdfast[@]}" --data "$bench/data" --work "$be
 rm -rf "$bench/work"
 python3 tests/bench/own.py "${holdfast[@]}" --data "$bench/data" --work "$bench/work" --out "$bench/own.tsv" --scale "$scale"
 rm -rf "$bench/work"
-cargo test --quiet --release --package holdfast-sandbox --test speed -- \
+cargo test --quiet --release --package holdfast-sandbox --test sandbox -- speed:: \
     --ignored --nocapture --test-threads 1 |
     tee /dev/stderr | grep '	' >> "$bench/own.tsv"
 python3 tests/bench/report.py "$bench/results.tsv" "$bench/own.tsv" >&3

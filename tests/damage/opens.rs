@@ -1,7 +1,7 @@
 //! What opens a repository, harmed in each way: its spare stands in for it, `check` names it and a repair puts
 //! it back. Where both are harmed, that is told, and nothing is made over it.
 
-use crate::matrix::{BASE, HARMS, Harm, forget, stdout};
+use super::matrix::{BASE, HARMS, Harm, forget, stdout};
 use holdfast_tests::World;
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,7 @@
 //! The same damage, and then `check --repair`: alone, from a mirror, and by parity; with each key; and what
 //! is refused.
 
-use crate::matrix::{BASE, HARMS, Harm, forget, stdout};
+use super::matrix::{BASE, HARMS, Harm, forget, stdout};
 use holdfast_tests::{Ended, TREE, World, noise};
 use std::path::{Path, PathBuf};
 

@@ -8,4 +8,4 @@ prepare
 cargo build --quiet --package cargo-holdfast
 CARGO_TARGET_DIR=$CARGO_TARGET_DIR/guests "$CARGO_TARGET_DIR/debug/cargo-holdfast" build --release \
     --manifest-path tests/golden/components/Cargo.toml --out tests/golden/components/built
-HOLDFAST_RECORD=1 cargo test --quiet --package holdfast-sandbox --test golden
+HOLDFAST_RECORD=1 cargo test --quiet --package holdfast-sandbox --test sandbox -- golden::

@@ -1,6 +1,6 @@
 //! Services that do not do what they should: what is said, what it ends with, and that nothing is lost.
 
-use crate::support::{SOON, a_run_that_fails, configure, gated, restored_whole, world};
+use super::support::{SOON, a_run_that_fails, configure, gated, restored_whole, world};
 use holdfast_testkit::proxy::{Asked, Fate, Proxy};
 use holdfast_testkit::servers::{self, Server};
 use holdfast_tests::{Ended, World, noise};

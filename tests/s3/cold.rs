@@ -1,6 +1,6 @@
 //! Packs of content in a cold storage class: what still works, and how a restore gets at them.
 
-use crate::support::{SOON, configure, restored_whole, world};
+use super::support::{SOON, configure, restored_whole, world};
 use holdfast_testkit::proxy::Proxy;
 use holdfast_testkit::servers::{self, Server};
 use holdfast_tests::{Ended, World, noise};

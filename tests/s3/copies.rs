@@ -1,6 +1,6 @@
 //! Copies over the network: from a disk to a bucket, from bucket to bucket of another service, and back.
 
-use crate::support::SOON;
+use super::support::SOON;
 use holdfast_testkit::proxy::{Fate, Proxy};
 use holdfast_testkit::servers::{self, Server};
 use holdfast_tests::{TREE, World, noise};

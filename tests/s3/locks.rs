@@ -1,7 +1,7 @@
 //! Object lock, through the program: what a run locks nobody destroys, and what that costs is said before.
 
-use crate::rights::{documented_lock, documented_policy};
-use crate::support::{SOON, configure, restored_whole, world};
+use super::rights::{documented_lock, documented_policy};
+use super::support::{SOON, configure, restored_whole, world};
 use holdfast_testkit::proxy::{Fate, Proxy};
 use holdfast_testkit::servers::{self, Server};
 use holdfast_tests::{Ended, World, noise};

@@ -1,6 +1,6 @@
 //! Init, run and restore, on each service in its own way.
 
-use crate::support::{SOON, configure, restored_whole, world};
+use super::support::{SOON, configure, restored_whole, world};
 use holdfast_testkit::proxy::{Fate, Proxy};
 use holdfast_testkit::servers::{self, Server};
 use holdfast_tests::{World, noise};

@@ -1,6 +1,6 @@
 //! What somebody may do who backs up, with a policy of the bucket.
 
-use crate::support::{SOON, restored_whole, world};
+use super::support::{SOON, restored_whole, world};
 use holdfast_testkit::proxy::{Asked, Fate, Proxy};
 use holdfast_testkit::servers;
 use holdfast_tests::noise;

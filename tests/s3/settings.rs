@@ -1,6 +1,6 @@
 //! Each key of a store's table, by the requests that it leads to.
 
-use crate::support::{SOON, configure, world};
+use super::support::{SOON, configure, world};
 use holdfast_testkit::proxy::{Asked, Fate, Proxy};
 use holdfast_testkit::servers;
 use holdfast_tests::{Ended, World};

@@ -1,6 +1,6 @@
 //! What processes said: which snapshots are committed, and which of them were forgotten on purpose.
 
-use crate::ground::RULED;
+use super::ground::RULED;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,9 +1,9 @@
 //! Who works on the repository, all at once: each again and again, until enough of their processes were killed.
 
-use crate::book::{self, Book};
-use crate::dice::Dice;
-use crate::ground::{Ground, JOBS, RULED};
-use crate::kills::{Kind, Tally, live};
+use super::book::{self, Book};
+use super::dice::Dice;
+use super::ground::{Ground, JOBS, RULED};
+use super::kills::{Kind, Tally, live};
 use std::process::Output;
 use std::sync::Mutex;
 

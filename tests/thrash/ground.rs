@@ -1,7 +1,7 @@
 //! Where processes meet: a repository in a directory or in a bucket, which each of them knows as a store of its own
 //! name. In front of the bucket each has a gate of its own, so that one can tell who asks for what.
 
-use crate::kills::Trap;
+use super::kills::Trap;
 use holdfast_testkit::proxy::{Asked, Fate, Proxy};
 use holdfast_testkit::servers::Server;
 use holdfast_tests::{Ended, World, noise};

@@ -1,7 +1,7 @@
 //! How a process dies: after a part of the time that its like take, at a sign of what it does, or not at all.
 
-use crate::dice::Dice;
-use crate::ground::Ground;
+use super::dice::Dice;
+use super::ground::Ground;
 use holdfast_testkit::proxy::Fate;
 use rustix::fd::OwnedFd;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};

@@ -257,7 +257,7 @@ fn a_command_dies_with_holdfast_even_when_that_is_killed() {
     let mut again = std::process::Command::new(std::env::current_exe().unwrap())
         .args([
             "--exact",
-            "a_command_dies_with_holdfast_even_when_that_is_killed",
+            "streams::a_command_dies_with_holdfast_even_when_that_is_killed",
         ])
         .env("HOLDFAST_TEST_KILLED", &said)
         .stdout(std::process::Stdio::null())

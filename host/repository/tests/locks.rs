@@ -2,9 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
-#[path = "support/locking.rs"]
-mod locking;
-mod support;
+use crate::support::{self, locking};
 
 use holdfast_base::cancel::Cancel;
 use holdfast_base::progress::Progress;

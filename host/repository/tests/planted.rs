@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
-mod support;
+use crate::support;
 
 use holdfast_base::cancel::Cancel;
 use holdfast_base::progress::Progress;

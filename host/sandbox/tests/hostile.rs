@@ -1,6 +1,6 @@
 //! Guests that loop, hoard, flood, escape and forge: each ends its own call, and nothing else.
 
-mod common;
+use crate::common;
 
 use common::*;
 use holdfast_base::cancel::{Cancel, Reason};

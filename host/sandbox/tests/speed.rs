@@ -1,5 +1,5 @@
 //! How fast bytes go through a plugin, and how soon one is ready. `tests/bench/run.sh` runs it; alone:
-//! `HOLDFAST_PLUGINS=… cargo test --release -p holdfast-sandbox --test speed -- --ignored --nocapture --test-threads 1`
+//! `HOLDFAST_PLUGINS=… cargo test --release -p holdfast-sandbox --test sandbox -- speed:: --ignored --nocapture --test-threads 1`
 
 #![expect(
     clippy::unwrap_used,
@@ -8,7 +8,7 @@
     reason = "a measurement that is read by people"
 )]
 
-mod common;
+use crate::common;
 
 use common::*;
 use holdfast_sandbox::cache::Compiler;

@@ -1,6 +1,6 @@
 //! A backup that is not whole is never believed.
 
-mod common;
+use crate::common;
 
 use common::*;
 use holdfast_sandbox::CallError;

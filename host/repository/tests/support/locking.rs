@@ -1,11 +1,6 @@
 //! A repository in a store that locks.
 
-#![allow(
-    dead_code,
-    reason = "each test file is a crate of its own and uses a part of this"
-)]
-
-use super::support::{self, Bytes, Place, begin, file, noise, scratch, setup};
+use super::{self as support, Bytes, Place, begin, file, noise, scratch, setup};
 use holdfast_base::cancel::Cancel;
 use holdfast_base::progress::Progress;
 use holdfast_base::time::{Clock, Instant, SystemClock};

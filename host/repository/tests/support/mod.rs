@@ -1,13 +1,12 @@
 //! A repository in a directory of its own, files in memory to back up, and a target in memory.
 
-#![allow(
-    dead_code,
-    reason = "each test file is a crate of its own and uses a part of this"
-)]
+#![allow(dead_code, reason = "an example uses a part of this")]
 
 pub(crate) mod bent;
 pub(crate) mod collecting;
+pub(crate) mod locking;
 pub(crate) mod repairs;
+pub(crate) mod synthetic;
 
 use holdfast_base::cancel::Cancel;
 use holdfast_base::entry::{
@@ -29,7 +28,6 @@ use holdfast_testkit::sealer::NativeAge;
 use std::collections::BTreeMap;
 use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// Names and content of what a snapshot holds.
@@ -180,8 +178,6 @@ pub(crate) fn file(path: &str, size: usize) -> Entry {
     }
 }
 
-static READS: AtomicU64 = AtomicU64::new(0);
-
 pub(crate) struct Bytes(Cursor<Vec<u8>>, u64);
 
 impl Bytes {
@@ -206,7 +202,6 @@ impl FileContent for Bytes {
     }
 
     fn open(self: Box<Self>) -> io::Result<Box<dyn OpenFile>> {
-        READS.fetch_add(1, Ordering::SeqCst);
         Ok(self)
     }
 }
