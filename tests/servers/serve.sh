@@ -20,7 +20,7 @@ trap finish EXIT
 trap 'exit 1' INT TERM HUP
 
 missing() {
-    echo "missing: $1 (tests/run.sh installs it)" >&2
+    echo "missing: $1. Install it: bash tests/prepare.sh servers" >&2
     exit 1
 }
 

@@ -70,7 +70,7 @@ impl Server {
             .unwrap();
         let words: Vec<&str> = line.split_whitespace().collect();
         let [endpoint, key, secret, place] = words[..] else {
-            panic!("{kind} did not start: run tests/run.sh, which installs what it needs");
+            panic!("{kind} did not start: `bash tests/prepare.sh servers` installs what it needs");
         };
         Self {
             endpoint: endpoint.to_owned(),
