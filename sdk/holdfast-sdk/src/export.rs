@@ -9,16 +9,47 @@ use serde::de::DeserializeOwned;
 #[macro_export]
 macro_rules! export {
     ($plugin:ty as Source) => {
-        $crate::export_source!($plugin);
+        $crate::__export_functions! {
+            $plugin as Source in source;
+            check() -> Vec<$crate::Finding> => ();
+            backup(draft: &$crate::Draft, previous: Option<$crate::Previous>) -> ()
+                => (draft, previous);
+            committed(snapshot: String) -> () => (&snapshot);
+            restore(snapshot: &$crate::Content, request: $crate::RestoreRequest) -> ()
+                => (snapshot, request);
+        }
     };
     ($plugin:ty as Encryptor) => {
-        $crate::export_encryptor!($plugin);
+        $crate::__export_functions! {
+            $plugin as Encryptor in encryptor;
+            check(to: Vec<$crate::Recipient>) -> Vec<$crate::Finding> => (&to);
+            generate() -> $crate::KeyPair => ();
+            seal(to: Vec<$crate::Recipient>, plain: $crate::Reader, sealed: $crate::Writer) -> ()
+                => (&to, plain, sealed);
+            open(with: Vec<$crate::Identity>, sealed: $crate::Reader, plain: $crate::Writer) -> ()
+                => (&with, sealed, plain);
+            open_range(
+                with: Vec<$crate::Identity>,
+                sealed: &$crate::Blob,
+                offset: u64,
+                length: u64,
+                plain: $crate::Writer
+            ) -> () => (&with, sealed, offset, length, plain);
+        }
     };
     ($plugin:ty as Verifier) => {
-        $crate::export_verifier!($plugin);
+        $crate::__export_functions! {
+            $plugin as Verifier in verifier;
+            check() -> Vec<$crate::Finding> => ();
+            verify(snapshot: &$crate::Content) -> Vec<$crate::Finding> => (snapshot);
+        }
     };
     ($plugin:ty as Notifier) => {
-        $crate::export_notifier!($plugin);
+        $crate::__export_functions! {
+            $plugin as Notifier in notifier;
+            check() -> Vec<$crate::Finding> => ();
+            notify(event: $crate::Event) -> () => (&event);
+        }
     };
 }
 
@@ -37,161 +68,39 @@ pub fn settings<T: DeserializeOwned>() -> Result<T, Failure> {
         .map_err(|e| Failure::invalid(format!("the settings cannot be read: {e}")))
 }
 
-/// Puts the manifest into the module.
+/// Puts the manifest into the module and exports the functions of one kind.
+///
+/// Each row is a function of the contract: its parameters, its result, and what the trait's method
+/// of the same name gets. An exported function reads the settings and calls that method.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __manifest {
-    ($plugin:ty, $kind:ident) => {
+macro_rules! __export_functions {
+    (
+        $plugin:ty as $kind:ident in $interface:ident;
+        $($function:ident($($name:ident: $type:ty),*) -> $result:ty => ($($passed:expr),*);)+
+    ) => {
         const _: () = {
-            const JSON: $crate::manifest::Text = <$plugin as $crate::$kind>::MANIFEST.json();
+            const JSON: $crate::manifest::Text = <$plugin as $crate::$kind>::MANIFEST.to_json();
             #[used]
             #[cfg_attr(target_family = "wasm", unsafe(link_section = "holdfast:manifest"))]
-            static MANIFEST: [u8; JSON.len()] = JSON.bytes();
+            static MANIFEST: [u8; JSON.len()] = JSON.to_array();
         };
-    };
-}
-
-#[doc(hidden)]
-#[macro_export]
-macro_rules! export_source {
-    ($plugin:ty) => {
-        $crate::__manifest!($plugin, Source);
         #[cfg(target_family = "wasm")]
         #[doc(hidden)]
         struct __Exported;
         #[cfg(target_family = "wasm")]
         const _: () = {
-            use $crate::bindings::source::exports::holdfast::plugin::source as wit;
+            use $crate::bindings::$interface::exports::holdfast::plugin::$interface as wit;
             impl wit::Guest for __Exported {
-                fn check() -> Result<Vec<$crate::Finding>, $crate::Failure> {
-                    <$plugin as $crate::Source>::check(&$crate::__private::settings::<$plugin>()?)
-                }
-                fn backup(
-                    target: &$crate::Draft,
-                    previous: Option<$crate::Previous>,
-                ) -> Result<(), $crate::Failure> {
+                $(fn $function($($name: $type),*) -> Result<$result, $crate::Failure> {
                     let plugin = $crate::__private::settings::<$plugin>()?;
-                    <$plugin as $crate::Source>::backup(&plugin, target, previous)
-                }
-                fn committed(snapshot: String) -> Result<(), $crate::Failure> {
-                    let plugin = $crate::__private::settings::<$plugin>()?;
-                    <$plugin as $crate::Source>::committed(&plugin, &snapshot)
-                }
-                fn restore(
-                    snapshot: &$crate::Content,
-                    request: $crate::RestoreRequest,
-                ) -> Result<(), $crate::Failure> {
-                    let plugin = $crate::__private::settings::<$plugin>()?;
-                    <$plugin as $crate::Source>::restore(&plugin, snapshot, request)
-                }
+                    <$plugin as $crate::$kind>::$function(&plugin, $($passed),*)
+                })+
             }
         };
         #[cfg(target_family = "wasm")]
-        $crate::bindings::source::export_bindings!(__Exported with_types_in $crate::bindings::source);
-    };
-}
-
-#[doc(hidden)]
-#[macro_export]
-macro_rules! export_encryptor {
-    ($plugin:ty) => {
-        $crate::__manifest!($plugin, Encryptor);
-        #[cfg(target_family = "wasm")]
-        #[doc(hidden)]
-        struct __Exported;
-        #[cfg(target_family = "wasm")]
-        const _: () = {
-            use $crate::bindings::encryptor::exports::holdfast::plugin::encryptor as wit;
-            impl wit::Guest for __Exported {
-                fn check(to: Vec<$crate::Recipient>) -> Result<Vec<$crate::Finding>, $crate::Failure> {
-                    let plugin = $crate::__private::settings::<$plugin>()?;
-                    <$plugin as $crate::Encryptor>::check(&plugin, &to)
-                }
-                fn generate() -> Result<$crate::KeyPair, $crate::Failure> {
-                    let plugin = $crate::__private::settings::<$plugin>()?;
-                    <$plugin as $crate::Encryptor>::generate(&plugin)
-                }
-                fn seal(
-                    to: Vec<$crate::Recipient>,
-                    plain: $crate::Reader,
-                    sealed: $crate::Writer,
-                ) -> Result<(), $crate::Failure> {
-                    let plugin = $crate::__private::settings::<$plugin>()?;
-                    <$plugin as $crate::Encryptor>::seal(&plugin, &to, plain, sealed)
-                }
-                fn open(
-                    with: Vec<$crate::Identity>,
-                    sealed: $crate::Reader,
-                    plain: $crate::Writer,
-                ) -> Result<(), $crate::Failure> {
-                    let plugin = $crate::__private::settings::<$plugin>()?;
-                    <$plugin as $crate::Encryptor>::open(&plugin, &with, sealed, plain)
-                }
-                fn open_range(
-                    with: Vec<$crate::Identity>,
-                    sealed: &$crate::Blob,
-                    offset: u64,
-                    length: u64,
-                    plain: $crate::Writer,
-                ) -> Result<(), $crate::Failure> {
-                    let plugin = $crate::__private::settings::<$plugin>()?;
-                    <$plugin as $crate::Encryptor>::open_range(&plugin, &with, sealed, offset, length, plain)
-                }
-            }
-        };
-        #[cfg(target_family = "wasm")]
-        $crate::bindings::encryptor::export_bindings!(__Exported with_types_in $crate::bindings::encryptor);
-    };
-}
-
-#[doc(hidden)]
-#[macro_export]
-macro_rules! export_verifier {
-    ($plugin:ty) => {
-        $crate::__manifest!($plugin, Verifier);
-        #[cfg(target_family = "wasm")]
-        #[doc(hidden)]
-        struct __Exported;
-        #[cfg(target_family = "wasm")]
-        const _: () = {
-            use $crate::bindings::verifier::exports::holdfast::plugin::verifier as wit;
-            impl wit::Guest for __Exported {
-                fn check() -> Result<Vec<$crate::Finding>, $crate::Failure> {
-                    <$plugin as $crate::Verifier>::check(&$crate::__private::settings::<$plugin>()?)
-                }
-                fn verify(snapshot: &$crate::Content) -> Result<Vec<$crate::Finding>, $crate::Failure> {
-                    let plugin = $crate::__private::settings::<$plugin>()?;
-                    <$plugin as $crate::Verifier>::verify(&plugin, snapshot)
-                }
-            }
-        };
-        #[cfg(target_family = "wasm")]
-        $crate::bindings::verifier::export_bindings!(__Exported with_types_in $crate::bindings::verifier);
-    };
-}
-
-#[doc(hidden)]
-#[macro_export]
-macro_rules! export_notifier {
-    ($plugin:ty) => {
-        $crate::__manifest!($plugin, Notifier);
-        #[cfg(target_family = "wasm")]
-        #[doc(hidden)]
-        struct __Exported;
-        #[cfg(target_family = "wasm")]
-        const _: () = {
-            use $crate::bindings::notifier::exports::holdfast::plugin::notifier as wit;
-            impl wit::Guest for __Exported {
-                fn check() -> Result<Vec<$crate::Finding>, $crate::Failure> {
-                    <$plugin as $crate::Notifier>::check(&$crate::__private::settings::<$plugin>()?)
-                }
-                fn notify(event: $crate::Event) -> Result<(), $crate::Failure> {
-                    let plugin = $crate::__private::settings::<$plugin>()?;
-                    <$plugin as $crate::Notifier>::notify(&plugin, &event)
-                }
-            }
-        };
-        #[cfg(target_family = "wasm")]
-        $crate::bindings::notifier::export_bindings!(__Exported with_types_in $crate::bindings::notifier);
+        $crate::bindings::$interface::export_bindings!(
+            __Exported with_types_in $crate::bindings::$interface
+        );
     };
 }

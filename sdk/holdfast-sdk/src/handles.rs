@@ -1,4 +1,4 @@
-//! What makes handles easier to use.
+//! Conveniences for handles.
 //!
 //! - Readers and writers are `std::io::Read` and `std::io::Write`. A failure of the host comes out of
 //!   `std::io` unchanged, with its kind and its hint.
@@ -101,7 +101,7 @@ impl Transfer {
 }
 
 impl Command {
-    /// Begins a command without arguments.
+    /// Makes a command without arguments.
     #[must_use]
     pub fn new(program: impl Into<String>) -> Self {
         Self {
@@ -112,11 +112,11 @@ impl Command {
         }
     }
 
-    /// Begins a command from a setting of type `command`.
+    /// Makes a command from a setting of type `command`: a program and its arguments.
     ///
     /// # Errors
     /// The line is empty.
-    pub fn of_line(line: &[String]) -> Result<Self, Failure> {
+    pub fn from_line(line: &[String]) -> Result<Self, Failure> {
         let (program, arguments) = line
             .split_first()
             .ok_or_else(|| Failure::invalid("the command is empty"))?;
@@ -136,27 +136,27 @@ impl Command {
     /// Sets a variable of its environment.
     #[must_use]
     pub fn variable(self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.with(name, EnvValue::Plain(value.into()))
+        self.push_variable(name, EnvValue::Plain(value.into()))
     }
 
     /// Hands a secret on in a variable, without seeing it.
     #[must_use]
     pub fn secret(self, variable: impl Into<String>, secret: impl Into<String>) -> Self {
-        self.with(variable, EnvValue::Secret(secret.into()))
+        self.push_variable(variable, EnvValue::Secret(secret.into()))
     }
 
     /// Hands a secret on in a private file, whose path stands in a variable.
     #[must_use]
     pub fn secret_file(self, variable: impl Into<String>, secret: impl Into<String>) -> Self {
-        self.with(variable, EnvValue::SecretFile(secret.into()))
+        self.push_variable(variable, EnvValue::SecretFile(secret.into()))
     }
 
-    fn with(mut self, name: impl Into<String>, value: EnvValue) -> Self {
+    fn push_variable(mut self, name: impl Into<String>, value: EnvValue) -> Self {
         self.environment.push((name.into(), value));
         self
     }
 
-    /// Says that something will be written to its standard input.
+    /// Gives it a standard input, which [`Child::stdin`] writes to.
     #[must_use]
     pub fn with_stdin(mut self) -> Self {
         self.stdin = true;
@@ -191,21 +191,21 @@ impl Child {
         self.take_stdin().ok_or_else(absent)
     }
 
-    /// Waits for its end.
+    /// Waits until it has ended, and returns how.
     ///
     /// # Errors
     /// It could not be waited for.
-    pub fn ended(self) -> Result<ExitStatus, Failure> {
+    pub fn wait_for_exit(self) -> Result<ExitStatus, Failure> {
         Child::wait(self)
     }
 }
 
 impl ExitStatus {
-    /// Makes a failure of an end that is no success.
+    /// Returns an error that says how the program ended, unless it exited with 0.
     ///
     /// # Errors
     /// The command did not exit with 0.
-    pub fn succeeded(&self, program: &str) -> Result<(), Failure> {
+    pub fn ensure_success(&self, program: &str) -> Result<(), Failure> {
         let how = match (self.code, self.signal) {
             (Some(0), _) => return Ok(()),
             (Some(code), _) => format!("ended with status {code}"),
@@ -219,7 +219,7 @@ impl ExitStatus {
 }
 
 impl Content {
-    /// Goes through the entries at and below `prefix` (empty for all), in order.
+    /// Iterates over the entries at and below `prefix` (empty for all), in order.
     ///
     /// # Errors
     /// The snapshot cannot be read.
@@ -232,7 +232,7 @@ impl Content {
     }
 }
 
-/// The entries of a snapshot, as they come.
+/// An iterator over the entries of a snapshot.
 pub struct Entries {
     listing: crate::Listing,
     ready: std::vec::IntoIter<Entry>,

@@ -29,11 +29,11 @@ mod native {
     /// What to restore.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct RestoreRequest {
-        /// Restore only what is at or below these paths; everything where the list is empty.
+        /// Restore only what is at or below these paths; everything if the list is empty.
         pub paths: Vec<Vec<u8>>,
         /// Whether what stands in the way may be replaced.
         pub overwrite: bool,
-        /// What the operator added, such as a point in time.
+        /// Options that the operator gave, for example a point in time.
         pub options: Attributes,
     }
 
@@ -81,9 +81,9 @@ mod native {
 }
 
 impl RestoreRequest {
-    /// Begins a request for everything that overwrites nothing.
+    /// Makes a request for everything that overwrites nothing.
     #[must_use]
-    pub fn all() -> Self {
+    pub fn everything() -> Self {
         Self {
             paths: Vec::new(),
             overwrite: false,
@@ -91,9 +91,9 @@ impl RestoreRequest {
         }
     }
 
-    /// Returns whether an entry is asked for.
+    /// Returns whether the request covers an entry.
     #[must_use]
-    pub fn wants(&self, path: &[u8]) -> bool {
+    pub fn includes(&self, path: &[u8]) -> bool {
         let is_below = |wanted: &Vec<u8>| {
             path.strip_prefix(wanted.as_slice())
                 .is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
@@ -104,7 +104,7 @@ impl RestoreRequest {
 
 /// Dumps and restores something.
 pub trait Source: DeserializeOwned {
-    /// What the plugin says of itself.
+    /// The plugin's name, settings and capabilities.
     const MANIFEST: Manifest;
 
     /// Answers "would a backup work now?" and changes nothing.
@@ -113,7 +113,7 @@ pub trait Source: DeserializeOwned {
     /// The question cannot be answered.
     fn check(&self) -> Result<Vec<Finding>, Failure>;
 
-    /// Puts everything that the job names into the draft. Returning well is the end record.
+    /// Puts everything that the job names into the draft. Returning `Ok` is the end record.
     ///
     /// # Errors
     /// Nothing is committed then.
@@ -122,7 +122,7 @@ pub trait Source: DeserializeOwned {
     /// Called after the snapshot was committed.
     ///
     /// # Errors
-    /// The operator is told; the snapshot stays.
+    /// The run reports it; the snapshot stays.
     fn committed(&self, snapshot: &str) -> Result<(), Failure> {
         let _ = snapshot;
         Ok(())
@@ -131,13 +131,13 @@ pub trait Source: DeserializeOwned {
     /// Brings a snapshot back to where it came from.
     ///
     /// # Errors
-    /// The operator is told how far it came.
+    /// The run reports it, and how much was restored.
     fn restore(&self, snapshot: &Content, request: RestoreRequest) -> Result<(), Failure>;
 }
 
 /// Seals and opens streams.
 pub trait Encryptor: DeserializeOwned {
-    /// What the plugin says of itself.
+    /// The plugin's name, settings and capabilities.
     const MANIFEST: Manifest;
 
     /// Answers "would sealing to these recipients work?" and changes nothing.
@@ -180,7 +180,7 @@ pub trait Encryptor: DeserializeOwned {
 
 /// Judges a backup's content.
 pub trait Verifier: DeserializeOwned {
-    /// What the plugin says of itself.
+    /// The plugin's name, settings and capabilities.
     const MANIFEST: Manifest;
 
     /// Answers "would a verification work now?" and changes nothing.
@@ -196,9 +196,9 @@ pub trait Verifier: DeserializeOwned {
     fn verify(&self, snapshot: &Content) -> Result<Vec<Finding>, Failure>;
 }
 
-/// Tells people.
+/// Sends messages to people.
 pub trait Notifier: DeserializeOwned {
-    /// What the plugin says of itself.
+    /// The plugin's name, settings and capabilities.
     const MANIFEST: Manifest;
 
     /// Answers "would a notification go out now?" and sends nothing.
@@ -207,9 +207,9 @@ pub trait Notifier: DeserializeOwned {
     /// The question cannot be answered.
     fn check(&self) -> Result<Vec<Finding>, Failure>;
 
-    /// Tells people.
+    /// Sends the message.
     ///
     /// # Errors
-    /// They were not told.
+    /// The message was not delivered.
     fn notify(&self, event: &Event) -> Result<(), Failure>;
 }

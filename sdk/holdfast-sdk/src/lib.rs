@@ -45,24 +45,24 @@
 pub mod bindings;
 /// The macro that exports a plugin.
 mod export;
-/// What makes handles easier to use: `std::io` over streams, commands that are put together.
+/// Conveniences for handles: `std::io` over streams, a builder for commands.
 mod handles;
 /// The four traits.
 mod kinds;
-/// Words for the operator's log.
+/// The operator's log.
 pub mod log;
-/// What a plugin says of itself, written at compile time.
+/// The manifest of a plugin, written at compile time.
 pub mod manifest;
 /// A host made of maps, for native tests.
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
-/// The words that every interface speaks.
+/// The types that all interfaces share.
 pub mod types;
 
-/// What a host gives and takes, as the contract has it; each module is an interface.
+/// The functions and handles of the host, a module for each interface of the contract.
 #[cfg(target_family = "wasm")]
 pub use bindings::source::holdfast::plugin as host;
-/// What a host gives and takes, as the contract has it; each module is an interface.
+/// The functions and handles of the host, a module for each interface of the contract.
 #[cfg(not(target_family = "wasm"))]
 pub use testing::host;
 
@@ -73,7 +73,7 @@ pub use kinds::{Event, Identity, KeyPair, Previous, Recipient, RestoreRequest};
 pub use manifest::{Manifest, Setting};
 pub use types::{Failure, FailureKind, Finding, Severity};
 
-/// What most plugins need.
+/// Everything that most plugins need.
 pub mod prelude {
     pub use crate::manifest::Access;
     pub use crate::{

@@ -1,4 +1,4 @@
-//! Words for the operator's log. The host limits their rate and strips control characters.
+//! The operator's log. The host limits their rate and strips control characters.
 
 use crate::host::log::{Level, write};
 

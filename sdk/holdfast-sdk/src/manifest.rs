@@ -1,11 +1,12 @@
-//! What a plugin says of itself, written at compile time.
+//! The manifest: a plugin's name, settings and capabilities, written at compile time.
 //!
-//! The declaration is a constant; the macro that exports the plugin turns it into JSON while
-//! compiling and puts it into the module. So the manifest can never say something else than the code.
+//! The declaration is a constant. The macro that exports the plugin turns it into JSON while
+//! compiling and puts it into the module. A file beside the code could say something else than the
+//! code; a constant cannot. It is put together by hand, because serde does not run at compile time.
 
 /// The contract that this SDK speaks.
 pub const CONTRACT: &str = "0.1.0";
-/// Room for a manifest.
+/// Largest manifest in bytes.
 const ROOM: usize = 16 << 10;
 
 /// Reading, or reading and writing.
@@ -32,7 +33,7 @@ impl Text {
         }
     }
 
-    const fn push(mut self, text: &str) -> Self {
+    const fn push_str(mut self, text: &str) -> Self {
         let from = text.as_bytes();
         let mut at = 0;
         while at < from.len() {
@@ -45,12 +46,12 @@ impl Text {
 
     /// Appends a JSON string.
     const fn quoted(self, text: &str) -> Self {
-        let mut to = self.push("\"");
+        let mut to = self.push_str("\"");
         let from = text.as_bytes();
         let mut at = 0;
         while at < from.len() {
             if from[at] == b'"' || from[at] == b'\\' {
-                to = to.push("\\");
+                to = to.push_str("\\");
             }
             assert!(
                 from[at] >= b' ',
@@ -60,7 +61,7 @@ impl Text {
             to.length += 1;
             at += 1;
         }
-        to.push("\"")
+        to.push_str("\"")
     }
 
     const fn append(mut self, other: &Self) -> Self {
@@ -91,9 +92,9 @@ impl Text {
         &self.bytes[..self.length]
     }
 
-    /// Returns the bytes as an array of just that length.
+    /// Returns the bytes as an array. Its length must be that of the text.
     #[must_use]
-    pub const fn bytes<const N: usize>(&self) -> [u8; N] {
+    pub const fn to_array<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
         let mut at = 0;
         while at < N {
@@ -104,7 +105,7 @@ impl Text {
     }
 }
 
-/// What a plugin says of itself.
+/// A manifest: what a plugin is, what can be set, and what it asks for.
 pub struct Manifest {
     head: Text,
     licence: Text,
@@ -115,15 +116,15 @@ pub struct Manifest {
 impl Manifest {
     const fn new(kind: &str, name: &str, version: &str, description: &str) -> Self {
         let head = Text::new()
-            .push("{\"manifest\":1,\"name\":")
+            .push_str("{\"manifest\":1,\"name\":")
             .quoted(name)
-            .push(",\"version\":")
+            .push_str(",\"version\":")
             .quoted(version)
-            .push(",\"contract\":")
+            .push_str(",\"contract\":")
             .quoted(CONTRACT)
-            .push(",\"kinds\":[")
+            .push_str(",\"kinds\":[")
             .quoted(kind)
-            .push("],\"description\":")
+            .push_str("],\"description\":")
             .quoted(description);
         Self {
             head,
@@ -157,7 +158,7 @@ impl Manifest {
         Self::new("notifier", name, version, description)
     }
 
-    /// Says under what terms it may be used, as an SPDX expression; Apache-2.0 where nothing is said.
+    /// Sets the licence, as an SPDX expression. The default is Apache-2.0.
     #[must_use]
     pub const fn licence(mut self, licence: &str) -> Self {
         self.licence = Text::new().quoted(licence);
@@ -167,12 +168,12 @@ impl Manifest {
     /// Adds a setting.
     #[must_use]
     pub const fn setting(mut self, setting: Setting) -> Self {
-        self.settings = separate(self.settings).append(&setting.0).push("}");
+        self.settings = separate(self.settings).append(&setting.0).push_str("}");
         self
     }
 
     const fn capability(mut self, body: Text, reason: &str) -> Self {
-        let body = body.push(",\"reason\":").quoted(reason).push("}");
+        let body = body.push_str(",\"reason\":").quoted(reason).push_str("}");
         self.capabilities = separate(self.capabilities).append(&body);
         self
     }
@@ -185,9 +186,9 @@ impl Manifest {
             Access::Write => "write",
         };
         let body = Text::new()
-            .push("{\"capability\":\"trees\",\"access\":")
+            .push_str("{\"capability\":\"trees\",\"access\":")
             .quoted(access)
-            .push(",\"from-setting\":")
+            .push_str(",\"from-setting\":")
             .quoted(from_setting);
         self.capability(body, reason)
     }
@@ -196,7 +197,7 @@ impl Manifest {
     #[must_use]
     pub const fn command_from(self, from_setting: &str, reason: &str) -> Self {
         let body = Text::new()
-            .push("{\"capability\":\"process\",\"from-setting\":")
+            .push_str("{\"capability\":\"process\",\"from-setting\":")
             .quoted(from_setting);
         self.capability(body, reason)
     }
@@ -205,9 +206,9 @@ impl Manifest {
     #[must_use]
     pub const fn command(self, program: &str, reason: &str) -> Self {
         let body = Text::new()
-            .push("{\"capability\":\"process\",\"commands\":[")
+            .push_str("{\"capability\":\"process\",\"commands\":[")
             .quoted(program)
-            .push("]");
+            .push_str("]");
         self.capability(body, reason)
     }
 
@@ -215,7 +216,7 @@ impl Manifest {
     #[must_use]
     pub const fn secret(self, from_setting: &str, reason: &str) -> Self {
         let body = Text::new()
-            .push("{\"capability\":\"secrets\",\"from-setting\":")
+            .push_str("{\"capability\":\"secrets\",\"from-setting\":")
             .quoted(from_setting);
         self.capability(body, reason)
     }
@@ -224,7 +225,7 @@ impl Manifest {
     #[must_use]
     pub const fn seen_secret(self, from_setting: &str, reason: &str) -> Self {
         let body = Text::new()
-            .push("{\"capability\":\"secrets\",\"reveal\":true,\"from-setting\":")
+            .push_str("{\"capability\":\"secrets\",\"reveal\":true,\"from-setting\":")
             .quoted(from_setting);
         self.capability(body, reason)
     }
@@ -233,7 +234,7 @@ impl Manifest {
     #[must_use]
     pub const fn endpoint(self, from_setting: &str, reason: &str) -> Self {
         let body = Text::new()
-            .push("{\"capability\":\"net\",\"from-setting\":")
+            .push_str("{\"capability\":\"net\",\"from-setting\":")
             .quoted(from_setting);
         self.capability(body, reason)
     }
@@ -242,7 +243,7 @@ impl Manifest {
     #[must_use]
     pub const fn origin(self, from_setting: &str, reason: &str) -> Self {
         let body = Text::new()
-            .push("{\"capability\":\"http\",\"from-setting\":")
+            .push_str("{\"capability\":\"http\",\"from-setting\":")
             .quoted(from_setting);
         self.capability(body, reason)
     }
@@ -250,21 +251,21 @@ impl Manifest {
     /// Asks for durable values of the job.
     #[must_use]
     pub const fn state(self, reason: &str) -> Self {
-        self.capability(Text::new().push("{\"capability\":\"state\""), reason)
+        self.capability(Text::new().push_str("{\"capability\":\"state\""), reason)
     }
 
     /// Returns the manifest as JSON.
     #[must_use]
-    pub const fn json(&self) -> Text {
+    pub const fn to_json(&self) -> Text {
         Text::new()
             .append(&self.head)
-            .push(",\"licence\":")
+            .push_str(",\"licence\":")
             .append(&self.licence)
-            .push(",\"settings\":[")
+            .push_str(",\"settings\":[")
             .append(&self.settings)
-            .push("],\"capabilities\":[")
+            .push_str("],\"capabilities\":[")
             .append(&self.capabilities)
-            .push("]}")
+            .push_str("]}")
     }
 }
 
@@ -272,21 +273,21 @@ const fn separate(text: Text) -> Text {
     if text.is_empty() {
         text
     } else {
-        text.push(",")
+        text.push_str(",")
     }
 }
 
-/// What a job can set.
+/// A setting that a job can make.
 pub struct Setting(Text);
 
 impl Setting {
     const fn new(kind: &str, name: &str, help: &str) -> Self {
         let text = Text::new()
-            .push("{\"name\":")
+            .push_str("{\"name\":")
             .quoted(name)
-            .push(",\"type\":")
+            .push_str(",\"type\":")
             .quoted(kind)
-            .push(",\"help\":")
+            .push_str(",\"help\":")
             .quoted(help);
         Self(text)
     }
@@ -360,46 +361,46 @@ impl Setting {
     /// One of these.
     #[must_use]
     pub const fn choice(name: &str, help: &str, choices: &[&str]) -> Self {
-        let mut text = Self::new("choice", name, help).0.push(",\"choices\":[");
+        let mut text = Self::new("choice", name, help).0.push_str(",\"choices\":[");
         let mut at = 0;
         while at < choices.len() {
             if at > 0 {
-                text = text.push(",");
+                text = text.push_str(",");
             }
             text = text.quoted(choices[at]);
             at += 1;
         }
-        Self(text.push("]"))
+        Self(text.push_str("]"))
     }
 
-    /// Says that a job must set it.
+    /// Makes the setting mandatory.
     #[must_use]
     pub const fn required(self) -> Self {
-        Self(self.0.push(",\"required\":true"))
+        Self(self.0.push_str(",\"required\":true"))
     }
 
-    /// Says what text holds where a job does not set it.
+    /// Sets a text as the default.
     #[must_use]
     pub const fn default_text(self, text: &str) -> Self {
-        Self(self.0.push(",\"default\":").quoted(text))
+        Self(self.0.push_str(",\"default\":").quoted(text))
     }
 
-    /// Says whether it is so where a job does not set it.
+    /// Sets true or false as the default.
     #[must_use]
     pub const fn default_flag(self, flag: bool) -> Self {
         self.default_json(if flag { "true" } else { "false" })
     }
 
-    /// Says that a list is empty where a job does not set it.
+    /// Makes an empty list the default.
     #[must_use]
     pub const fn default_empty(self) -> Self {
         self.default_json("[]")
     }
 
-    /// Says what holds where a job does not set it, as JSON.
+    /// Sets the default as JSON, for settings of any type.
     #[must_use]
     pub const fn default_json(self, json: &str) -> Self {
-        Self(self.0.push(",\"default\":").push(json))
+        Self(self.0.push_str(",\"default\":").push_str(json))
     }
 }
 
@@ -416,8 +417,8 @@ mod tests {
             .licence("MIT")
             .trees(Access::Read, "paths", "to read")
             .state("to remember")
-            .json();
-        let bytes = JSON.bytes::<{ JSON.len() }>();
+            .to_json();
+        let bytes = JSON.to_array::<{ JSON.len() }>();
         let value: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
         assert_eq!(value["description"], "says \"hi\" \\o/");
         assert_eq!(value["licence"], "MIT");

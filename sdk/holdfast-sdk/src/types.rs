@@ -1,7 +1,7 @@
-//! The words that every interface speaks: failures and findings, and how both are made.
+//! The types that all interfaces share: failures and findings.
 //!
 //! - Written by hand and not generated, so that they read well and are the same in a guest and in a
-//!   native test. `cargo holdfast build` fails to compile where they stop fitting the contract.
+//!   native test. `cargo holdfast build` fails to compile if they no longer fit the contract.
 //! - A failure that travels through `std::io` comes out of it unchanged.
 
 use std::fmt;
@@ -141,7 +141,7 @@ impl Failure {
         self
     }
 
-    /// Says before the message what was tried: `cannot read "x": …`.
+    /// Puts before the message what was tried: `cannot read "x": …`.
     #[must_use]
     pub fn while_trying(mut self, what: impl fmt::Display) -> Self {
         self.message = format!("cannot {what}: {}", self.message);

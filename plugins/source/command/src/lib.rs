@@ -29,7 +29,7 @@ pub struct CommandSource {
 impl CommandSource {
     /// Makes a command of a line, with the environment that the job gives it.
     fn prepared(&self, line: &[String]) -> Result<Command, Failure> {
-        let mut command = Command::of_line(line)?;
+        let mut command = Command::from_line(line)?;
         for (name, value) in self.environment.iter().flatten() {
             command = command.variable(name, value);
         }
@@ -42,7 +42,7 @@ impl CommandSource {
     /// Returns the entry that is to be restored: the one that was asked for, if it is ours.
     fn wanted(&self, request: &RestoreRequest) -> Result<&[u8], Failure> {
         let entry = self.entry.as_bytes();
-        if request.wants(entry) {
+        if request.includes(entry) {
             return Ok(entry);
         }
         let message = format!("a backup of this job has only one entry, `{}`", self.entry);
@@ -111,8 +111,8 @@ impl Source for CommandSource {
             let hint = "If that is right, set allow-empty = true";
             return Err(Failure::failed(message).with_hint(hint));
         }
-        let status = child.ended()?;
-        status.succeeded(&command.program)?;
+        let status = child.wait_for_exit()?;
+        status.ensure_success(&command.program)?;
         entry.commit()?;
         draft.record_fact("command.exit-status", "0")?;
         draft.record_fact("command.bytes", &bytes.to_string())
@@ -132,12 +132,12 @@ impl Source for CommandSource {
         // A command that nobody listens to would wait for ever once its pipe is full.
         while let Ok(Some(_)) = output.read(DRAIN_BYTES) {}
         let fed = feeding.finish();
-        let status = child.ended()?;
+        let status = child.wait_for_exit()?;
         match fed {
             // The command was killed because of it: say what really happened.
             Err(failure) if failure.kind == FailureKind::Damaged => Err(failure),
             fed => status
-                .succeeded(&command.program)
+                .ensure_success(&command.program)
                 .and_then(|()| fed.map(drop)),
         }
     }

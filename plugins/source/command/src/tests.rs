@@ -1,11 +1,11 @@
 //! The exit status decides, in both directions.
 
 use super::*;
-use holdfast_sdk::testing::{Call, Ended, Host, Snapshot};
+use holdfast_sdk::testing::{Call, Exit, Host, Snapshot};
 use serde_json::json;
 
 fn backup(
-    run: impl Fn(&Call) -> Ended + 'static,
+    run: impl Fn(&Call) -> Exit + 'static,
     allow_empty: bool,
 ) -> (Snapshot, Result<(), Failure>) {
     let host = Host::new()
@@ -27,22 +27,28 @@ fn backup(
 
 fn restore(
     snapshot: &Snapshot,
-    run: impl Fn(&Call) -> Ended + 'static,
+    run: impl Fn(&Call) -> Exit + 'static,
 ) -> (Vec<Call>, Result<(), Failure>) {
     let host = Host::new().command("load", run);
     let settings = json!({ "command": ["dump"], "restore-command": ["load", "-1"] });
     let plugin: CommandSource = host.source(settings).unwrap();
-    let result = plugin.restore(&snapshot.content(), RestoreRequest::all());
-    (host.calls(), result)
+    let result = plugin.restore(&snapshot.content(), RestoreRequest::everything());
+    (host.command_calls(), result)
 }
 
 #[test]
 fn what_a_command_wrote_is_an_entry_with_its_facts() {
-    let (snapshot, result) = backup(|_| Ended::with("rows"), false);
+    let (snapshot, result) = backup(|_| Exit::with_stdout("rows"), false);
     assert_eq!(result, Ok(()));
-    assert_eq!(snapshot.entry("all.sql").unwrap(), b"rows");
-    assert_eq!(snapshot.fact("command.bytes").as_deref(), Some("4"));
-    assert_eq!(snapshot.fact("command.exit-status").as_deref(), Some("0"));
+    assert_eq!(snapshot.entry_bytes("all.sql").unwrap(), b"rows");
+    assert_eq!(
+        snapshot.recorded_fact("command.bytes").as_deref(),
+        Some("4")
+    );
+    assert_eq!(
+        snapshot.recorded_fact("command.exit-status").as_deref(),
+        Some("0")
+    );
 }
 
 #[test]
@@ -51,47 +57,50 @@ fn a_command_finds_the_environment_and_the_secret_of_its_job() {
         assert_eq!(call.arguments, ["--all"]);
         assert_eq!(call.environment["PGHOST"], "db");
         assert_eq!(call.environment["PGPASSWORD"], "hunter2");
-        Ended::with("rows")
+        Exit::with_stdout("rows")
     };
     assert_eq!(backup(run, false).1, Ok(()));
 }
 
 #[test]
 fn a_command_that_fails_after_its_output_leaves_no_entry() {
-    let (snapshot, result) = backup(|_| Ended::with("rows").status(1).stderr("no disk"), false);
+    let (snapshot, result) = backup(
+        |_| Exit::with_stdout("rows").status(1).stderr("no disk"),
+        false,
+    );
     let message = result.unwrap_err().message;
     assert!(
         message.contains("status 1") && message.contains("no disk"),
         "{message}"
     );
-    assert!(snapshot.names().is_empty());
+    assert!(snapshot.entry_names().is_empty());
 }
 
 #[test]
 fn a_command_that_is_killed_leaves_no_entry() {
-    let (snapshot, result) = backup(|_| Ended::with("rows").signal(9), false);
+    let (snapshot, result) = backup(|_| Exit::with_stdout("rows").signal(9), false);
     assert!(result.unwrap_err().message.contains("signal 9"));
-    assert!(snapshot.names().is_empty());
+    assert!(snapshot.entry_names().is_empty());
 }
 
 #[test]
 fn an_empty_output_is_a_backup_only_where_the_job_says_so() {
-    let (snapshot, result) = backup(|_| Ended::with(""), false);
+    let (snapshot, result) = backup(|_| Exit::with_stdout(""), false);
     assert!(result.unwrap_err().hint.is_some());
-    assert!(snapshot.names().is_empty());
-    let (snapshot, result) = backup(|_| Ended::with(""), true);
+    assert!(snapshot.entry_names().is_empty());
+    let (snapshot, result) = backup(|_| Exit::with_stdout(""), true);
     assert_eq!(result, Ok(()));
-    assert_eq!(snapshot.names(), ["all.sql"]);
+    assert_eq!(snapshot.entry_names(), ["all.sql"]);
 }
 
 #[test]
 fn a_store_that_is_full_fails_the_backup() {
-    let host = Host::new().command("dump", |_| Ended::with("rows"));
+    let host = Host::new().command("dump", |_| Exit::with_stdout("rows"));
     let plugin: CommandSource = host.source(json!({ "command": ["dump"] })).unwrap();
     let snapshot = Snapshot::new().with_room(3);
     let failure = plugin.backup(&snapshot.draft(), None).unwrap_err();
     assert_eq!(failure.kind, FailureKind::Unavailable);
-    assert!(snapshot.names().is_empty());
+    assert!(snapshot.entry_names().is_empty());
 }
 
 #[test]
@@ -104,8 +113,8 @@ fn a_command_that_was_not_granted_is_not_run() {
 
 #[test]
 fn a_restore_feeds_the_entry_back() {
-    let snapshot = Snapshot::new().with("stdout", "rows");
-    let (calls, result) = restore(&snapshot, |_| Ended::with("INSERT 1\n"));
+    let snapshot = Snapshot::new().with_entry("stdout", "rows");
+    let (calls, result) = restore(&snapshot, |_| Exit::with_stdout("INSERT 1\n"));
     assert_eq!(result, Ok(()));
     assert_eq!(
         (calls[0].stdin.as_slice(), &calls[0].arguments[..]),
@@ -115,9 +124,9 @@ fn a_restore_feeds_the_entry_back() {
 
 #[test]
 fn a_restore_fails_as_its_command_does() {
-    let snapshot = Snapshot::new().with("stdout", "rows");
+    let snapshot = Snapshot::new().with_entry("stdout", "rows");
     let (_, result) = restore(&snapshot, |_| {
-        Ended::with("").status(3).stderr("syntax error")
+        Exit::with_stdout("").status(3).stderr("syntax error")
     });
     assert_eq!(
         result.unwrap_err().message,
@@ -127,8 +136,10 @@ fn a_restore_fails_as_its_command_does() {
 
 #[test]
 fn a_restore_of_a_damaged_entry_says_so_and_kills_the_command() {
-    let snapshot = Snapshot::new().with("stdout", "rows").broken("stdout", 2);
-    let (_, result) = restore(&snapshot, |_| Ended::with(""));
+    let snapshot = Snapshot::new()
+        .with_entry("stdout", "rows")
+        .broken("stdout", 2);
+    let (_, result) = restore(&snapshot, |_| Exit::with_stdout(""));
     assert_eq!(result.unwrap_err().kind, FailureKind::Damaged);
 }
 
@@ -136,12 +147,12 @@ fn a_restore_of_a_damaged_entry_says_so_and_kills_the_command() {
 fn a_restore_needs_a_command_and_the_entry() {
     let host = Host::new();
     let plugin: CommandSource = host.source(json!({ "command": ["dump"] })).unwrap();
-    let snapshot = Snapshot::new().with("stdout", "rows");
+    let snapshot = Snapshot::new().with_entry("stdout", "rows");
     let failure = plugin
-        .restore(&snapshot.content(), RestoreRequest::all())
+        .restore(&snapshot.content(), RestoreRequest::everything())
         .unwrap_err();
     assert_eq!(failure.kind, FailureKind::Unsupported);
-    let (_, result) = restore(&Snapshot::new(), |_| Ended::with(""));
+    let (_, result) = restore(&Snapshot::new(), |_| Exit::with_stdout(""));
     assert_eq!(result.unwrap_err().kind, FailureKind::NotFound);
 }
 

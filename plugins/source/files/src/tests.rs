@@ -10,14 +10,14 @@ fn plugin(host: &Host, settings: Value) -> Files {
 
 fn sample() -> Tree {
     Tree::new()
-        .file("lib/a", "1")
-        .file("lib/b.tmp", "2")
-        .file(
+        .with_file("lib/a", "1")
+        .with_file("lib/b.tmp", "2")
+        .with_file(
             "cache/CACHEDIR.TAG",
             "Signature: 8a477f597d28d172789f06886806bc55",
         )
-        .file("cache/big", "3")
-        .symlink("link", "lib/a")
+        .with_file("cache/big", "3")
+        .with_symlink("link", "lib/a")
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn a_tree_stands_in_the_snapshot_where_it_stood_on_the_machine() {
     let files = plugin(&host, json!({ "paths": ["/var"], "exclude": ["*.tmp"] }));
     files.backup(&snapshot.draft(), None).unwrap();
     assert_eq!(
-        snapshot.names(),
+        snapshot.entry_names(),
         [
             "var",
             "var/cache",
@@ -44,7 +44,10 @@ fn a_tree_stands_in_the_snapshot_where_it_stood_on_the_machine() {
             "var/link"
         ]
     );
-    assert_eq!(snapshot.fact("files.entries").as_deref(), Some("6"));
+    assert_eq!(
+        snapshot.recorded_fact("files.entries").as_deref(),
+        Some("6")
+    );
 }
 
 #[test]
@@ -53,17 +56,17 @@ fn caches_are_taken_along_where_the_job_says_so() {
     let snapshot = Snapshot::new();
     let files = plugin(&host, json!({ "paths": ["/var"], "exclude-caches": false }));
     files.backup(&snapshot.draft(), None).unwrap();
-    assert_eq!(snapshot.entry("var/cache/big").unwrap(), b"3");
+    assert_eq!(snapshot.entry_bytes("var/cache/big").unwrap(), b"3");
 }
 
 #[test]
 fn the_root_of_the_machine_needs_no_prefix() {
-    let host = Host::new().readable("/", Tree::new().file("etc/hosts", "::1"));
+    let host = Host::new().readable("/", Tree::new().with_file("etc/hosts", "::1"));
     let snapshot = Snapshot::new();
     plugin(&host, json!({ "paths": ["/"] }))
         .backup(&snapshot.draft(), None)
         .unwrap();
-    assert_eq!(snapshot.names(), ["etc", "etc/hosts"]);
+    assert_eq!(snapshot.entry_names(), ["etc", "etc/hosts"]);
 }
 
 #[test]
@@ -90,30 +93,39 @@ fn a_restore_writes_each_tree_back_to_its_place() {
         .writable("/var/", Tree::new());
     let files = plugin(&host, json!({ "paths": ["/var/", "/etc"] }));
     let snapshot = Snapshot::new()
-        .with("etc/hosts", "::1")
+        .with_entry("etc/hosts", "::1")
         .with("var/lib/a", "1");
     files
-        .restore(&snapshot.content(), RestoreRequest::all())
+        .restore(&snapshot.content(), RestoreRequest::everything())
         .unwrap();
-    assert_eq!(host.tree("/etc").unwrap().content("hosts").unwrap(), b"::1");
-    assert_eq!(host.tree("/var/").unwrap().content("lib/a").unwrap(), b"1");
+    assert_eq!(
+        host.granted_tree("/etc").unwrap().content("hosts").unwrap(),
+        b"::1"
+    );
+    assert_eq!(
+        host.granted_tree("/var/")
+            .unwrap()
+            .content("lib/a")
+            .unwrap(),
+        b"1"
+    );
 }
 
 #[test]
 fn a_restore_of_one_tree_leaves_the_others_alone() {
     let host = Host::new().writable("/etc", Tree::new());
     let files = plugin(&host, json!({ "paths": ["/var", "/etc"] }));
-    let snapshot = Snapshot::new().with("etc/hosts", "::1");
+    let snapshot = Snapshot::new().with_entry("etc/hosts", "::1");
     files
-        .restore(&snapshot.content(), RestoreRequest::all())
+        .restore(&snapshot.content(), RestoreRequest::everything())
         .unwrap();
-    assert_eq!(host.tree("/etc").unwrap().paths(), ["hosts"]);
+    assert_eq!(host.granted_tree("/etc").unwrap().paths(), ["hosts"]);
 }
 
 #[test]
 fn a_restore_that_restores_nothing_is_a_failure() {
     let host = Host::new().writable("/etc", Tree::new());
     let files = plugin(&host, json!({ "paths": ["/etc"] }));
-    let result = files.restore(&Snapshot::new().content(), RestoreRequest::all());
+    let result = files.restore(&Snapshot::new().content(), RestoreRequest::everything());
     assert_eq!(result.unwrap_err().kind, FailureKind::NotFound);
 }

@@ -14,7 +14,7 @@ fn verify(settings: Value, snapshot: &Snapshot) -> Result<Vec<Finding>, Failure>
 
 /// Judges one entry and returns what is worse than good to know.
 fn findings(name: &str, bytes: &[u8]) -> Vec<String> {
-    let found = verify(json!({}), &Snapshot::new().with(name, bytes)).unwrap();
+    let found = verify(json!({}), &Snapshot::new().with_entry(name, bytes)).unwrap();
     let bad = found
         .into_iter()
         .filter(|finding| finding.severity > Severity::Info);
@@ -199,7 +199,7 @@ fn a_database_file_must_have_the_pages_that_it_says() {
 
 #[test]
 fn what_must_be_there_and_is_not_is_an_error() {
-    let snapshot = Snapshot::new().with("db/a.sql", DUMP);
+    let snapshot = Snapshot::new().with_entry("db/a.sql", DUMP);
     let found = |settings| {
         let findings = verify(settings, &snapshot).unwrap().into_iter();
         let errors = findings.filter(|finding| finding.severity == Severity::Error);
@@ -217,7 +217,9 @@ fn what_must_be_there_and_is_not_is_an_error() {
 
 #[test]
 fn a_job_can_say_what_entries_must_be() {
-    let snapshot = Snapshot::new().with("dump", "hello").with("a.sql", "hello");
+    let snapshot = Snapshot::new()
+        .with_entry("dump", "hello")
+        .with_entry("a.sql", "hello");
     let errors = |expect| {
         let findings = verify(json!({ "expect": expect }), &snapshot).unwrap();
         findings
@@ -238,7 +240,7 @@ fn a_job_can_say_what_entries_must_be() {
 #[test]
 fn damage_that_the_host_finds_is_a_finding_too() {
     let snapshot = Snapshot::new()
-        .with("a.gz", gzip(&[7; 100_000]))
+        .with_entry("a.gz", gzip(&[7; 100_000]))
         .broken("a.gz", 20);
     let found = verify(json!({}), &snapshot).unwrap();
     assert_eq!(found[0].message, "entry `a.gz` is damaged");
@@ -246,7 +248,9 @@ fn damage_that_the_host_finds_is_a_finding_too() {
 
 #[test]
 fn what_was_judged_is_counted() {
-    let snapshot = Snapshot::new().with("a.sql", DUMP).with("photo", "jpeg");
+    let snapshot = Snapshot::new()
+        .with_entry("a.sql", DUMP)
+        .with_entry("photo", "jpeg");
     let found = verify(json!({}), &snapshot).unwrap();
     assert_eq!(found.len(), 1);
     assert!(found[0].message.starts_with("1 of 2 entries"));

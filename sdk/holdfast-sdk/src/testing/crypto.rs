@@ -1,4 +1,4 @@
-//! Ciphers and hashes: they work as a host's do, so that what a test sealed a stock tool opens.
+//! Ciphers and hashes: real ones, so that a stock tool opens what a test sealed.
 
 use super::streams::{Reader, Writer};
 use crate::types::{Failure, FailureKind};
@@ -43,7 +43,7 @@ pub struct Segments {
     pub to_end: bool,
     /// Bytes of plaintext to drop at the beginning of the output.
     pub skip: u64,
-    /// Bytes of plaintext to write after that; all where none is given.
+    /// Bytes of plaintext to write after that; everything if not given.
     pub take: Option<u64>,
 }
 
@@ -55,7 +55,7 @@ enum Cipher {
 /// A key that stays on the host.
 pub struct Key(Cipher);
 
-fn nonce(bytes: &[u8]) -> Result<&Nonce<ChaCha20Poly1305>, Failure> {
+fn parse_nonce(bytes: &[u8]) -> Result<&Nonce<ChaCha20Poly1305>, Failure> {
     if bytes.len() == 12 {
         Ok(Nonce::<ChaCha20Poly1305>::from_slice(bytes))
     } else {
@@ -67,7 +67,7 @@ impl Key {
     /// Hands 32 bytes to the host.
     ///
     /// # Errors
-    /// It is not so many bytes.
+    /// There are more or fewer bytes.
     pub fn load(algorithm: Aead, bytes: &[u8]) -> Result<Self, Failure> {
         let unfit = |_| Failure::invalid("a key has 32 bytes");
         Ok(Self(match algorithm {
@@ -92,7 +92,7 @@ impl Key {
         associated: &[u8],
         plain: &[u8],
     ) -> Result<Vec<u8>, Failure> {
-        let (nonce, mut bytes) = (nonce(nonce_bytes)?, plain.to_vec());
+        let (nonce, mut bytes) = (parse_nonce(nonce_bytes)?, plain.to_vec());
         let sealed = match &self.0 {
             Cipher::Chacha(cipher) => cipher.encrypt_in_place(nonce, associated, &mut bytes),
             Cipher::Aes(cipher) => cipher.encrypt_in_place(nonce, associated, &mut bytes),
@@ -111,7 +111,7 @@ impl Key {
         associated: &[u8],
         sealed: &[u8],
     ) -> Result<Vec<u8>, Failure> {
-        let (nonce, mut bytes) = (nonce(nonce_bytes)?, sealed.to_vec());
+        let (nonce, mut bytes) = (parse_nonce(nonce_bytes)?, sealed.to_vec());
         let opened = match &self.0 {
             Cipher::Chacha(cipher) => cipher.decrypt_in_place(nonce, associated, &mut bytes),
             Cipher::Aes(cipher) => cipher.decrypt_in_place(nonce, associated, &mut bytes),
@@ -130,13 +130,13 @@ impl Key {
         plain: &Reader,
         sealed: &Writer,
     ) -> Result<u64, Failure> {
-        noted(sealed, || {
-            let mut pieces = Pieces::new(plain, segments, 0)?;
+        discard_on_failure(sealed, || {
+            let mut pieces = Pieces::cut_from(plain, segments, 0)?;
             let mut total = 0;
             for number in 0_u64.. {
                 let is_last = pieces.is_last()?;
-                let piece = pieces.take()?;
-                let bytes = self.seal(&segments.nonce(number, is_last)?, &[], &piece)?;
+                let piece = pieces.next_piece()?;
+                let bytes = self.seal(&segments.segment_nonce(number, is_last)?, &[], &piece)?;
                 sealed.write(&bytes)?;
                 total += bytes.len() as u64;
                 if is_last {
@@ -157,16 +157,16 @@ impl Key {
         sealed: &Reader,
         plain: &Writer,
     ) -> Result<u64, Failure> {
-        noted(plain, || {
-            let mut pieces = Pieces::new(sealed, segments, TAG_BYTES)?;
+        discard_on_failure(plain, || {
+            let mut pieces = Pieces::cut_from(sealed, segments, TAG_BYTES)?;
             let (mut skip, mut given) = (segments.skip as usize, 0);
             for number in segments.first.. {
                 let is_end = pieces.is_last()?;
-                let piece = pieces.take()?;
+                let piece = pieces.next_piece()?;
                 if piece.is_empty() && !segments.to_end {
                     break;
                 }
-                let nonce = segments.nonce(number, is_end && segments.to_end)?;
+                let nonce = segments.segment_nonce(number, is_end && segments.to_end)?;
                 let bytes = self.open(&nonce, &[], &piece)?;
                 if bytes.is_empty() && number > 0 {
                     return Err(damaged());
@@ -196,13 +196,16 @@ fn damaged() -> Failure {
     Failure::damaged("it was changed, or the key does not fit")
 }
 
-/// Lets a failure discard what was written.
-fn noted(to: &Writer, work: impl FnOnce() -> Result<u64, Failure>) -> Result<u64, Failure> {
-    work().inspect_err(|failure| to.fail(failure))
+/// Does some work; if it fails, discards what was written.
+fn discard_on_failure(
+    to: &Writer,
+    work: impl FnOnce() -> Result<u64, Failure>,
+) -> Result<u64, Failure> {
+    work().inspect_err(|failure| to.fail_with(failure))
 }
 
 impl Segments {
-    fn nonce(&self, number: u64, is_last: bool) -> Result<[u8; 12], Failure> {
+    fn segment_nonce(&self, number: u64, is_last: bool) -> Result<[u8; 12], Failure> {
         let mut bytes = [0; 12];
         bytes[3..11].copy_from_slice(&number.to_be_bytes());
         let prefix = self.nonce_prefix.len();
@@ -218,7 +221,7 @@ impl Segments {
     }
 }
 
-/// A stream in pieces, of which the last is known to be it.
+/// A stream cut into pieces. Which piece is the last is known before it is taken.
 struct Pieces<'a> {
     from: &'a Reader,
     length: usize,
@@ -226,7 +229,7 @@ struct Pieces<'a> {
 }
 
 impl<'a> Pieces<'a> {
-    fn new(from: &'a Reader, segments: &Segments, more: usize) -> Result<Self, Failure> {
+    fn cut_from(from: &'a Reader, segments: &Segments, more: usize) -> Result<Self, Failure> {
         if !(1..=SEGMENT_BYTES_MAX).contains(&segments.segment_bytes)
             || segments.nonce_prefix.len() > PREFIX_BYTES_MAX
         {
@@ -252,7 +255,7 @@ impl<'a> Pieces<'a> {
         Ok(false)
     }
 
-    fn take(&mut self) -> Result<Vec<u8>, Failure> {
+    fn next_piece(&mut self) -> Result<Vec<u8>, Failure> {
         self.is_last()?;
         let rest = self.held.split_off(self.held.len().min(self.length));
         Ok(std::mem::replace(&mut self.held, rest))
@@ -268,7 +271,7 @@ enum Running {
 pub struct Hasher(RefCell<Running>);
 
 impl Hasher {
-    /// Starts one.
+    /// Starts a hash.
     #[must_use]
     pub fn new(algorithm: Digest) -> Self {
         Self(RefCell::new(match algorithm {
@@ -295,7 +298,7 @@ impl Hasher {
     }
 }
 
-/// Hashes what is left of a stream.
+/// Hashes the rest of a stream.
 ///
 /// # Errors
 /// Reading failed.

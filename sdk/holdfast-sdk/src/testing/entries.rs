@@ -1,8 +1,8 @@
-//! Snapshots made of maps: what a source puts in can be looked at, restored and verified.
+//! Snapshots made of maps: a test can look at what a source put in, restore it and verify it.
 
+use super::rules::{checked_path, is_below};
 use super::streams::{Reader, Sink, Writer, broken_after, reader, sized_reader};
 use super::trees::{Item, OpenTree, WalkOptions};
-use super::{checked, is_below};
 use crate::types::{Attributes, Failure, FailureKind};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -28,7 +28,7 @@ pub enum EntryKind {
 /// An entry of a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Where it stands.
+    /// Its path in the snapshot.
     pub path: Vec<u8>,
     /// What it is.
     pub kind: EntryKind,
@@ -36,12 +36,12 @@ pub struct Entry {
     pub size: u64,
     /// When it last changed, in nanoseconds since 1970.
     pub modified_ns: i64,
-    /// What the source said of it.
+    /// What the source recorded with it.
     pub attributes: Attributes,
 }
 
-/// What became of a whole tree.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The result of adding or restoring a whole tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TreeReport {
     /// Entries that were added or restored.
     pub entries: u64,
@@ -67,12 +67,12 @@ struct Held {
     room: Option<u64>,
 }
 
-/// A snapshot in the making and after it: gives the handles that a plugin gets, and shows what it did.
+/// A snapshot, in the making or committed: gives a plugin its handles, and shows what it did with them.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot(Rc<RefCell<Held>>);
 
 impl Snapshot {
-    /// Makes an empty one.
+    /// Makes an empty snapshot.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -80,12 +80,12 @@ impl Snapshot {
 
     /// Adds an entry of bytes, as an earlier backup left it.
     #[must_use]
-    pub fn with(self, path: impl Into<Vec<u8>>, bytes: impl Into<Vec<u8>>) -> Self {
-        self.put(path.into(), EntryKind::ByteStream, bytes.into(), Vec::new());
+    pub fn with_entry(self, path: impl Into<Vec<u8>>, bytes: impl Into<Vec<u8>>) -> Self {
+        self.insert_entry(path.into(), EntryKind::ByteStream, bytes.into(), Vec::new());
         self
     }
 
-    /// Lets reading an entry fail after so many bytes.
+    /// Makes reading an entry fail after so many bytes.
     #[must_use]
     pub fn broken(self, path: &str, after: usize) -> Self {
         if let Some(stored) = self.0.borrow_mut().entries.get_mut(path.as_bytes()) {
@@ -94,7 +94,7 @@ impl Snapshot {
         self
     }
 
-    /// Lets writing fail once entries have taken so many bytes.
+    /// Makes writing fail once entries have taken so many bytes.
     #[must_use]
     pub fn with_room(self, bytes: u64) -> Self {
         self.0.borrow_mut().room = Some(bytes);
@@ -109,7 +109,7 @@ impl Snapshot {
         self
     }
 
-    fn put(&self, path: Vec<u8>, kind: EntryKind, bytes: Vec<u8>, attributes: Attributes) {
+    fn insert_entry(&self, path: Vec<u8>, kind: EntryKind, bytes: Vec<u8>, attributes: Attributes) {
         let stored = Stored {
             kind,
             bytes,
@@ -133,7 +133,7 @@ impl Snapshot {
 
     /// Returns the content of an entry that was finished.
     #[must_use]
-    pub fn entry(&self, path: &str) -> Option<Vec<u8>> {
+    pub fn entry_bytes(&self, path: &str) -> Option<Vec<u8>> {
         let held = self.0.borrow();
         held.entries
             .get(path.as_bytes())
@@ -142,14 +142,14 @@ impl Snapshot {
 
     /// Returns the names of the entries, sorted.
     #[must_use]
-    pub fn names(&self) -> Vec<String> {
+    pub fn entry_names(&self) -> Vec<String> {
         let shown = |path: &Vec<u8>| String::from_utf8_lossy(path).into_owned();
         self.0.borrow().entries.keys().map(shown).collect()
     }
 
-    /// Returns a fact.
+    /// Returns the value of a fact that was recorded.
     #[must_use]
-    pub fn fact(&self, key: &str) -> Option<String> {
+    pub fn recorded_fact(&self, key: &str) -> Option<String> {
         let held = self.0.borrow();
         let found = held.facts.iter().rev().find(|(name, _)| name == key);
         found.map(|(_, value)| value.clone())
@@ -170,16 +170,16 @@ impl Draft {
     /// Starts an entry of bytes; it counts only when its writer is finished.
     ///
     /// # Errors
-    /// The path is none, or taken.
+    /// The path is not valid, or is taken.
     pub fn create(&self, path: &[u8], attributes: &[(String, String)]) -> Result<Writer, Failure> {
-        let path = checked(path)?;
+        let path = checked_path(path)?;
         if self.0.0.borrow().entries.contains_key(&path) {
             let shown = String::from_utf8_lossy(&path);
             return Err(Failure::invalid(format!(
                 "entry `{shown}` is there already"
             )));
         }
-        Ok(Writer::to(NewEntry {
+        Ok(Writer::with_sink(NewEntry {
             snapshot: self.0.clone(),
             path,
             attributes: attributes.to_vec(),
@@ -190,25 +190,21 @@ impl Draft {
     /// Adds a whole granted tree below `prefix` (empty for none).
     ///
     /// # Errors
-    /// The prefix is no path.
+    /// The prefix is not a valid path.
     pub fn add_tree(
         &self,
         source: &OpenTree,
         prefix: &[u8],
         options: &WalkOptions,
     ) -> Result<TreeReport, Failure> {
-        let mut report = TreeReport {
-            entries: 0,
-            bytes: 0,
-            warnings: 0,
-        };
+        let mut report = TreeReport::default();
         if !prefix.is_empty() {
-            let prefix = checked(prefix)?;
+            let prefix = checked_path(prefix)?;
             self.0
-                .put(prefix, EntryKind::Directory, Vec::new(), Vec::new());
+                .insert_entry(prefix, EntryKind::Directory, Vec::new(), Vec::new());
             report.entries += 1;
         }
-        for (path, item) in source.walk(options) {
+        for (path, item) in source.walk_items(options) {
             let path = match prefix {
                 [] => path,
                 _ => [prefix, b"/", path.as_slice()].concat(),
@@ -220,7 +216,7 @@ impl Draft {
             };
             report.entries += 1;
             report.bytes += bytes.len() as u64;
-            self.0.put(path, kind, bytes, Vec::new());
+            self.0.insert_entry(path, kind, bytes, Vec::new());
         }
         Ok(report)
     }
@@ -235,7 +231,7 @@ impl Draft {
         Ok(())
     }
 
-    /// Names something that was left out.
+    /// Warns of something that was left out.
     pub fn warn(&self, subject: &str, message: &str) {
         let warning = (subject.to_owned(), message.to_owned());
         self.0.0.borrow_mut().warnings.push(warning);
@@ -250,7 +246,7 @@ struct NewEntry {
 }
 
 impl Sink for NewEntry {
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+    fn accept(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         let room = &mut self.snapshot.0.borrow_mut().room;
         if let Some(left) = room {
             match left.checked_sub(bytes.len() as u64) {
@@ -269,11 +265,9 @@ impl Sink for NewEntry {
             attributes,
             bytes,
         } = *self;
-        snapshot.put(path, EntryKind::ByteStream, bytes, attributes);
+        snapshot.insert_entry(path, EntryKind::ByteStream, bytes, attributes);
         Ok(())
     }
-
-    fn discard(self: Box<Self>, _: &str) {}
 }
 
 /// Entries in the order of the snapshot.
@@ -320,7 +314,7 @@ impl Content {
     /// Reads the content of an entry.
     ///
     /// # Errors
-    /// There is no such entry, or it has no content.
+    /// The entry does not exist, or has no content.
     pub fn open(&self, path: &[u8]) -> Result<Reader, Failure> {
         let shown = String::from_utf8_lossy(path);
         let held = self.0.0.borrow();
@@ -346,11 +340,7 @@ impl Content {
     /// # Errors
     /// The tree was opened for reading.
     pub fn extract(&self, prefix: &[u8], target: &OpenTree) -> Result<TreeReport, Failure> {
-        let mut report = TreeReport {
-            entries: 0,
-            bytes: 0,
-            warnings: 0,
-        };
+        let mut report = TreeReport::default();
         for (path, stored) in &self.0.0.borrow().entries {
             if !is_below(path, prefix) || path == prefix {
                 continue;
@@ -367,7 +357,7 @@ impl Content {
                 EntryKind::Symlink => Item::Symlink(bytes),
                 _ => Item::File(bytes),
             };
-            target.put(below, item)?;
+            target.write_item(below, item)?;
         }
         Ok(report)
     }

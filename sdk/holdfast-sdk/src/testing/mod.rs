@@ -3,14 +3,17 @@
 //! - What a plugin calls in a guest it calls here too: the functions and handles have the same names
 //!   and the same rules. A reader ends well only after everything upstream did, a writer commits only
 //!   when it is finished, a failed command is a failed stream.
-//! - Nothing outside the test is touched: no file, no clock, no chance. Ciphers and hashes are real.
-//! - A host belongs to the thread that made it; a test makes one and has it for itself.
+//! - Nothing outside the test is touched: no file, no clock, no randomness. Ciphers and hashes are real.
+//! - A host belongs to the thread that made it, so tests that run at the same time do not meet.
+//!
+//! Floors, lowest first; a module imports from lower floors only: `rules` and `streams`; `secrets` and
+//! `crypto`; `network`, `process` and `trees`; `entries` and `state`; `interfaces`; this file.
 //!
 //! ```
 //! use holdfast_sdk::prelude::*;
-//! use holdfast_sdk::testing::{Ended, Host, Snapshot};
+//! use holdfast_sdk::testing::{Exit, Host, Snapshot};
 //!
-//! let host = Host::new().command("dump", |_| Ended::with("rows").status(1));
+//! let host = Host::new().command("dump", |_| Exit::with_stdout("rows").status(1));
 //! let mut command = host::process::Command::new("dump");
 //! command.arguments.push("--all".into());
 //! let child = host::process::spawn(&command)?;
@@ -20,32 +23,38 @@
 //! # Ok::<(), Failure>(())
 //! ```
 
+// Each module imports from those above it only.
 mod crypto;
 mod entries;
+mod interfaces;
 mod network;
-mod plain;
 mod process;
+mod rules;
+mod secrets;
+mod state;
 mod streams;
 mod trees;
 
 pub use entries::Snapshot;
 pub use network::Answer;
-pub use process::{Call, Ended};
-pub use streams::{Received, Sink, blob, broken_after, reader, sized_reader, writer};
+pub use process::{Call, Exit};
+pub use state::{Line, ProgressReport};
+pub use streams::{Received, blob, broken_after, reader, sized_reader, writer};
 pub use trees::Tree;
 
 use crate::manifest::Text;
-use crate::types::{Failure, FailureKind};
+use crate::types::Failure;
 use crate::{Encryptor, Notifier, Source, Verifier};
 use serde_json::{Map, Value};
-use std::cell::RefCell;
-use std::collections::BTreeMap;
+use state::State;
 use std::rc::Rc;
 
 /// The interfaces of the contract, as a guest sees them.
 #[doc(hidden)]
 pub mod host {
-    pub use super::plain::{clock, config, log, progress, random, secrets, state};
+    pub use super::interfaces::{
+        clock, config, http, log, net, process, progress, random, secrets, state, trees,
+    };
     pub use crate::types;
     /// What a snapshot takes and gives.
     pub mod entries {
@@ -55,68 +64,15 @@ pub mod host {
     pub mod streams {
         pub use crate::testing::streams::{Blob, Reader, Transfer, Writer, splice};
     }
-    /// Granted directories.
-    pub mod trees {
-        pub use crate::testing::trees::{
-            Access, Node, NodeKind, OpenTree as Tree, WalkOptions, granted, open,
-        };
-    }
-    /// Granted commands.
-    pub mod process {
-        pub use crate::testing::process::{Child, Command, EnvValue, ExitStatus, spawn};
-    }
-    /// Granted endpoints.
-    pub mod net {
-        pub use crate::testing::network::{Connection, Protection, connect};
-    }
-    /// Granted origins.
-    pub mod http {
-        pub use crate::testing::network::{HeaderValue, Request, Response, send};
-    }
     /// Ciphers and hashes.
     pub mod crypto {
         pub use crate::testing::crypto::{Aead, Digest, Hasher, Key, Segments, hash_stream};
     }
 }
 
-/// A host made of maps. The newest one of a thread is the one that its plugins see.
+/// A host made of maps. Plugins see the newest host of their thread.
 #[derive(Clone)]
 pub struct Host(Rc<State>);
-
-/// What a plugin wrote into the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
-    /// How much it matters.
-    pub level: host::log::Level,
-    /// What it says.
-    pub message: String,
-}
-
-#[derive(Default)]
-pub(crate) struct State {
-    job: RefCell<String>,
-    settings: RefCell<String>,
-    secrets: RefCell<BTreeMap<String, (Vec<u8>, bool)>>,
-    state: RefCell<BTreeMap<String, Vec<u8>>>,
-    log: RefCell<Vec<Line>>,
-    progress: RefCell<Vec<(u64, Option<u64>, String)>>,
-    drawn: RefCell<u64>,
-    time_ns: RefCell<u64>,
-    trees: RefCell<BTreeMap<String, trees::Granted>>,
-    programs: RefCell<BTreeMap<String, process::Program>>,
-    calls: RefCell<Vec<Call>>,
-    endpoints: RefCell<BTreeMap<String, network::Endpoint>>,
-    origins: RefCell<Vec<(String, network::Origin)>>,
-}
-
-thread_local! {
-    static CURRENT: RefCell<Rc<State>> = RefCell::default();
-}
-
-/// Returns what the newest host of this thread holds.
-pub(crate) fn current() -> Rc<State> {
-    CURRENT.with(|current| Rc::clone(&current.borrow()))
-}
 
 impl Default for Host {
     fn default() -> Self {
@@ -125,19 +81,19 @@ impl Default for Host {
 }
 
 impl Host {
-    /// Makes a host that grants nothing, and puts it in the place of an earlier one.
+    /// Makes a host that grants nothing. It replaces an earlier host of this thread.
     #[must_use]
     pub fn new() -> Self {
         let state = Rc::new(State::default());
         state.settings.replace("{}".to_owned());
         state.job.replace("test".to_owned());
-        CURRENT.with(|current| current.replace(Rc::clone(&state)));
+        state::replace_current(Rc::clone(&state));
         Self(state)
     }
 
-    /// Names the job.
+    /// Sets the name of the job.
     #[must_use]
-    pub fn job(self, name: &str) -> Self {
+    pub fn job_name(self, name: &str) -> Self {
         self.0.job.replace(name.to_owned());
         self
     }
@@ -145,56 +101,54 @@ impl Host {
     /// Grants a secret that the plugin may see.
     #[must_use]
     pub fn secret(self, name: &str, content: impl Into<Vec<u8>>) -> Self {
-        let secret = (content.into(), true);
-        self.0.secrets.borrow_mut().insert(name.to_owned(), secret);
+        self.0.secrets.add_secret(name, content.into(), true);
         self
     }
 
     /// Grants a secret that the plugin may only hand on, without seeing it.
     #[must_use]
     pub fn unseen_secret(self, name: &str, content: impl Into<Vec<u8>>) -> Self {
-        let secret = (content.into(), false);
-        self.0.secrets.borrow_mut().insert(name.to_owned(), secret);
+        self.0.secrets.add_secret(name, content.into(), false);
         self
     }
 
     /// Sets a value that an earlier run left.
     #[must_use]
-    pub fn state(self, key: &str, value: impl Into<Vec<u8>>) -> Self {
-        let mut state = self.0.state.borrow_mut();
-        state.insert(key.to_owned(), value.into());
-        drop(state);
+    pub fn state_value(self, key: &str, value: impl Into<Vec<u8>>) -> Self {
+        let mut values = self.0.values.borrow_mut();
+        values.insert(key.to_owned(), value.into());
+        drop(values);
         self
     }
 
     /// Grants a directory tree for reading.
     #[must_use]
     pub fn readable(self, name: &str, tree: Tree) -> Self {
-        self.grant(name, tree, host::trees::Access::Read)
+        self.grant_tree(name, tree, host::trees::Access::Read)
     }
 
     /// Grants a directory tree for reading and writing.
     #[must_use]
     pub fn writable(self, name: &str, tree: Tree) -> Self {
-        self.grant(name, tree, host::trees::Access::Write)
+        self.grant_tree(name, tree, host::trees::Access::Write)
     }
 
-    fn grant(self, name: &str, tree: Tree, access: host::trees::Access) -> Self {
+    fn grant_tree(self, name: &str, tree: Tree, access: host::trees::Access) -> Self {
         let granted = trees::Granted::new(tree, access);
         self.0.trees.borrow_mut().insert(name.to_owned(), granted);
         self
     }
 
-    /// Grants a command, and says how it ends when it is called.
+    /// Grants a command. `run` says what it writes and how it ends when it is called.
     #[must_use]
-    pub fn command(self, program: &str, run: impl Fn(&Call) -> Ended + 'static) -> Self {
+    pub fn command(self, program: &str, run: impl Fn(&Call) -> Exit + 'static) -> Self {
         let mut programs = self.0.programs.borrow_mut();
         programs.insert(program.to_owned(), Rc::new(run));
         drop(programs);
         self
     }
 
-    /// Grants an endpoint, and says what its other side sends.
+    /// Grants an endpoint, whose other side sends these bytes.
     #[must_use]
     pub fn endpoint(self, endpoint: &str, sends: impl Into<Vec<u8>>) -> Self {
         let mut endpoints = self.0.endpoints.borrow_mut();
@@ -203,7 +157,7 @@ impl Host {
         self
     }
 
-    /// Grants an origin, and says what it answers.
+    /// Grants an origin, which answers requests with `answer`.
     #[must_use]
     pub fn origin(
         self,
@@ -221,31 +175,31 @@ impl Host {
     /// # Errors
     /// The settings do not fit the manifest, or the manifest does not fit the struct.
     pub fn source<T: Source>(&self, settings: Value) -> Result<T, Failure> {
-        self.plugin(T::MANIFEST.json(), settings)
+        self.plugin(T::MANIFEST.to_json(), settings)
     }
 
     /// Makes an encryptor, as [`Host::source`] makes a source.
     ///
     /// # Errors
-    /// As there.
+    /// As for [`Host::source`].
     pub fn encryptor<T: Encryptor>(&self, settings: Value) -> Result<T, Failure> {
-        self.plugin(T::MANIFEST.json(), settings)
+        self.plugin(T::MANIFEST.to_json(), settings)
     }
 
     /// Makes a verifier, as [`Host::source`] makes a source.
     ///
     /// # Errors
-    /// As there.
+    /// As for [`Host::source`].
     pub fn verifier<T: Verifier>(&self, settings: Value) -> Result<T, Failure> {
-        self.plugin(T::MANIFEST.json(), settings)
+        self.plugin(T::MANIFEST.to_json(), settings)
     }
 
     /// Makes a notifier, as [`Host::source`] makes a source.
     ///
     /// # Errors
-    /// As there.
+    /// As for [`Host::source`].
     pub fn notifier<T: Notifier>(&self, settings: Value) -> Result<T, Failure> {
-        self.plugin(T::MANIFEST.json(), settings)
+        self.plugin(T::MANIFEST.to_json(), settings)
     }
 
     fn plugin<T: serde::de::DeserializeOwned>(
@@ -253,52 +207,57 @@ impl Host {
         manifest: Text,
         settings: Value,
     ) -> Result<T, Failure> {
-        let filled = filled(&manifest, settings)?;
+        let filled = fill_in_settings(&manifest, settings)?;
         self.0.settings.replace(filled.to_string());
         crate::export::settings()
     }
 
-    /// Returns what was written into the log.
+    /// Returns the lines of the log.
     #[must_use]
-    pub fn log(&self) -> Vec<Line> {
+    pub fn log_lines(&self) -> Vec<Line> {
         self.0.log.borrow().clone()
     }
 
-    /// Returns what was reported: done, of how many, and what.
+    /// Returns the reports of progress.
     #[must_use]
-    pub fn progress(&self) -> Vec<(u64, Option<u64>, String)> {
+    pub fn progress(&self) -> Vec<ProgressReport> {
         self.0.progress.borrow().clone()
     }
 
-    /// Returns the commands that were run, with what was written to them.
+    /// Returns the calls of commands that ended, with what was written to them.
     #[must_use]
-    pub fn calls(&self) -> Vec<Call> {
+    pub fn command_calls(&self) -> Vec<Call> {
         self.0.calls.borrow().clone()
     }
 
     /// Returns what a granted tree holds now.
     #[must_use]
-    pub fn tree(&self, name: &str) -> Option<Tree> {
-        self.0.trees.borrow().get(name).map(trees::Granted::tree)
+    pub fn granted_tree(&self, name: &str) -> Option<Tree> {
+        self.0
+            .trees
+            .borrow()
+            .get(name)
+            .map(trees::Granted::copy_tree)
     }
 
     /// Returns a value of the state.
     #[must_use]
-    pub fn value(&self, key: &str) -> Option<Vec<u8>> {
-        self.0.state.borrow().get(key).cloned()
+    pub fn read_state(&self, key: &str) -> Option<Vec<u8>> {
+        self.0.values.borrow().get(key).cloned()
     }
 
     /// Returns what was written to an endpoint.
     #[must_use]
-    pub fn sent(&self, endpoint: &str) -> Option<Vec<u8>> {
+    pub fn sent_to(&self, endpoint: &str) -> Option<Vec<u8>> {
         let endpoints = self.0.endpoints.borrow();
         endpoints.get(endpoint).map(network::Endpoint::received)
     }
 }
 
-/// Does what a host does with a job's settings: unknown keys and missing ones are refused, defaults
-/// filled in, secrets replaced by their names.
-fn filled(manifest: &Text, given: Value) -> Result<Value, Failure> {
+/// Checks a job's settings as a host does, and fills in what the job leaves out.
+///
+/// Unknown keys and missing ones are refused, and secrets are replaced by their names.
+fn fill_in_settings(manifest: &Text, given: Value) -> Result<Value, Failure> {
     let manifest: Value = serde_json::from_slice(manifest.as_bytes())
         .map_err(|e| Failure::invalid(format!("the manifest is no JSON: {e}")))?;
     let Value::Object(mut given) = given else {
@@ -321,33 +280,6 @@ fn filled(manifest: &Text, given: Value) -> Result<Value, Failure> {
         None => Ok(Value::Object(filled)),
         Some(key) => Err(Failure::invalid(format!("there is no setting `{key}`"))),
     }
-}
-
-/// Makes the failure of what was not granted.
-pub(crate) fn not_granted(what: &str) -> Failure {
-    Failure::new(FailureKind::Denied, format!("{what} is not granted"))
-}
-
-/// Checks the path of an entry as a host does.
-pub(crate) fn checked(path: &[u8]) -> Result<Vec<u8>, Failure> {
-    let is_sound = path
-        .split(|byte| *byte == b'/')
-        .all(|part| !part.is_empty() && part != b"." && part != b"..");
-    if is_sound && !path.contains(&0) {
-        return Ok(path.to_vec());
-    }
-    let shown = String::from_utf8_lossy(path);
-    Err(Failure::invalid(format!(
-        "`{shown}` is no path of an entry"
-    )))
-}
-
-/// Returns what stands below a prefix, itself included; empty stands for all.
-pub(crate) fn is_below(path: &[u8], prefix: &[u8]) -> bool {
-    prefix.is_empty()
-        || path
-            .strip_prefix(prefix)
-            .is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! Granted endpoints and origins: what their other side says is written into the test.
+//! Granted endpoints and origins. The test says what their other side sends.
 
+use super::secrets::Secrets;
 use super::streams::{Reader, Sink, Writer, sized_reader};
-use super::{current, not_granted};
 use crate::types::Failure;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -28,6 +28,16 @@ impl Endpoint {
         Self { sends, received }
     }
 
+    /// Opens a connection, which may hand on these secrets.
+    pub(crate) fn connect(&self, secrets: Rc<Secrets>) -> Connection {
+        Connection {
+            endpoint: self.clone(),
+            secrets,
+            reader: RefCell::new(Some(sized_reader(self.sends.clone()))),
+            writer: RefCell::new(Some(Writer::with_sink(Sending(self.clone())))),
+        }
+    }
+
     pub(crate) fn received(&self) -> Vec<u8> {
         self.received.borrow().clone()
     }
@@ -36,6 +46,7 @@ impl Endpoint {
 /// A connection.
 pub struct Connection {
     endpoint: Endpoint,
+    secrets: Rc<Secrets>,
     reader: RefCell<Option<Reader>>,
     writer: RefCell<Option<Writer>>,
 }
@@ -67,23 +78,16 @@ impl Connection {
     /// # Errors
     /// The secret is not granted.
     pub fn write_secret(&self, name: &str) -> Result<(), Failure> {
-        let content = secret(name)?;
+        let content = self.secrets.hand_on(name)?;
         self.endpoint.received.borrow_mut().extend(content);
         Ok(())
-    }
-}
-
-fn secret(name: &str) -> Result<Vec<u8>, Failure> {
-    match current().secrets.borrow().get(name) {
-        Some((content, _)) => Ok(content.clone()),
-        None => Err(not_granted(&format!("secret `{name}`"))),
     }
 }
 
 struct Sending(Endpoint);
 
 impl Sink for Sending {
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+    fn accept(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         self.0.received.borrow_mut().extend_from_slice(bytes);
         Ok(())
     }
@@ -91,26 +95,6 @@ impl Sink for Sending {
     fn finish(self: Box<Self>) -> Result<(), Failure> {
         Ok(())
     }
-
-    fn discard(self: Box<Self>, _: &str) {}
-}
-
-/// Connects to a granted endpoint.
-///
-/// # Errors
-/// It is not granted.
-pub fn connect(endpoint: &str, protection: Protection) -> Result<Connection, Failure> {
-    let _ = protection;
-    let state = current();
-    let endpoints = state.endpoints.borrow();
-    let Some(found) = endpoints.get(endpoint) else {
-        return Err(not_granted(&format!("endpoint `{endpoint}`")));
-    };
-    Ok(Connection {
-        endpoint: found.clone(),
-        reader: RefCell::new(Some(sized_reader(found.sends.clone()))),
-        writer: RefCell::new(Some(Writer::to(Sending(found.clone())))),
-    })
 }
 
 /// The value of a header.
@@ -135,6 +119,27 @@ pub struct Request {
     pub body: Option<Vec<u8>>,
 }
 
+impl Request {
+    /// Returns whether the URL lies below an origin.
+    pub(crate) fn is_below(&self, origin: &str) -> bool {
+        let rest = self.url.strip_prefix(origin);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    /// Returns the request as the origin sees it: with the content of secrets in its headers.
+    pub(crate) fn with_secrets_filled_in(&self, secrets: &Secrets) -> Result<Self, Failure> {
+        let mut filled = self.clone();
+        for (_, value) in &mut filled.headers {
+            if let HeaderValue::Secret((text, name)) = value {
+                let content = secrets.hand_on(name)?;
+                let shown = text.replace("{}", &String::from_utf8_lossy(&content));
+                *value = HeaderValue::Plain(shown);
+            }
+        }
+        Ok(filled)
+    }
+}
+
 /// What came back.
 #[derive(Debug)]
 pub struct Response {
@@ -155,35 +160,17 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-/// What answers for an origin. It sees the content of secrets in plain header values.
-pub(crate) type Origin = Rc<dyn Fn(&Request) -> Answer>;
-
-/// Sends a request and waits for the head of the answer.
-///
-/// # Errors
-/// The origin, or a secret of a header, is not granted.
-pub fn send(request: &Request) -> Result<Response, Failure> {
-    let state = current();
-    let is_below = |origin: &str| {
-        let rest = request.url.strip_prefix(origin);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    let origins = state.origins.borrow();
-    let Some((_, answer)) = origins.iter().find(|(origin, _)| is_below(origin)) else {
-        return Err(not_granted(&format!("the origin of `{}`", request.url)));
-    };
-    let mut seen = request.clone();
-    for (_, value) in &mut seen.headers {
-        if let HeaderValue::Secret((text, name)) = value {
-            let content = secret(name)?;
-            let shown = text.replace("{}", &String::from_utf8_lossy(&content));
-            *value = HeaderValue::Plain(shown);
+impl From<Answer> for Response {
+    fn from(answer: Answer) -> Self {
+        Self {
+            status: answer.status,
+            headers: Vec::new(),
+            body: sized_reader(answer.body),
         }
     }
-    let answer = answer(&seen);
-    Ok(Response {
-        status: answer.status,
-        headers: Vec::new(),
-        body: sized_reader(answer.body),
-    })
 }
+
+/// The function of a test that answers for an origin.
+///
+/// It sees the content of secrets, in plain header values.
+pub(crate) type Origin = Rc<dyn Fn(&Request) -> Answer>;

@@ -1,10 +1,9 @@
 //! Granted commands: functions of the test that say how they end.
 //!
-//! A command runs when its input is finished, or, where it has none, when its output is read or its
-//! end waited for.
+//! A command runs as soon as its input is finished. A command without input runs when its output is
+//! read, or when the plugin waits for its end.
 
 use super::streams::{Reader, Sink, Writer, reader};
-use super::{current, not_granted};
 use crate::types::Failure;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -37,12 +36,12 @@ pub struct Command {
     pub stdin: bool,
 }
 
-/// How a command ended.
+/// How a command exit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExitStatus {
-    /// The exit code, unless a signal ended it.
+    /// The exit code, unless a signal exit it.
     pub code: Option<i32>,
-    /// The signal that ended it.
+    /// The signal that exit it.
     pub signal: Option<i32>,
     /// The end of what it wrote to standard error.
     pub stderr_tail: String,
@@ -63,15 +62,15 @@ pub struct Call {
 
 /// How a command ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ended {
+pub struct Exit {
     stdout: Vec<u8>,
     status: ExitStatus,
 }
 
-impl Ended {
+impl Exit {
     /// Ends well after writing this.
     #[must_use]
-    pub fn with(stdout: impl Into<Vec<u8>>) -> Self {
+    pub fn with_stdout(stdout: impl Into<Vec<u8>>) -> Self {
         let status = ExitStatus {
             code: Some(0),
             signal: None,
@@ -88,7 +87,7 @@ impl Ended {
         self
     }
 
-    /// Is ended by this signal.
+    /// Is exit by this signal.
     #[must_use]
     pub fn signal(mut self, signal: i32) -> Self {
         (self.status.code, self.status.signal) = (None, Some(signal));
@@ -103,40 +102,48 @@ impl Ended {
     }
 }
 
-/// What runs when a command is called.
-pub(crate) type Program = Rc<dyn Fn(&Call) -> Ended>;
+/// The function of a test that runs when a command is called.
+pub(crate) type Program = Rc<dyn Fn(&Call) -> Exit>;
+
+/// What is needed to start a command.
+pub(crate) struct Start {
+    pub(crate) call: Call,
+    pub(crate) program: Program,
+    pub(crate) has_stdin: bool,
+    /// Where the host records the calls that exit.
+    pub(crate) journal: Rc<RefCell<Vec<Call>>>,
+}
 
 struct Running {
-    call: Call,
-    program: Program,
-    has_stdin: bool,
+    start: Start,
     is_stdin_taken: bool,
     is_stdout_taken: bool,
-    ended: Option<Ended>,
+    exit: Option<Exit>,
 }
 
 impl Running {
-    fn run(&mut self) -> &Ended {
-        if self.ended.is_none() {
+    fn run_once(&mut self) -> &Exit {
+        if self.exit.is_none() {
             // Its input was never finished: a host kills it then.
-            let ended = if self.has_stdin {
+            let exit = if self.start.has_stdin {
                 killed()
             } else {
-                (self.program)(&self.call)
+                (self.start.program)(&self.start.call)
             };
-            self.end(ended);
+            self.record_exit(exit);
         }
-        self.ended.get_or_insert_with(killed)
+        self.exit.get_or_insert_with(killed)
     }
 
-    fn end(&mut self, ended: Ended) {
-        current().calls.borrow_mut().push(self.call.clone());
-        self.ended = Some(ended);
+    fn record_exit(&mut self, exit: Exit) {
+        let call = self.start.call.clone();
+        self.start.journal.borrow_mut().push(call);
+        self.exit = Some(exit);
     }
 }
 
-fn killed() -> Ended {
-    Ended::with("").signal(SIGNAL_KILL)
+fn killed() -> Exit {
+    Exit::with_stdout("").signal(SIGNAL_KILL)
 }
 
 /// A running command. Dropping it kills it.
@@ -145,22 +152,31 @@ pub struct Child(Rc<RefCell<Running>>);
 impl Drop for Child {
     fn drop(&mut self) {
         let mut running = self.0.borrow_mut();
-        if running.ended.is_none() {
-            running.end(killed());
+        if running.exit.is_none() {
+            running.record_exit(killed());
         }
     }
 }
 
 impl Child {
+    pub(crate) fn launch(start: Start) -> Self {
+        Self(Rc::new(RefCell::new(Running {
+            start,
+            is_stdin_taken: false,
+            is_stdout_taken: false,
+            exit: None,
+        })))
+    }
+
     /// Returns the writer to its standard input, once.
     #[must_use]
     pub fn take_stdin(&self) -> Option<Writer> {
         let mut running = self.0.borrow_mut();
-        if !running.has_stdin || running.is_stdin_taken {
+        if !running.start.has_stdin || running.is_stdin_taken {
             return None;
         }
         running.is_stdin_taken = true;
-        Some(Writer::to(Input(Rc::clone(&self.0))))
+        Some(Writer::with_sink(Input(Rc::clone(&self.0))))
     }
 
     /// Returns the reader of its standard output, once. It ends well only if the command exits with 0.
@@ -181,7 +197,7 @@ impl Child {
     /// None here; a host may have cancelled it.
     #[expect(clippy::needless_pass_by_value, reason = "waiting uses a child up")]
     pub fn wait(this: Self) -> Result<ExitStatus, Failure> {
-        let status = this.0.borrow_mut().run().status.clone();
+        let status = this.0.borrow_mut().run_once().status.clone();
         Ok(status)
     }
 }
@@ -189,20 +205,25 @@ impl Child {
 struct Input(Rc<RefCell<Running>>);
 
 impl Sink for Input {
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        self.0.borrow_mut().call.stdin.extend_from_slice(bytes);
+    fn accept(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.0
+            .borrow_mut()
+            .start
+            .call
+            .stdin
+            .extend_from_slice(bytes);
         Ok(())
     }
 
     fn finish(self: Box<Self>) -> Result<(), Failure> {
         let mut running = self.0.borrow_mut();
-        running.has_stdin = false;
-        running.run();
+        running.start.has_stdin = false;
+        running.run_once();
         Ok(())
     }
 
     fn discard(self: Box<Self>, _: &str) {
-        self.0.borrow_mut().run();
+        self.0.borrow_mut().run_once();
     }
 }
 
@@ -214,59 +235,21 @@ struct Output {
 impl Read for Output {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut running = self.running.borrow_mut();
-        let program = running.call.program.clone();
-        let ended = running.run();
-        let rest = &ended.stdout[self.at..];
+        let program = running.start.call.program.clone();
+        let exit = running.run_once();
+        let rest = &exit.stdout[self.at..];
         let count = rest.len().min(buffer.len());
         buffer[..count].copy_from_slice(&rest[..count]);
         self.at += count;
-        if count > 0 || buffer.is_empty() || ended.status.code == Some(0) {
+        if count > 0 || buffer.is_empty() || exit.status.code == Some(0) {
             return Ok(count);
         }
-        let how = match (ended.status.code, ended.status.signal) {
-            (Some(code), _) => format!("ended with status {code}"),
+        let how = match (exit.status.code, exit.status.signal) {
+            (Some(code), _) => format!("exit with status {code}"),
             (None, signal) => format!("was killed by signal {}", signal.unwrap_or(0)),
         };
-        let said = &ended.status.stderr_tail;
+        let said = &exit.status.stderr_tail;
         let message = format!("`{program}`, after {} B of output, {how}: {said}", self.at);
         Err(Failure::failed(message).into())
     }
-}
-
-/// Starts a command.
-///
-/// # Errors
-/// The command, or a secret of its environment, is not granted.
-pub fn spawn(command: &Command) -> Result<Child, Failure> {
-    let state = current();
-    let programs = state.programs.borrow();
-    let Some(program) = programs.get(&command.program) else {
-        return Err(not_granted(&format!("command `{}`", command.program)));
-    };
-    let mut environment = BTreeMap::new();
-    for (name, value) in &command.environment {
-        let text = match value {
-            EnvValue::Plain(text) => text.clone(),
-            EnvValue::Secret(secret) | EnvValue::SecretFile(secret) => {
-                match state.secrets.borrow().get(secret) {
-                    Some((content, _)) => String::from_utf8_lossy(content).into_owned(),
-                    None => return Err(not_granted(&format!("secret `{secret}`"))),
-                }
-            }
-        };
-        environment.insert(name.clone(), text);
-    }
-    Ok(Child(Rc::new(RefCell::new(Running {
-        call: Call {
-            program: command.program.clone(),
-            arguments: command.arguments.clone(),
-            environment,
-            stdin: Vec::new(),
-        },
-        program: Rc::clone(program),
-        has_stdin: command.stdin,
-        is_stdin_taken: false,
-        is_stdout_taken: false,
-        ended: None,
-    }))))
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use std::io::{self, Read};
 use std::rc::Rc;
 
-/// Most bytes that one call gives.
+/// Largest number of bytes that one call returns.
 const READ_MAX: usize = 1 << 20;
 
 /// Bytes to come.
@@ -25,7 +25,7 @@ pub fn reader(from: impl Read + 'static) -> Reader {
     }
 }
 
-/// Makes a reader that says how much is to come.
+/// Makes a reader that knows how many bytes are to come.
 pub fn sized_reader(bytes: impl Into<Vec<u8>>) -> Reader {
     let bytes = bytes.into();
     let size = Some(bytes.len() as u64);
@@ -35,7 +35,7 @@ pub fn sized_reader(bytes: impl Into<Vec<u8>>) -> Reader {
     }
 }
 
-/// Makes something to read that gives some bytes and then breaks.
+/// Returns a source that gives some bytes and then fails.
 pub fn broken_after(bytes: &[u8], failure: Failure) -> impl Read + use<> {
     struct Broken(Failure);
     impl Read for Broken {
@@ -73,7 +73,7 @@ impl Reader {
         end.map(|()| None)
     }
 
-    /// Returns how many bytes are to come, where that is known.
+    /// Returns how many bytes are to come, if that is known.
     #[must_use]
     pub fn size_hint(&self) -> Option<u64> {
         self.size
@@ -86,22 +86,16 @@ impl fmt::Debug for Reader {
     }
 }
 
-/// Where the bytes of a writer go.
-pub trait Sink {
-    /// Takes bytes.
-    ///
-    /// # Errors
-    /// They cannot be taken; the writer is lost.
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Failure>;
+/// The destination of a writer's bytes.
+pub(crate) trait Sink {
+    /// Takes bytes. After an error the writer is lost.
+    fn accept(&mut self, bytes: &[u8]) -> Result<(), Failure>;
 
-    /// Commits.
-    ///
-    /// # Errors
-    /// It cannot be committed.
+    /// Commits the bytes.
     fn finish(self: Box<Self>) -> Result<(), Failure>;
 
-    /// Hears that all is discarded, and why.
-    fn discard(self: Box<Self>, reason: &str);
+    /// Forgets the bytes, for this reason.
+    fn discard(self: Box<Self>, _reason: &str) {}
 }
 
 /// Bytes to be taken.
@@ -113,40 +107,36 @@ pub struct Writer {
 impl Writer {
     /// Makes a writer.
     #[must_use]
-    pub(crate) fn to(sink: impl Sink + 'static) -> Self {
+    pub(crate) fn with_sink(sink: impl Sink + 'static) -> Self {
         Self {
             to: RefCell::new(Ok(Box::new(sink))),
             taken: Cell::new(0),
         }
     }
 
-    /// Takes all bytes or fails; what failed once cannot be finished any more.
+    /// Takes all bytes or fails. A writer that failed once cannot be finished any more.
     ///
     /// # Errors
-    /// What lies behind refuses them.
+    /// The destination refuses them.
     pub fn write(&self, data: &[u8]) -> Result<(), Failure> {
         let mut to = self.to.borrow_mut();
         let written = match &mut *to {
-            Ok(sink) => sink.write(data),
+            Ok(sink) => sink.accept(data),
             Err(failure) => return Err(failure.clone()),
         };
         drop(to);
         match &written {
             Ok(()) => self.taken.set(self.taken.get() + data.len() as u64),
-            Err(failure) => self.fail(failure),
+            Err(failure) => self.fail_with(failure),
         }
         written
     }
 
-    /// Discards what was taken: what should have come cannot come any more.
-    pub(crate) fn fail(&self, failure: &Failure) {
+    /// Discards the bytes, because the rest of them cannot come any more.
+    pub(crate) fn fail_with(&self, failure: &Failure) {
         if let Ok(sink) = self.to.replace(Err(failure.clone())) {
             sink.discard(&failure.message);
         }
-    }
-
-    fn gone() -> Failure {
-        Failure::invalid("the writer is gone")
     }
 
     /// Commits and returns how many bytes were taken.
@@ -155,20 +145,21 @@ impl Writer {
     /// An earlier write failed, or it cannot be committed.
     #[expect(clippy::needless_pass_by_value, reason = "finishing uses a writer up")]
     pub fn finish(this: Self) -> Result<u64, Failure> {
-        this.to.replace(Err(Self::gone()))?.finish()?;
+        let gone = Failure::invalid("the writer is gone");
+        this.to.replace(Err(gone))?.finish()?;
         Ok(this.taken.get())
     }
 
-    /// Discards, and says why.
+    /// Discards the bytes, for this reason.
     #[expect(clippy::needless_pass_by_value, reason = "aborting uses a writer up")]
     pub fn abort(this: Self, reason: &str) {
-        this.fail(&Failure::failed(reason));
+        this.fail_with(&Failure::failed(reason));
     }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        self.fail(&Failure::failed("the writer was dropped"));
+        self.fail_with(&Failure::failed("the writer was dropped"));
     }
 }
 
@@ -178,7 +169,7 @@ impl fmt::Debug for Writer {
     }
 }
 
-/// Sees what became of a writer.
+/// Shows whether a writer was committed or discarded.
 #[derive(Debug, Clone, Default)]
 pub struct Received(Rc<RefCell<Outcome>>);
 
@@ -210,7 +201,7 @@ struct Collect {
 }
 
 impl Sink for Collect {
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+    fn accept(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         let Some(room) = self.room.checked_sub(bytes.len() as u64) else {
             return Err(Failure::new(
                 FailureKind::Unavailable,
@@ -232,7 +223,7 @@ impl Sink for Collect {
     }
 }
 
-/// Makes a writer with room for so many bytes, and what sees what became of it.
+/// Makes a writer with room for so many bytes. The other half shows what was committed.
 #[must_use]
 pub fn writer(room: u64) -> (Writer, Received) {
     let received = Received::default();
@@ -240,7 +231,7 @@ pub fn writer(room: u64) -> (Writer, Received) {
         outcome: received.clone(),
         room,
     };
-    (Writer::to(collect), received)
+    (Writer::with_sink(collect), received)
 }
 
 /// Bytes at rest, readable at any place.
@@ -253,7 +244,7 @@ pub fn blob(bytes: impl Into<Vec<u8>>) -> Blob {
 }
 
 impl Blob {
-    fn part(&self, offset: u64, length: u64) -> &[u8] {
+    fn clamped_slice(&self, offset: u64, length: u64) -> &[u8] {
         let from = self.0.len().min(offset as usize);
         let to = self.0.len().min(from.saturating_add(length as usize));
         &self.0[from..to]
@@ -271,7 +262,7 @@ impl Blob {
     /// None here; a host may not be able to read it.
     pub fn read_at(&self, offset: u64, max_bytes: u32) -> Result<Vec<u8>, Failure> {
         let length = (max_bytes as usize).min(READ_MAX);
-        Ok(self.part(offset, length as u64).to_vec())
+        Ok(self.clamped_slice(offset, length as u64).to_vec())
     }
 
     /// Reads a range as a stream.
@@ -280,7 +271,7 @@ impl Blob {
     /// The range reaches past the end.
     pub fn open_range(&self, offset: u64, length: u64) -> Result<Reader, Failure> {
         match offset.checked_add(length) {
-            Some(end) if end <= self.size() => Ok(sized_reader(self.part(offset, length))),
+            Some(end) if end <= self.size() => Ok(sized_reader(self.clamped_slice(offset, length))),
             _ => Err(Failure::damaged("the range reaches past the end")),
         }
     }
@@ -331,7 +322,7 @@ pub fn splice(source: &Reader, target: &Writer) -> Result<u64, Failure> {
                 moved += bytes.len() as u64;
             }
             Err(failure) => {
-                target.fail(&failure);
+                target.fail_with(&failure);
                 return Err(failure);
             }
         }

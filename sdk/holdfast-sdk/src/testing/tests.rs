@@ -79,33 +79,33 @@ fn the_output_of_a_command_ends_as_the_command_does() {
         .unseen_secret("password", "hunter2")
         .command("dump", |call| {
             assert_eq!(call.environment["PGPASSWORD"], "hunter2");
-            Ended::with("rows").status(3).stderr("no disk")
+            Exit::with_stdout("rows").status(3).stderr("no disk")
         });
     let dump = Command::new("dump").arguments(["--all"]);
     let child = dump.secret("PGPASSWORD", "password").spawn().unwrap();
     let mut text = String::new();
     let error = child.stdout().unwrap().read_to_string(&mut text);
     assert!(error.unwrap_err().to_string().contains("status 3"));
-    let status = child.ended().unwrap();
-    let message = status.succeeded("dump").unwrap_err().message;
+    let status = child.wait_for_exit().unwrap();
+    let message = status.ensure_success("dump").unwrap_err().message;
     assert_eq!(message, "`dump` ended with status 3: no disk");
-    assert_eq!(host.calls()[0].arguments, ["--all"]);
+    assert_eq!(host.command_calls()[0].arguments, ["--all"]);
 }
 
 #[test]
 fn a_command_that_is_dropped_is_killed() {
-    let host = Host::new().command("dump", |_| Ended::with("rows"));
+    let host = Host::new().command("dump", |_| Exit::with_stdout("rows"));
     let child = super::host::process::spawn(&Command::new("dump")).unwrap();
     let output = child.take_stdout().unwrap();
     drop(child);
     let failure = output.read(10).unwrap_err();
     assert!(failure.message.contains("signal 9"), "{failure}");
-    assert_eq!(host.calls().len(), 1);
+    assert_eq!(host.command_calls().len(), 1);
 }
 
 #[test]
 fn a_command_gets_its_input_only_when_that_is_finished() {
-    let host = Host::new().command("load", |call| Ended::with(call.stdin.clone()));
+    let host = Host::new().command("load", |call| Exit::with_stdout(call.stdin.clone()));
     for (finishes, expected) in [(true, Some(0)), (false, None)] {
         let child = Command::new("load").with_stdin().spawn().unwrap();
         let mut input = child.stdin().unwrap();
@@ -115,9 +115,9 @@ fn a_command_gets_its_input_only_when_that_is_finished() {
         } else {
             drop(input);
         }
-        assert_eq!(child.ended().unwrap().code, expected);
+        assert_eq!(child.wait_for_exit().unwrap().code, expected);
     }
-    assert_eq!(host.calls().len(), 2);
+    assert_eq!(host.command_calls().len(), 2);
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn settings_are_checked_and_filled_in_as_a_host_does() {
         .setting(crate::Setting::string("name", "who").required())
         .setting(crate::Setting::secret("password", "which"))
         .setting(crate::Setting::boolean("all", "whether").default_flag(true))
-        .json();
+        .to_json();
     let host = Host::new();
     let make = |settings| host.plugin::<Plugin>(manifest, settings);
     let secret = serde_json::json!({ "secret": "env:X" });
@@ -161,9 +161,9 @@ fn settings_are_checked_and_filled_in_as_a_host_does() {
 #[test]
 fn a_tree_goes_into_a_snapshot_and_comes_back() {
     let tree = Tree::new()
-        .file("a/b", "1")
-        .file("a/c.tmp", "2")
-        .symlink("l", "a/b");
+        .with_file("a/b", "1")
+        .with_file("a/c.tmp", "2")
+        .with_symlink("l", "a/b");
     let host = Host::new()
         .readable("/in", tree)
         .writable("/out", Tree::new());
@@ -175,10 +175,13 @@ fn a_tree_goes_into_a_snapshot_and_comes_back() {
     };
     let opened = trees::open("/in", trees::Access::Read).unwrap();
     snapshot.draft().add_tree(&opened, b"in", &options).unwrap();
-    assert_eq!(snapshot.names(), ["in", "in/a", "in/a/b", "in/l"]);
+    assert_eq!(snapshot.entry_names(), ["in", "in/a", "in/a/b", "in/l"]);
     let target = trees::open("/out", trees::Access::Write).unwrap();
     snapshot.content().extract(b"in", &target).unwrap();
-    assert_eq!(host.tree("/out").unwrap().paths(), ["a", "a/b", "l"]);
+    assert_eq!(
+        host.granted_tree("/out").unwrap().paths(),
+        ["a", "a/b", "l"]
+    );
     let paths = snapshot.content().entries(b"in/a").unwrap();
     assert_eq!(
         paths.map(|entry| entry.unwrap().path).collect::<Vec<_>>(),
@@ -233,10 +236,10 @@ fn chance_and_time_are_the_same_in_every_run_and_never_twice_the_same() {
 
 #[test]
 fn values_of_the_state_are_kept_and_limited() {
-    let host = Host::new().state("lsn", "1");
+    let host = Host::new().state_value("lsn", "1");
     assert_eq!(state::get("lsn"), Ok(Some(b"1".to_vec())));
     state::set("lsn", b"2").unwrap();
-    assert_eq!(host.value("lsn").as_deref(), Some(&b"2"[..]));
+    assert_eq!(host.read_state("lsn").as_deref(), Some(&b"2"[..]));
     assert_eq!(
         state::set("big", &[0; 65_537]).unwrap_err().kind,
         FailureKind::Limit
@@ -283,5 +286,5 @@ fn an_endpoint_shows_what_it_was_sent() {
     connection.write_secret("password").unwrap();
     connection.take_writer().unwrap().write_all(b"\n").unwrap();
     assert_eq!(greeting, "ready");
-    assert_eq!(host.sent("db:5432").unwrap(), b"hunter2\n");
+    assert_eq!(host.sent_to("db:5432").unwrap(), b"hunter2\n");
 }

@@ -1,7 +1,7 @@
 //! Granted directories, made of maps.
 
+use super::rules::{checked_path, is_below};
 use super::streams::{Blob, Reader, Sink, Writer, blob, sized_reader};
-use super::{checked, current, is_below, not_granted};
 use crate::types::{Failure, FailureKind};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -34,7 +34,7 @@ pub enum NodeKind {
 pub struct Node {
     /// Path below the tree.
     pub path: Vec<u8>,
-    /// What it is.
+    /// Its kind.
     pub kind: NodeKind,
     /// Length of a file in bytes.
     pub size: u64,
@@ -44,7 +44,7 @@ pub struct Node {
     pub mode: u32,
 }
 
-/// What a walk meets and what it leaves out.
+/// Options of a walk: what it leaves out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WalkOptions {
     /// Patterns of what to leave out. Here: a name, a name that begins or ends with `*`, or a path
@@ -61,7 +61,7 @@ impl WalkOptions {
         let text = String::from_utf8_lossy(path);
         let is_excluded = |pattern: &String| match pattern.strip_prefix('/') {
             Some(from_root) => is_below(path, from_root.trim_end_matches('/').as_bytes()),
-            None => text.split('/').any(|name| fits(name, pattern)),
+            None => text.split('/').any(|name| matches_pattern(name, pattern)),
         };
         let is_cache = || {
             let parents = (0..path.len()).filter(|at| path[*at] == b'/');
@@ -74,7 +74,7 @@ impl WalkOptions {
     }
 }
 
-fn fits(name: &str, pattern: &str) -> bool {
+fn matches_pattern(name: &str, pattern: &str) -> bool {
     let pattern = pattern.trim_end_matches('/');
     match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
         (Some(end), _) => name.ends_with(end),
@@ -83,7 +83,7 @@ fn fits(name: &str, pattern: &str) -> bool {
     }
 }
 
-/// What stands at a path of a tree.
+/// The content of a tree at one path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Item {
     File(Vec<u8>),
@@ -92,7 +92,7 @@ pub(crate) enum Item {
 }
 
 impl Item {
-    fn kind(&self) -> NodeKind {
+    fn node_kind(&self) -> NodeKind {
         match self {
             Self::File(_) => NodeKind::File,
             Self::Directory => NodeKind::Directory,
@@ -112,7 +112,7 @@ impl Tree {
         Self::default()
     }
 
-    fn with(mut self, path: impl Into<Vec<u8>>, item: Item) -> Self {
+    fn with_item(mut self, path: impl Into<Vec<u8>>, item: Item) -> Self {
         let path = path.into();
         self.insert(path, item);
         self
@@ -127,20 +127,20 @@ impl Tree {
 
     /// Adds a file and its directories.
     #[must_use]
-    pub fn file(self, path: impl Into<Vec<u8>>, content: impl Into<Vec<u8>>) -> Self {
-        self.with(path, Item::File(content.into()))
+    pub fn with_file(self, path: impl Into<Vec<u8>>, content: impl Into<Vec<u8>>) -> Self {
+        self.with_item(path, Item::File(content.into()))
     }
 
     /// Adds an empty directory.
     #[must_use]
-    pub fn directory(self, path: impl Into<Vec<u8>>) -> Self {
-        self.with(path, Item::Directory)
+    pub fn with_directory(self, path: impl Into<Vec<u8>>) -> Self {
+        self.with_item(path, Item::Directory)
     }
 
     /// Adds a symbolic link.
     #[must_use]
-    pub fn symlink(self, path: impl Into<Vec<u8>>, target: impl Into<Vec<u8>>) -> Self {
-        self.with(path, Item::Symlink(target.into()))
+    pub fn with_symlink(self, path: impl Into<Vec<u8>>, target: impl Into<Vec<u8>>) -> Self {
+        self.with_item(path, Item::Symlink(target.into()))
     }
 
     /// Returns the content of a file.
@@ -160,7 +160,7 @@ impl Tree {
     }
 }
 
-/// A tree and how it may be used.
+/// A granted tree, and whether it may be written to.
 pub(crate) struct Granted {
     tree: Rc<RefCell<Tree>>,
     access: Access,
@@ -172,8 +172,19 @@ impl Granted {
         Self { tree, access }
     }
 
-    pub(crate) fn tree(&self) -> Tree {
+    /// Returns a copy of what the tree holds now.
+    pub(crate) fn copy_tree(&self) -> Tree {
         self.tree.borrow().clone()
+    }
+
+    pub(crate) fn access(&self) -> Access {
+        self.access
+    }
+
+    /// Opens the tree; none if the operator did not grant so much.
+    pub(crate) fn open_for(&self, access: Access) -> Option<OpenTree> {
+        let tree = Rc::clone(&self.tree);
+        (self.access >= access).then_some(OpenTree { tree, access })
     }
 }
 
@@ -190,8 +201,8 @@ fn absent(path: &[u8]) -> Failure {
 }
 
 impl OpenTree {
-    /// Returns what a walk with these options meets.
-    pub(crate) fn walk(&self, options: &WalkOptions) -> Vec<(Vec<u8>, Item)> {
+    /// Returns everything that a walk with these options visits.
+    pub(crate) fn walk_items(&self, options: &WalkOptions) -> Vec<(Vec<u8>, Item)> {
         let tree = self.tree.borrow();
         let kept = tree
             .0
@@ -201,8 +212,8 @@ impl OpenTree {
             .collect()
     }
 
-    /// Puts something into the tree, as a restore does.
-    pub(crate) fn put(&self, path: Vec<u8>, item: Item) -> Result<(), Failure> {
+    /// Writes something into the tree, as a restore does.
+    pub(crate) fn write_item(&self, path: Vec<u8>, item: Item) -> Result<(), Failure> {
         self.may_write()?;
         self.tree.borrow_mut().insert(path, item);
         Ok(())
@@ -218,8 +229,8 @@ impl OpenTree {
         ))
     }
 
-    fn bytes(&self, path: &[u8]) -> Result<Vec<u8>, Failure> {
-        let path = checked(path)?;
+    fn file_bytes(&self, path: &[u8]) -> Result<Vec<u8>, Failure> {
+        let path = checked_path(path)?;
         match self.tree.borrow().0.get(&path) {
             Some(Item::File(bytes)) => Ok(bytes.clone()),
             Some(_) => Err(Failure::invalid("it is no file")),
@@ -227,13 +238,14 @@ impl OpenTree {
         }
     }
 
-    /// Lists what lies directly in a directory, sorted.
+    /// Lists the entries directly in a directory, sorted.
     ///
     /// # Errors
-    /// There is no such directory.
+    /// The directory does not exist.
     pub fn list_directory(&self, directory: &[u8]) -> Result<Vec<Node>, Failure> {
         let tree = self.tree.borrow();
-        if !directory.is_empty() && tree.0.get(&checked(directory)?) != Some(&Item::Directory) {
+        if !directory.is_empty() && tree.0.get(&checked_path(directory)?) != Some(&Item::Directory)
+        {
             return Err(absent(directory));
         }
         let lies_directly = |path: &[u8]| {
@@ -247,7 +259,7 @@ impl OpenTree {
         };
         let node = |(path, item): (&Vec<u8>, &Item)| Node {
             path: path.clone(),
-            kind: item.kind(),
+            kind: item.node_kind(),
             size: match item {
                 Item::File(bytes) => bytes.len() as u64,
                 Item::Directory | Item::Symlink(_) => 0,
@@ -262,17 +274,17 @@ impl OpenTree {
     /// Reads a file from its beginning.
     ///
     /// # Errors
-    /// There is no such file.
+    /// The file does not exist.
     pub fn read_file(&self, path: &[u8]) -> Result<Reader, Failure> {
-        self.bytes(path).map(sized_reader)
+        self.file_bytes(path).map(sized_reader)
     }
 
     /// Opens a file for reading at any place.
     ///
     /// # Errors
-    /// There is no such file.
+    /// The file does not exist.
     pub fn open_file(&self, path: &[u8]) -> Result<Blob, Failure> {
-        self.bytes(path).map(blob)
+        self.file_bytes(path).map(blob)
     }
 
     /// Creates a file; it appears under its name only when the writer is finished.
@@ -282,9 +294,9 @@ impl OpenTree {
     pub fn create_file(&self, path: &[u8], mode: u32) -> Result<Writer, Failure> {
         let _ = mode;
         self.may_write()?;
-        Ok(Writer::to(NewFile {
+        Ok(Writer::with_sink(NewFile {
             tree: Rc::clone(&self.tree),
-            path: checked(path)?,
+            path: checked_path(path)?,
             bytes: Vec::new(),
         }))
     }
@@ -294,7 +306,7 @@ impl OpenTree {
     /// # Errors
     /// As for [`OpenTree::create_file`].
     pub fn create_directory(&self, path: &[u8]) -> Result<(), Failure> {
-        self.put(checked(path)?, Item::Directory)
+        self.write_item(checked_path(path)?, Item::Directory)
     }
 
     /// Removes a file, a link or an empty directory.
@@ -303,7 +315,7 @@ impl OpenTree {
     /// It is not there, or not empty.
     pub fn remove(&self, path: &[u8]) -> Result<(), Failure> {
         self.may_write()?;
-        let path = checked(path)?;
+        let path = checked_path(path)?;
         let mut tree = self.tree.borrow_mut();
         let is_full = tree
             .0
@@ -323,7 +335,7 @@ struct NewFile {
 }
 
 impl Sink for NewFile {
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+    fn accept(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         self.bytes.extend_from_slice(bytes);
         Ok(())
     }
@@ -332,32 +344,5 @@ impl Sink for NewFile {
         let Self { tree, path, bytes } = *self;
         tree.borrow_mut().insert(path, Item::File(bytes));
         Ok(())
-    }
-
-    fn discard(self: Box<Self>, _: &str) {}
-}
-
-/// Returns the trees that the job grants, as the job names them.
-#[must_use]
-pub fn granted() -> Vec<(String, Access)> {
-    let state = current();
-    let trees = state.trees.borrow();
-    trees
-        .iter()
-        .map(|(name, granted)| (name.clone(), granted.access))
-        .collect()
-}
-
-/// Opens a granted tree by the name that the job gives it.
-///
-/// # Errors
-/// It is not granted, or not for writing.
-pub fn open(name: &str, access: Access) -> Result<OpenTree, Failure> {
-    match current().trees.borrow().get(name) {
-        Some(granted) if granted.access >= access => Ok(OpenTree {
-            tree: Rc::clone(&granted.tree),
-            access,
-        }),
-        _ => Err(not_granted(&format!("tree `{name}`"))),
     }
 }

@@ -86,7 +86,7 @@ pub fn segments() -> Segments {
 
 /// Calls what asks for a grant and every world has.
 pub fn granted(answers: &mut Answers, command: &[String]) -> Result<(), Failure> {
-    let child = Command::of_line(command)?
+    let child = Command::from_line(command)?
         .secret("TOKEN", "token")
         .with_stdin()
         .spawn()?;
@@ -95,7 +95,7 @@ pub fn granted(answers: &mut Answers, command: &[String]) -> Result<(), Failure>
     answers.note("streams.writer.finish", Writer::finish(input)?);
     answers.note("streams.reader.size-hint", output.size_hint());
     answers.note("streams.reader.read", read_all(&output)?);
-    let ended = child.ended()?;
+    let ended = child.wait_for_exit()?;
     answers.note(
         "process.child.wait",
         (ended.code, ended.signal, ended.stderr_tail),

@@ -163,4 +163,4 @@ impl Source for Hostile {
     }
 }
 
-holdfast_sdk::export_source!(Hostile);
+holdfast_sdk::export!(Hostile as Source);
