@@ -94,7 +94,7 @@ fn a_restore_writes_each_tree_back_to_its_place() {
     let files = plugin(&host, json!({ "paths": ["/var/", "/etc"] }));
     let snapshot = Snapshot::new()
         .with_entry("etc/hosts", "::1")
-        .with("var/lib/a", "1");
+        .with_entry("var/lib/a", "1");
     files
         .restore(&snapshot.content(), RestoreRequest::everything())
         .unwrap();
