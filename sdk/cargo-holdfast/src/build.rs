@@ -1,12 +1,12 @@
 //! Builds the plugins of a workspace into components.
 
-use crate::package::{component, manifest_of};
+use crate::package::{find_manifest, make_component};
 use crate::toolchain::Toolchain;
 use crate::{Failure, Trying};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-/// What can be said on the command line.
+/// The command line of `cargo holdfast build`.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// The workspace or plugin to build
@@ -24,23 +24,23 @@ pub(crate) struct Arguments {
 }
 
 #[expect(clippy::print_stdout, reason = "a program says what it made")]
-pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let toolchain = Toolchain::find()?;
-    let modules = compile(&toolchain, arguments)?;
+pub(crate) fn build_plugins(arguments: &Arguments) -> Result<(), Failure> {
+    let toolchain = Toolchain::find_installed()?;
+    let modules = compile_modules(&toolchain, arguments)?;
     std::fs::create_dir_all(&arguments.out).trying("make the output directory")?;
     let mut made = 0;
     for module in modules {
         let bytes = std::fs::read(&module).trying(format!("read `{}`", module.display()))?;
-        let Some(manifest) = manifest_of(&bytes)? else {
+        let Some(manifest) = find_manifest(&bytes)? else {
             continue;
         };
-        let component = component(&bytes, &manifest)?;
+        let component = make_component(&bytes, &manifest)?;
         let inspection = holdfast_sandbox::component::inspect(&component)
             .trying(format!("use what `{}` was made into", module.display()))?;
         let path = arguments
             .out
             .join(format!("{}.wasm", inspection.manifest.name));
-        write(&path, &component)?;
+        write_if_changed(&path, &component)?;
         println!(
             "{} {} ({} KiB)",
             path.display(),
@@ -57,8 +57,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Writes a file whole or not at all, and leaves one that is the same alone.
-fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+/// Writes a file whole or not at all. A file that holds these bytes already keeps its time.
+fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     if std::fs::read(path).is_ok_and(|there| there == bytes) {
         return Ok(());
     }
@@ -67,9 +67,9 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     std::fs::rename(&aside, path).trying(format!("write `{}`", path.display()))
 }
 
-/// Compiles, and returns the modules that cargo names.
-fn compile(toolchain: &Toolchain, arguments: &Arguments) -> Result<Vec<PathBuf>, Failure> {
-    let mut cargo = toolchain.cargo();
+/// Compiles the plugins, and returns the modules that cargo reports.
+fn compile_modules(toolchain: &Toolchain, arguments: &Arguments) -> Result<Vec<PathBuf>, Failure> {
+    let mut cargo = toolchain.cargo_command();
     cargo.args(["build", "--lib", "--message-format=json-render-diagnostics"]);
     cargo.args(["--target", toolchain.target]);
     cargo.arg("--manifest-path").arg(&arguments.manifest_path);

@@ -1,4 +1,4 @@
-//! Says what a component is and whether holdfast takes it, without running it.
+//! Shows what a component is and whether holdfast accepts it, without running it.
 
 use crate::Failure;
 use holdfast_sandbox::component::{Inspection, inspect, read};
@@ -7,11 +7,20 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 #[expect(clippy::print_stdout, reason = "a program says what it found")]
-pub(crate) fn run(file: &Path) -> Result<(), Failure> {
+pub(crate) fn check_component(file: &Path) -> Result<(), Failure> {
     let wrong = |error| Failure::component(file, &error);
     let inspection = read(file)
         .and_then(|bytes| inspect(&bytes))
         .map_err(wrong)?;
+    print_inspection(&inspection);
+    for oddity in find_oddities(&inspection) {
+        println!("  warning: {oddity}");
+    }
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "a program says what it found")]
+fn print_inspection(inspection: &Inspection) {
     let manifest = &inspection.manifest;
     println!(
         "{} {} ({} KiB)",
@@ -43,14 +52,10 @@ pub(crate) fn run(file: &Path) -> Result<(), Failure> {
             listed(&inspection.wasi)
         );
     }
-    for oddity in oddities(&inspection) {
-        println!("  warning: {oddity}");
-    }
-    Ok(())
 }
 
 /// Returns the interface that a capability is used through.
-fn interface(ask: &Ask) -> &'static str {
+fn interface_of(ask: &Ask) -> &'static str {
     match ask {
         Ask::Trees { .. } => "trees",
         Ask::Process { .. } => "process",
@@ -62,12 +67,12 @@ fn interface(ask: &Ask) -> &'static str {
 }
 
 /// Compares what a component imports with what its manifest asks for.
-fn oddities(inspection: &Inspection) -> Vec<String> {
+fn find_oddities(inspection: &Inspection) -> Vec<String> {
     let asked: BTreeSet<&str> = inspection
         .manifest
         .capabilities
         .iter()
-        .map(interface)
+        .map(interface_of)
         .collect();
     let imported = |name: &str| inspection.imports.contains(name);
     let used = ["trees", "process", "secrets", "net", "http", "state"];

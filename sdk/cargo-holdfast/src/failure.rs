@@ -1,11 +1,10 @@
-//! What went wrong, in words, and whether whoever typed the command can mend it.
+//! What went wrong, in words, and whether the author can mend it by typing something else.
 //!
-//! - Wrong usage, a file that is none of what was asked for, and a wrong manifest or setting end with 2;
-//!   work that failed ends with 1. The host's exit codes are the same.
-//! - What is wrong in a file of text is told with its place: file, line, column.
+//! - Wrong usage, a file of the wrong kind, and a wrong manifest or setting end with 2. Work that failed
+//!   ends with 1. The host's exit codes are the same.
+//! - A mistake in a file of text is reported with its place: file, line, column.
 
-use holdfast_base::error::join_causes;
-use holdfast_base::error::{Describe, Kind};
+use holdfast_base::error::{Describe, Kind, join_causes};
 use holdfast_sandbox::component::ComponentError;
 use serde::de::DeserializeOwned;
 use std::path::Path;
@@ -31,7 +30,7 @@ impl Failure {
         }
     }
 
-    /// Says why a file is no plugin that can be used.
+    /// Makes the failure of a file that cannot be used as a plugin.
     pub(crate) fn component(file: &Path, error: &ComponentError) -> Self {
         let mut words = match error {
             ComponentError::Read { .. } => join_causes(error),
@@ -47,14 +46,14 @@ impl Failure {
     }
 }
 
-/// Says what was tried when something failed.
+/// Adds to an error what was tried.
 pub(crate) trait Trying<T> {
     fn trying(self, what: impl std::fmt::Display) -> Result<T, Failure>;
 }
 
-impl<T, E: std::fmt::Display> Trying<T> for Result<T, E> {
+impl<T, E: std::error::Error + 'static> Trying<T> for Result<T, E> {
     fn trying(self, what: impl std::fmt::Display) -> Result<T, Failure> {
-        self.map_err(|error| Failure::Failed(format!("cannot {what}: {error}")))
+        self.map_err(|error| Failure::Failed(format!("cannot {what}: {}", join_causes(&error))))
     }
 }
 
@@ -66,7 +65,7 @@ pub(crate) struct Json<'a> {
 
 impl<'a> Json<'a> {
     /// Reads a file.
-    pub(crate) fn read(path: &'a Path) -> Result<Self, Failure> {
+    pub(crate) fn read_file(path: &'a Path) -> Result<Self, Failure> {
         let bytes = std::fs::read(path).map_err(|error| {
             let words = format!("cannot read `{}`: {error}", path.display());
             match error.kind() {
@@ -77,36 +76,36 @@ impl<'a> Json<'a> {
         Ok(Self { path, bytes })
     }
 
-    /// Returns what it says.
-    pub(crate) fn bytes(&self) -> &[u8] {
+    /// Returns its bytes.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Takes it for something, or says where it is not.
-    pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+    /// Parses it, or says at which place it is wrong.
+    pub(crate) fn parse_as<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         serde_json::from_slice(&self.bytes).map_err(|error| {
             let (line, column) = (error.line(), error.column());
             let words = error.to_string();
             let place = format!(" at line {line} column {column}");
-            // What is wrong as a whole has no column.
-            self.wrong(
+            // An error about the file as a whole has column 0.
+            self.wrong_in(
                 (line, column.max(1)),
                 words.strip_suffix(&place).unwrap_or(&words),
             )
         })
     }
 
-    /// Says what is wrong where a word stands; at the beginning, where it stands nowhere.
+    /// Makes the failure of what is wrong at the first place of a word, or at the beginning if it is absent.
     pub(crate) fn wrong_at(&self, word: &str, words: &str) -> Failure {
         let text = String::from_utf8_lossy(&self.bytes);
         let quoted = serde_json::Value::from(word).to_string();
         let before = text.find(&quoted).map_or("", |at| &text[..at]);
         let line = before.matches('\n').count() + 1;
         let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
-        self.wrong((line, column), words)
+        self.wrong_in((line, column), words)
     }
 
-    fn wrong(&self, (line, column): (usize, usize), words: &str) -> Failure {
+    fn wrong_in(&self, (line, column): (usize, usize), words: &str) -> Failure {
         Failure::Usage(format!("{}:{line}:{column}: {words}", self.path.display()))
     }
 }

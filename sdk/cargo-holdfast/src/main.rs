@@ -45,11 +45,11 @@ fn main() -> ExitCode {
         .filter(|(at, word)| *at != 1 || word != "holdfast")
         .map(|(_, word)| word);
     let done = match Arguments::parse_from(words).command {
-        Command::New(arguments) => new::run(&arguments),
-        Command::Build(arguments) => build::run(&arguments),
-        Command::Pack(arguments) => package::run(&arguments),
-        Command::Check { file } => check::run(&file),
-        Command::Test(arguments) => test::run(&arguments),
+        Command::New(arguments) => new::create_plugin(&arguments),
+        Command::Build(arguments) => build::build_plugins(&arguments),
+        Command::Pack(arguments) => package::pack_component(&arguments),
+        Command::Check { file } => check::check_component(&file),
+        Command::Test(arguments) => test::test_component(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

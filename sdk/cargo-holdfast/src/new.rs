@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// The SDK in the checkout that this program was built from.
 const CHECKOUT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../holdfast-sdk");
-/// Names that neither a crate nor what is made of it can have.
+/// Names that a plugin cannot have, because its crate could not be compiled.
 const RESERVED: &[&str] = &[
     // Keywords.
     "abstract",
@@ -73,7 +73,7 @@ const RESERVED: &[&str] = &[
 const IGNORED: &str = "/target\n/components\n";
 const MANIFEST: &str = include_str!("../../template/Cargo.toml.txt");
 
-/// What can be said on the command line.
+/// The command line of `cargo holdfast new`.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// The plugin's name; also the directory that is made
@@ -106,16 +106,16 @@ impl PluginKind {
 }
 
 #[expect(clippy::print_stdout, reason = "a program says what it made")]
-pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(crate) fn create_plugin(arguments: &Arguments) -> Result<(), Failure> {
     let name = &arguments.name;
-    check(name)?;
+    check_name(name)?;
     let directory = PathBuf::from(name);
     if directory.symlink_metadata().is_ok() {
         return Err(Failure::Usage(format!(
             "`{name}` exists already\nhint: Nothing is replaced: take another name, or go elsewhere"
         )));
     }
-    let sdk = sdk(arguments.sdk.as_deref())?;
+    let sdk = locate_sdk(arguments.sdk.as_deref())?;
     let fill = |text: &str| text.replace("{{name}}", name).replace("{{sdk}}", &sdk);
     std::fs::create_dir_all(directory.join("src")).trying(format!("make `{name}`"))?;
     std::fs::write(directory.join("Cargo.toml"), fill(MANIFEST)).trying("write Cargo.toml")?;
@@ -130,7 +130,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 /// Checks that a name is one for holdfast, and for cargo.
-fn check(name: &str) -> Result<(), Failure> {
+fn check_name(name: &str) -> Result<(), Failure> {
     let why = if !is_name(name) {
         "use lower-case letters, digits and `-`, a letter first, at most 64"
     } else if RESERVED.contains(&name) {
@@ -143,8 +143,8 @@ fn check(name: &str) -> Result<(), Failure> {
     )))
 }
 
-/// Returns how a plugin's `Cargo.toml` names the SDK.
-fn sdk(given: Option<&Path>) -> Result<String, Failure> {
+/// Finds the SDK, and returns how a plugin's `Cargo.toml` names it.
+fn locate_sdk(given: Option<&Path>) -> Result<String, Failure> {
     let path = given.unwrap_or(Path::new(CHECKOUT));
     let is_sdk = |path: &PathBuf| {
         let manifest = std::fs::read_to_string(path.join("Cargo.toml"));

@@ -1,4 +1,4 @@
-//! Makes a component of a module, with the manifest where a host looks for it: at its outermost level.
+//! Makes a component of a module, with the manifest in its outermost level: there a host looks for it.
 
 use crate::failure::Json;
 use crate::{Failure, Trying};
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use wasmparser::{Encoding, Parser, Payload, Validator};
 use wit_component::ComponentEncoder;
 
-/// What can be said on the command line.
+/// The command line of `cargo holdfast pack`.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// The component or module that another toolchain made
@@ -22,18 +22,18 @@ pub(crate) struct Arguments {
 }
 
 #[expect(clippy::print_stdout, reason = "a program says what it made")]
-pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(crate) fn pack_component(arguments: &Arguments) -> Result<(), Failure> {
     let wrong = |error| Failure::component(&arguments.file, &error);
     let bytes = read(&arguments.file).map_err(wrong)?;
-    without_manifest(&bytes).map_err(|error| match error {
+    check_packable(&bytes).map_err(|error| match error {
         Some(error) => wrong(error),
         None => Failure::Usage(format!(
             "`{}` has a manifest already\nhint: Pack the component as its toolchain made it",
             arguments.file.display()
         )),
     })?;
-    let manifest = manifest(&arguments.manifest)?;
-    let plugin = component(&bytes, &manifest)?;
+    let manifest = read_manifest(&arguments.manifest)?;
+    let plugin = make_component(&bytes, &manifest)?;
     let inspection = inspect(&plugin).map_err(wrong)?;
     std::fs::write(&arguments.out, &plugin)
         .trying(format!("write `{}`", arguments.out.display()))?;
@@ -46,19 +46,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 /// Reads a manifest that was written by hand.
-fn manifest(path: &Path) -> Result<Vec<u8>, Failure> {
-    let json = Json::read(path)?;
-    json.parse::<Manifest>()?;
-    Manifest::decode(json.bytes()).map_err(|ManifestError(words)| {
+fn read_manifest(path: &Path) -> Result<Vec<u8>, Failure> {
+    let json = Json::read_file(path)?;
+    json.parse_as::<Manifest>()?;
+    Manifest::decode(json.as_bytes()).map_err(|ManifestError(words)| {
         // What it is about stands in quotes; without any, it is about the version.
         let about = words.split('`').nth(1).unwrap_or("manifest");
         json.wrong_at(about, &words)
     })?;
-    Ok(json.bytes().to_vec())
+    Ok(json.as_bytes().to_vec())
 }
 
-/// Checks that something can be packed; without an error to tell, it has a manifest already.
-fn without_manifest(bytes: &[u8]) -> Result<(), Option<ComponentError>> {
+/// Checks that something can be packed. An error of `None` means that it has a manifest already.
+fn check_packable(bytes: &[u8]) -> Result<(), Option<ComponentError>> {
     match inspect(bytes) {
         Err(ComponentError::NoManifest) => Ok(()),
         Err(ComponentError::CoreModule) => {
@@ -78,8 +78,8 @@ fn without_manifest(bytes: &[u8]) -> Result<(), Option<ComponentError>> {
     }
 }
 
-/// Returns the manifest that the SDK put into a module.
-pub(crate) fn manifest_of(bytes: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
+/// Finds the manifest that the SDK put into a module.
+pub(crate) fn find_manifest(bytes: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
     for payload in Parser::new(0).parse_all(bytes) {
         if let Payload::CustomSection(section) = payload.trying("read a module")?
             && section.name() == SECTION
@@ -91,7 +91,7 @@ pub(crate) fn manifest_of(bytes: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
 }
 
 /// Makes a component, if it is not one already, and puts the manifest in.
-pub(crate) fn component(bytes: &[u8], manifest: &[u8]) -> Result<Vec<u8>, Failure> {
+pub(crate) fn make_component(bytes: &[u8], manifest: &[u8]) -> Result<Vec<u8>, Failure> {
     let is_component = matches!(
         Parser::new(0).parse_all(bytes).next(),
         Some(Ok(Payload::Version {
@@ -112,7 +112,7 @@ pub(crate) fn component(bytes: &[u8], manifest: &[u8]) -> Result<Vec<u8>, Failur
     Ok(component)
 }
 
-/// Leaves out what only a debugger reads; names of functions stay, for backtraces.
+/// Removes the sections that only debuggers read. Names of functions stay, for backtraces.
 fn without_debug_sections(module: &[u8]) -> Result<Vec<u8>, Failure> {
     let mut kept = module.get(..8).unwrap_or_default().to_vec();
     let mut from = kept.len();

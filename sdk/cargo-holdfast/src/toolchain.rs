@@ -1,9 +1,9 @@
 //! Finds a compiler that can make WebAssembly, whatever the machine has.
 //!
-//! 1. rustup's own target `wasm32-wasip2` or `wasm32-unknown-unknown`, where it is installed.
+//! 1. rustup's own target `wasm32-wasip2` or `wasm32-unknown-unknown`, if it is installed.
 //! 2. Debian's `rustc-web` with its library sources: the standard library is built from them once
 //!    and kept in the user's cache, named by compiler and flags.
-//! 3. Otherwise the two ways to get there are told.
+//! 3. Otherwise the error names both ways to get one.
 
 use crate::{Failure, Trying};
 use std::path::{Path, PathBuf};
@@ -33,9 +33,9 @@ pub(crate) struct Toolchain {
 
 impl Toolchain {
     /// Finds a compiler.
-    pub(crate) fn find() -> Result<Self, Failure> {
+    pub(crate) fn find_installed() -> Result<Self, Failure> {
         let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".into());
-        if let Ok(sysroot) = said(Command::new(&rustc).args(["--print", "sysroot"])) {
+        if let Ok(sysroot) = output_of(Command::new(&rustc).args(["--print", "sysroot"])) {
             let has = |target: &str| {
                 Path::new(&sysroot)
                     .join("lib/rustlib")
@@ -44,7 +44,7 @@ impl Toolchain {
                     .is_dir()
             };
             if let Some(target) = [WASI, BARE].into_iter().find(|target| has(target)) {
-                return Ok(Self::with_flags(target, "cargo".into(), flags(&[])));
+                return Ok(Self::with_flags(target, "cargo".into(), join_flags(&[])));
             }
         }
         let debian = [DEBIAN_RUSTC, DEBIAN_CARGO, DEBIAN_SOURCES];
@@ -66,19 +66,19 @@ impl Toolchain {
     }
 
     fn from_debian() -> Result<Self, Failure> {
-        let linker = Linker::find()?;
-        let sysroot = standard_library(&linker)?;
+        let linker = Linker::find_linker()?;
+        let sysroot = ensure_standard_library(&linker)?;
         let mut more = vec![format!("--sysroot={}", sysroot.display())];
         more.extend(linker.flag.clone());
         let more: Vec<&str> = more.iter().map(String::as_str).collect();
-        let mut toolchain = Self::with_flags(BARE, DEBIAN_CARGO.into(), flags(&more));
+        let mut toolchain = Self::with_flags(BARE, DEBIAN_CARGO.into(), join_flags(&more));
         toolchain.environment.push(("RUSTC", DEBIAN_RUSTC.into()));
         toolchain.environment.push(("PATH", linker.path));
         Ok(toolchain)
     }
 
     /// Begins a call of cargo.
-    pub(crate) fn cargo(&self) -> Command {
+    pub(crate) fn cargo_command(&self) -> Command {
         let mut command = Command::new(&self.cargo);
         command
             .env_remove("RUSTFLAGS")
@@ -90,7 +90,7 @@ impl Toolchain {
     }
 }
 
-fn flags(more: &[&str]) -> String {
+fn join_flags(more: &[&str]) -> String {
     let all: Vec<&str> = [FEATURES]
         .into_iter()
         .chain(CONFIGURED)
@@ -99,8 +99,8 @@ fn flags(more: &[&str]) -> String {
     all.join(&SEPARATOR.to_string())
 }
 
-/// Returns what a command says on its first line.
-fn said(command: &mut Command) -> Result<String, Failure> {
+/// Runs a command and returns its output, without space around it.
+fn output_of(command: &mut Command) -> Result<String, Failure> {
     let output = command.output().trying(format!("run {command:?}"))?;
     if !output.status.success() {
         return Err(Failure::Failed(format!("{command:?} failed")));
@@ -110,17 +110,17 @@ fn said(command: &mut Command) -> Result<String, Failure> {
 
 /// A linker for WebAssembly: Debian's compiler looks for one by name and has none.
 struct Linker {
-    /// Where programs are looked for.
+    /// The search path for programs.
     path: String,
-    /// What tells the compiler, where the name is not the one that it looks for.
+    /// The flag that names the linker, if it does not have the name that the compiler looks for.
     flag: Option<String>,
 }
 
 impl Linker {
     /// Takes the one that rustup ships, or the one of Debian's package `lld`.
-    fn find() -> Result<Self, Failure> {
+    fn find_linker() -> Result<Self, Failure> {
         let path = std::env::var("PATH").unwrap_or_default();
-        let shipped = said(Command::new("rustc").args(["--print", "target-libdir"]));
+        let shipped = output_of(Command::new("rustc").args(["--print", "target-libdir"]));
         let shipped = shipped
             .ok()
             .map(|library| Path::new(&library).with_file_name("bin"));
@@ -143,9 +143,9 @@ impl Linker {
     }
 }
 
-/// Builds the standard library once, and returns where it is.
-fn standard_library(linker: &Linker) -> Result<PathBuf, Failure> {
-    let version = said(Command::new(DEBIAN_RUSTC).arg("-vV"))?;
+/// Builds the standard library unless it is in the cache, and returns its sysroot.
+fn ensure_standard_library(linker: &Linker) -> Result<PathBuf, Failure> {
+    let version = output_of(Command::new(DEBIAN_RUSTC).arg("-vV"))?;
     let key = blake3::hash(format!("{version}\n{FEATURES}").as_bytes()).to_hex();
     let directories =
         directories::BaseDirs::new().ok_or_else(|| Failure::Failed("no home directory".into()))?;
@@ -192,17 +192,24 @@ fn build_standard_library(work: &Path, library: &Path, linker: &Linker) -> Resul
             "the standard library could not be built for WebAssembly".into(),
         ));
     }
-    let parts = work.join("target").join(BARE).join("release/deps");
+    fill_cache(
+        &work.join("target").join(BARE).join("release/deps"),
+        library,
+    )
+}
+
+/// Copies the built libraries into the cache, which has all of them or none.
+fn fill_cache(built: &Path, library: &Path) -> Result<(), Failure> {
     let aside = library.with_extension(std::process::id().to_string());
     std::fs::create_dir_all(&aside).trying("make a directory in the cache")?;
-    for part in std::fs::read_dir(parts).trying("read what was built")? {
+    for part in std::fs::read_dir(built).trying("read what was built")? {
         let part = part.trying("read what was built")?;
         let name = part.file_name().to_string_lossy().into_owned();
         if name.ends_with(".rlib") && !name.starts_with("libempty") {
             std::fs::copy(part.path(), aside.join(&name)).trying("fill the cache")?;
         }
     }
-    // Whoever comes second finds the work done.
+    // Another process may have built it in the meantime: its copy is as good as ours.
     if std::fs::rename(&aside, library).is_err() {
         let _ = std::fs::remove_dir_all(&aside);
     }

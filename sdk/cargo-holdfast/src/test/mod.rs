@@ -1,8 +1,8 @@
 //! Runs a component against what a host expects of its kind.
 //!
-//! - Every case is a sentence about behaviour. What breaks, loops or hoards fails its case and no more.
+//! - Every case is a sentence about behaviour. A plugin that breaks, loops or hoards fails this case only.
 //! - A refusal must come from the plugin itself, in words: a trap is not one.
-//! - The component gets what its manifest asks for and the given settings name, and nothing else.
+//! - The component is granted what its manifest asks for and the given settings name, and nothing else.
 
 mod encryptor;
 mod notifier;
@@ -19,13 +19,13 @@ use holdfast_sandbox::grant::{Effective, Grant, effective};
 use holdfast_sandbox::limits::CallLimits;
 use holdfast_sandbox::manifest::{Manifest, PluginKind};
 use holdfast_sandbox::{CallContext, CallError, Plugin, Sandbox, SandboxConfig};
-use ports::{Deaf, Secrets, Values};
+use ports::{NullListener, Secrets, Values};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What can be said on the command line.
+/// The command line of `cargo holdfast test`.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// The component
@@ -64,24 +64,24 @@ pub(crate) struct Bench {
     passed: u32,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(crate) fn test_component(arguments: &Arguments) -> Result<(), Failure> {
     let mut bench = Bench::new(arguments)?;
     for kind in bench.inspection.kinds.clone() {
         match kind {
-            PluginKind::Source => source::run(&mut bench)?,
-            PluginKind::Encryptor => encryptor::run(&mut bench)?,
-            PluginKind::Verifier => verifier::run(&mut bench)?,
-            PluginKind::Notifier => notifier::run(&mut bench)?,
+            PluginKind::Source => source::test_source(&mut bench)?,
+            PluginKind::Encryptor => encryptor::test_encryptor(&mut bench)?,
+            PluginKind::Verifier => verifier::test_verifier(&mut bench)?,
+            PluginKind::Notifier => notifier::test_notifier(&mut bench)?,
         }
     }
-    bench.close()
+    bench.conclude()
 }
 
 /// Reads a job's settings, and fills in what they leave out.
-fn settings(file: Option<&Path>, manifest: &Manifest) -> Result<(Given, Given), Failure> {
-    let file = file.map(Json::read).transpose()?;
+fn read_settings(file: Option<&Path>, manifest: &Manifest) -> Result<(Given, Given), Failure> {
+    let file = file.map(Json::read_file).transpose()?;
     let given: Given = match &file {
-        Some(json) => json.parse()?,
+        Some(json) => json.parse_as()?,
         None => Map::new(),
     };
     let settings = manifest.settings(&given).map_err(|error| {
@@ -101,7 +101,7 @@ impl Bench {
         let wrong = |error| Failure::component(&arguments.file, &error);
         let bytes = read(&arguments.file).map_err(wrong)?;
         let inspection = inspect(&bytes).map_err(wrong)?;
-        let (given, settings) = settings(arguments.settings.as_deref(), &inspection.manifest)?;
+        let (given, settings) = read_settings(arguments.settings.as_deref(), &inspection.manifest)?;
         let config = SandboxConfig {
             cache: None,
             compiler: Compiler::Here,
@@ -121,7 +121,7 @@ impl Bench {
     }
 
     /// Loads the component.
-    pub(crate) fn plugin(&self) -> Result<Plugin, Failure> {
+    pub(crate) fn load_plugin(&self) -> Result<Plugin, Failure> {
         let name = &self.inspection.manifest.name;
         let plugin = self
             .sandbox
@@ -129,7 +129,7 @@ impl Bench {
         plugin.map_err(|error| Failure::Failed(join_causes(&error)))
     }
 
-    /// Makes what a call gets: all that the manifest asks for and the settings name.
+    /// Makes the context of a call: it grants all that the manifest asks for and the settings name.
     pub(crate) fn context(&self) -> CallContext {
         let manifest = &self.inspection.manifest;
         let grant = Grant {
@@ -142,7 +142,7 @@ impl Bench {
             effective: effective(manifest, &grant, &self.settings),
             secrets: Arc::new(Secrets(self.given.clone())),
             state: Arc::new(Values::default()),
-            listener: Arc::new(Deaf),
+            listener: Arc::new(NullListener),
             cancel: Default::default(),
             limits: CallLimits {
                 deadline: Some(self.call_time),
@@ -151,7 +151,7 @@ impl Bench {
         }
     }
 
-    /// Makes what a call gets that may do nothing.
+    /// Makes the context of a call that may do nothing.
     pub(crate) fn denied(&self) -> CallContext {
         CallContext {
             effective: Effective::default(),
@@ -159,9 +159,9 @@ impl Bench {
         }
     }
 
-    /// Tries one case and says how it went.
+    /// Tries one case and prints its result.
     #[expect(clippy::print_stdout, reason = "a program says what it found")]
-    pub(crate) fn case(&mut self, name: &str, case: impl FnOnce() -> Case) {
+    pub(crate) fn try_case(&mut self, name: &str, case: impl FnOnce() -> Case) {
         match case() {
             Ok(()) => {
                 self.passed += 1;
@@ -174,14 +174,14 @@ impl Bench {
         }
     }
 
-    /// Says that something was not tried, and how it would be.
+    /// Prints that a case was not tried, and the flag that it needs.
     #[expect(clippy::print_stdout, reason = "a program says what it did not do")]
-    pub(crate) fn skip(&self, name: &str, how: &str) {
+    pub(crate) fn report_untried(&self, name: &str, how: &str) {
         println!("  not tried  {name} (say {how})");
     }
 
     #[expect(clippy::print_stdout, reason = "a program says what it found")]
-    fn close(&self) -> Result<(), Failure> {
+    fn conclude(&self) -> Result<(), Failure> {
         let name = &self.inspection.manifest.name;
         if self.failed > 0 {
             let all = self.failed + self.passed;
@@ -195,13 +195,13 @@ impl Bench {
     }
 }
 
-/// Demands success.
-pub(crate) fn done<T>(result: Result<T, CallError>) -> Result<T, String> {
+/// Turns a failed call into the reason why its case fails.
+pub(crate) fn demand_success<T>(result: Result<T, CallError>) -> Result<T, String> {
     result.map_err(|error| join_causes(&error))
 }
 
-/// Demands that the plugin refuses by itself.
-pub(crate) fn refused<T>(what: &str, result: Result<T, CallError>) -> Case {
+/// Demands that the plugin itself refused, in words.
+pub(crate) fn demand_refusal<T>(what: &str, result: Result<T, CallError>) -> Case {
     match result {
         Err(CallError::Failed { .. }) => Ok(()),
         Err(error) => Err(format!("{what}: {}", join_causes(&error))),
@@ -209,8 +209,8 @@ pub(crate) fn refused<T>(what: &str, result: Result<T, CallError>) -> Case {
     }
 }
 
-/// Demands that the plugin ends by itself, one way or the other.
-pub(crate) fn ended<T>(what: &str, result: Result<T, CallError>) -> Case {
+/// Demands that the plugin itself succeeded or refused: a trap or a timeout fails the case.
+pub(crate) fn demand_ending<T>(what: &str, result: Result<T, CallError>) -> Case {
     match result {
         Ok(_) | Err(CallError::Failed { .. }) => Ok(()),
         Err(error) => Err(format!("{what}: {}", join_causes(&error))),

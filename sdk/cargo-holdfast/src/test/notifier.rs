@@ -1,6 +1,6 @@
-//! What is expected of notifiers: they take every event, and say so when they could not tell anybody.
+//! Cases for notifiers: they take every event, and fail if the message cannot be delivered.
 
-use super::{Bench, Case, done, ended};
+use super::{Bench, Case, demand_ending, demand_success};
 use crate::Failure;
 use holdfast_sandbox::plugin::Severity;
 use holdfast_sandbox::plugin::notifier::Event;
@@ -10,26 +10,29 @@ use std::sync::Arc;
 /// A long story.
 const LONG_BYTES: usize = 1 << 20;
 
-pub(super) fn run(bench: &mut Bench) -> Result<(), Failure> {
-    let plugin = bench.plugin()?;
+pub(super) fn test_notifier(bench: &mut Bench) -> Result<(), Failure> {
+    let plugin = bench.load_plugin()?;
     let context = Arc::new(bench.context());
     let denied = Arc::new(bench.denied());
-    bench.case("answers whether a notification would go out", || {
-        done(plugin.check_notifier(&context)).map(drop)
+    bench.try_case("answers whether a notification would go out", || {
+        demand_success(plugin.check_notifier(&context)).map(drop)
     });
-    bench.case("takes events of each severity", || {
-        severities(&plugin, &context)
+    bench.try_case("takes events of each severity", || {
+        notify_severities(&plugin, &context)
     });
-    bench.case("takes events that are empty, long or strange", || {
-        strange(&plugin, &context)
+    bench.try_case("takes events that are empty, long or strange", || {
+        notify_strange(&plugin, &context)
     });
-    bench.case("fails in words when all is denied", || {
-        ended("an event", plugin.notify(&denied, &event("title", "body")))
+    bench.try_case("fails in words when all is denied", || {
+        demand_ending(
+            "an event",
+            plugin.notify(&denied, &make_event("title", "body")),
+        )
     });
     Ok(())
 }
 
-fn event(title: &str, body: &str) -> Event {
+fn make_event(title: &str, body: &str) -> Event {
     Event {
         name: "backup.failed".into(),
         severity: Severity::Error,
@@ -39,25 +42,25 @@ fn event(title: &str, body: &str) -> Event {
     }
 }
 
-fn severities(plugin: &Plugin, context: &Arc<CallContext>) -> Case {
+fn notify_severities(plugin: &Plugin, context: &Arc<CallContext>) -> Case {
     for severity in [Severity::Info, Severity::Warning, Severity::Error] {
         let event = Event {
             severity,
-            ..event("A test of holdfast", "Nothing happened.")
+            ..make_event("A test of holdfast", "Nothing happened.")
         };
-        done(plugin.notify(context, &event))?;
+        demand_success(plugin.notify(context, &event))?;
     }
     Ok(())
 }
 
-fn strange(plugin: &Plugin, context: &Arc<CallContext>) -> Case {
+fn notify_strange(plugin: &Plugin, context: &Arc<CallContext>) -> Case {
     let long = "x".repeat(LONG_BYTES);
     for (title, body) in [
         ("", ""),
         ("title", long.as_str()),
         ("\u{1b}[2J\0\n\"'<&", "\r\n.\r\n"),
     ] {
-        ended("an event", plugin.notify(context, &event(title, body)))?;
+        demand_ending("an event", plugin.notify(context, &make_event(title, body)))?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Snapshots and streams that break where a case wants it.
+//! Snapshots and streams that fail at the place that a case names.
 
 use holdfast_base::entry::{
     Entry, EntryKind, EntryPath, FileContent, RestoreTarget, Warning, printable,
@@ -12,23 +12,19 @@ use holdfast_sandbox::ports::{
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::io::{self, Cursor, Read, Write};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 
-/// What a broken stream says.
+/// The message of a broken stream.
 pub(crate) const BROKE: &str = "the suite let it break";
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock_unpoisoned()
-}
-
-fn broken() -> io::Error {
+fn break_error() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, BROKE)
 }
 
-/// Hears nothing.
-pub(crate) struct Deaf;
+/// A listener that ignores everything.
+pub(crate) struct NullListener;
 
-impl Listener for Deaf {
+impl Listener for NullListener {
     fn progress(&self, _: u64, _: Option<u64>, _: &str) {}
 }
 
@@ -56,84 +52,84 @@ pub(crate) struct Values(Mutex<BTreeMap<String, Vec<u8>>>);
 
 impl StatePort for Values {
     fn get(&self, key: &str) -> io::Result<Option<Vec<u8>>> {
-        Ok(lock(&self.0).get(key).cloned())
+        Ok(self.0.lock_unpoisoned().get(key).cloned())
     }
 
     fn set(&self, key: &str, value: Option<Vec<u8>>) -> io::Result<()> {
         match value {
-            Some(value) => lock(&self.0).insert(key.to_owned(), value),
-            None => lock(&self.0).remove(key),
+            Some(value) => self.0.lock_unpoisoned().insert(key.to_owned(), value),
+            None => self.0.lock_unpoisoned().remove(key),
         };
         Ok(())
     }
 
     fn keys(&self) -> io::Result<Vec<String>> {
-        Ok(lock(&self.0).keys().cloned().collect())
+        Ok(self.0.lock_unpoisoned().keys().cloned().collect())
     }
 }
 
-/// An entry that is kept.
+/// An entry with its content.
 #[derive(Clone)]
-pub(crate) struct Kept {
+pub(crate) struct KeptEntry {
     pub(crate) entry: Entry,
     pub(crate) content: Content,
 }
 
-/// What an entry holds.
+/// The content of an entry.
 #[derive(Clone)]
 pub(crate) enum Content {
     /// These bytes.
     Bytes(Arc<Vec<u8>>),
-    /// Bytes that break after so many.
+    /// Bytes that can be read up to this place; reading on fails.
     Broken(Arc<Vec<u8>>, usize),
-    /// So many bytes, all alike.
-    Alike(u64),
+    /// So many bytes, all the same.
+    Repeated(u64),
 }
 
 impl Content {
-    pub(crate) fn of(bytes: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn from_bytes(bytes: impl Into<Vec<u8>>) -> Self {
         Self::Bytes(Arc::new(bytes.into()))
     }
 
-    fn size(&self) -> u64 {
+    fn size_bytes(&self) -> u64 {
         match self {
             Self::Bytes(bytes) | Self::Broken(bytes, _) => bytes.len() as u64,
-            Self::Alike(size) => *size,
+            Self::Repeated(size) => *size,
         }
     }
 
-    fn open(&self) -> Box<dyn Read + Send> {
+    fn open_reader(&self) -> Box<dyn Read + Send> {
         match self {
             Self::Bytes(bytes) => Box::new(Cursor::new(bytes.to_vec())),
-            Self::Broken(bytes, at) => Box::new(breaking(bytes[..*at].to_vec())),
-            Self::Alike(size) => Box::new(io::repeat(b'-').take(*size)),
+            Self::Broken(bytes, at) => Box::new(read_until_break(bytes[..*at].to_vec())),
+            Self::Repeated(size) => Box::new(io::repeat(b'-').take(*size)),
         }
     }
 }
 
-/// Gives bytes and then breaks.
-pub(crate) fn breaking(bytes: Vec<u8>) -> impl Read + Send + 'static {
+/// Returns a reader that gives these bytes and then fails.
+pub(crate) fn read_until_break(bytes: Vec<u8>) -> impl Read + Send + 'static {
     struct Broken;
     impl Read for Broken {
         fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-            Err(broken())
+            Err(break_error())
         }
     }
     Cursor::new(bytes).chain(Broken)
 }
 
-/// A snapshot.
+/// A snapshot in memory.
 #[derive(Default)]
 pub(crate) struct Snapshot {
-    entries: Mutex<BTreeMap<EntryPath, Kept>>,
+    entries: Mutex<BTreeMap<EntryPath, KeptEntry>>,
     facts: Mutex<Vec<(String, String)>>,
     opened: Mutex<Vec<String>>,
-    /// Operations that still succeed; all where none is given.
+    /// Operations that still succeed; all if not given.
     left: Mutex<Option<u64>>,
 }
 
 impl Snapshot {
-    /// Makes one that fails once so many operations have succeeded.
+    /// Makes a snapshot that fails once so many operations have succeeded.
     pub(crate) fn failing_after(operations: u64) -> Self {
         let left = Mutex::new(Some(operations));
         Self {
@@ -142,8 +138,17 @@ impl Snapshot {
         }
     }
 
-    /// Adds an entry.
-    pub(crate) fn put(&self, path: impl Into<Vec<u8>>, content: Content) {
+    /// Makes a snapshot with this many small entries.
+    pub(crate) fn with_many_entries(count: usize) -> Self {
+        let snapshot = Self::default();
+        for number in 0..count {
+            snapshot.put_stream(format!("directory/file-{number}"), Content::from_bytes("x"));
+        }
+        snapshot
+    }
+
+    /// Adds an entry of bytes.
+    pub(crate) fn put_stream(&self, path: impl Into<Vec<u8>>, content: Content) {
         let Ok(path) = EntryPath::new(path) else {
             return;
         };
@@ -154,30 +159,32 @@ impl Snapshot {
             ownership: None,
             attributes: Vec::new(),
         };
-        lock(&self.entries).insert(path, Kept { entry, content });
+        self.entries
+            .lock_unpoisoned()
+            .insert(path, KeptEntry { entry, content });
     }
 
-    pub(crate) fn entries(&self) -> Vec<Kept> {
-        lock(&self.entries).values().cloned().collect()
+    pub(crate) fn kept_entries(&self) -> Vec<KeptEntry> {
+        self.entries.lock_unpoisoned().values().cloned().collect()
     }
 
-    pub(crate) fn facts(&self) -> Vec<(String, String)> {
-        lock(&self.facts).clone()
+    pub(crate) fn recorded_facts(&self) -> Vec<(String, String)> {
+        self.facts.lock_unpoisoned().clone()
     }
 
     /// Returns the entries that were opened.
-    pub(crate) fn opened(&self) -> Vec<String> {
-        lock(&self.opened).clone()
+    pub(crate) fn opened_entries(&self) -> Vec<String> {
+        self.opened.lock_unpoisoned().clone()
     }
 
-    /// Returns whether it has failed.
+    /// Returns whether an operation has failed.
     pub(crate) fn has_failed(&self) -> bool {
-        *lock(&self.left) == Some(0)
+        *self.left.lock_unpoisoned() == Some(0)
     }
 
     /// Adds an entry, and refuses a second one of the same name, as a repository does.
-    pub(crate) fn keep(&self, kept: Kept) -> io::Result<()> {
-        let mut entries = lock(&self.entries);
+    pub(crate) fn keep_entry(&self, kept: KeptEntry) -> io::Result<()> {
+        let mut entries = self.entries.lock_unpoisoned();
         if entries.contains_key(&kept.entry.path) {
             let message = format!("entry `{}` was added twice", kept.entry.path);
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
@@ -186,8 +193,8 @@ impl Snapshot {
         Ok(())
     }
 
-    fn step(&self) -> io::Result<()> {
-        match &mut *lock(&self.left) {
+    fn count_operation(&self) -> io::Result<()> {
+        match &mut *self.left.lock_unpoisoned() {
             Some(0) => Err(io::Error::new(io::ErrorKind::StorageFull, BROKE)),
             Some(left) => {
                 *left -= 1;
@@ -198,7 +205,7 @@ impl Snapshot {
     }
 }
 
-/// A snapshot that is being made.
+/// The snapshot as a backup sees it.
 pub(crate) struct Draft(pub(crate) Arc<Snapshot>);
 
 impl DraftPort for Draft {
@@ -207,7 +214,7 @@ impl DraftPort for Draft {
         path: EntryPath,
         attributes: Vec<(String, String)>,
     ) -> io::Result<Box<dyn StreamSink>> {
-        self.0.step()?;
+        self.0.count_operation()?;
         let entry = Entry {
             path,
             kind: EntryKind::Stream,
@@ -223,27 +230,27 @@ impl DraftPort for Draft {
     }
 
     fn add(&self, entry: Entry, content: Option<Box<dyn FileContent>>) -> io::Result<()> {
-        self.0.step()?;
+        self.0.count_operation()?;
         let mut bytes = Vec::new();
         if let Some(content) = content {
             content.open()?.read_to_end(&mut bytes)?;
         }
-        let content = Content::of(bytes);
-        self.0.keep(Kept { entry, content })
+        let content = Content::from_bytes(bytes);
+        self.0.keep_entry(KeptEntry { entry, content })
     }
 
     fn settle(&self) -> io::Result<Totals> {
-        let entries = lock(&self.0.entries);
+        let entries = self.0.entries.lock_unpoisoned();
         Ok(Totals {
             entries: entries.len() as u64,
-            bytes: entries.values().map(|kept| kept.content.size()).sum(),
+            bytes: entries.values().map(|kept| kept.content.size_bytes()).sum(),
             warnings: 0,
         })
     }
 
     fn record_fact(&self, key: String, value: String) -> io::Result<()> {
-        self.0.step()?;
-        lock(&self.0.facts).push((key, value));
+        self.0.count_operation()?;
+        self.0.facts.lock_unpoisoned().push((key, value));
         Ok(())
     }
 
@@ -258,19 +265,19 @@ struct Sink {
 
 impl StreamSink for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.snapshot.step()?;
+        self.snapshot.count_operation()?;
         self.bytes.extend_from_slice(bytes);
         Ok(())
     }
 
     fn finish(self: Box<Self>) -> io::Result<u64> {
-        self.snapshot.step()?;
+        self.snapshot.count_operation()?;
         let length = self.bytes.len() as u64;
-        let kept = Kept {
+        let kept = KeptEntry {
             entry: self.entry,
-            content: Content::of(self.bytes),
+            content: Content::from_bytes(self.bytes),
         };
-        self.snapshot.keep(kept)?;
+        self.snapshot.keep_entry(kept)?;
         Ok(length)
     }
 }
@@ -278,19 +285,21 @@ impl StreamSink for Sink {
 impl ContentPort for Snapshot {
     fn list(&self, prefix: Option<&EntryPath>) -> io::Result<EntryIter> {
         let found: Vec<_> = self
-            .entries()
+            .kept_entries()
             .into_iter()
             .filter(|kept| prefix.is_none_or(|prefix| kept.entry.path.is_within(prefix)))
-            .map(|kept| Ok((kept.entry, kept.content.size())))
+            .map(|kept| Ok((kept.entry, kept.content.size_bytes())))
             .collect();
         Ok(Box::new(found.into_iter()))
     }
 
     fn open(&self, path: &EntryPath) -> io::Result<Box<dyn Read + Send>> {
-        let kept = lock(&self.entries).get(path).cloned();
+        let kept = self.entries.lock_unpoisoned().get(path).cloned();
         let absent = || io::Error::new(io::ErrorKind::NotFound, "there is no such entry");
-        lock(&self.opened).push(printable(path.as_bytes()));
-        Ok(kept.ok_or_else(absent)?.content.open())
+        self.opened
+            .lock_unpoisoned()
+            .push(printable(path.as_bytes()));
+        Ok(kept.ok_or_else(absent)?.content.open_reader())
     }
 
     fn extract(
@@ -299,7 +308,7 @@ impl ContentPort for Snapshot {
         target: &dyn RestoreTarget,
     ) -> io::Result<Totals> {
         let mut totals = Totals::default();
-        for Kept { mut entry, content } in self.entries() {
+        for KeptEntry { mut entry, content } in self.kept_entries() {
             if let Some(prefix) = prefix {
                 let below = entry.path.as_bytes().strip_prefix(prefix.as_bytes());
                 let below = below.and_then(|rest| rest.strip_prefix(b"/"));
@@ -313,10 +322,10 @@ impl ContentPort for Snapshot {
                 target.make(&entry)?;
                 continue;
             }
-            if let Some(file) = target.start(&entry, content.size())? {
-                lock(&self.opened).push(entry.path.to_string());
+            if let Some(file) = target.start(&entry, content.size_bytes())? {
+                self.opened.lock_unpoisoned().push(entry.path.to_string());
                 let mut bytes = Vec::new();
-                content.open().read_to_end(&mut bytes)?;
+                content.open_reader().read_to_end(&mut bytes)?;
                 file.write_at(0, &bytes)?;
                 file.finish(&entry)?;
                 totals.bytes += bytes.len() as u64;
@@ -327,11 +336,11 @@ impl ContentPort for Snapshot {
     }
 
     fn facts(&self) -> Vec<(String, String)> {
-        self.facts()
+        self.recorded_facts()
     }
 }
 
-/// Collects what is written, as long as there is room.
+/// Collects bytes as long as there is room.
 #[derive(Clone)]
 pub(crate) struct Collected {
     bytes: Arc<Mutex<Vec<u8>>>,
@@ -344,14 +353,14 @@ impl Collected {
         Self { bytes, room }
     }
 
-    pub(crate) fn take(&self) -> Vec<u8> {
-        std::mem::take(&mut lock(&self.bytes))
+    pub(crate) fn take_bytes(&self) -> Vec<u8> {
+        std::mem::take(&mut self.bytes.lock_unpoisoned())
     }
 }
 
 impl Write for Collected {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut held = lock(&self.bytes);
+        let mut held = self.bytes.lock_unpoisoned();
         if held.len() + bytes.len() > self.room {
             return Err(io::Error::new(io::ErrorKind::StorageFull, BROKE));
         }

@@ -1,7 +1,7 @@
-//! What is expected of sources: success means that all is in the draft, and nothing else does.
+//! Cases for sources: a backup succeeds if everything is in the draft, and only then.
 
-use super::ports::{Content, Draft, Kept, Snapshot};
-use super::{Bench, Case, done, ended, refused};
+use super::ports::{Content, Draft, KeptEntry, Snapshot};
+use super::{Bench, Case, demand_ending, demand_refusal, demand_success};
 use crate::Failure;
 use holdfast_base::cancel::Reason;
 use holdfast_base::error::join_causes;
@@ -11,7 +11,7 @@ use holdfast_sandbox::{CallContext, CallError, Plugin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Operations of which each one fails once.
+/// Operations of a backup that are made to fail, one in each attempt.
 const OPERATIONS_MAX: u64 = 40;
 /// A long value of a fact.
 const LONG_FACT_BYTES: usize = 64 << 10;
@@ -20,70 +20,78 @@ const MANY: usize = 20_000;
 /// How long a backup may go on once it was cancelled.
 const CANCEL_TIME: Duration = Duration::from_secs(10);
 
-pub(super) fn run(bench: &mut Bench) -> Result<(), Failure> {
-    let plugin = bench.plugin()?;
+pub(super) fn test_source(bench: &mut Bench) -> Result<(), Failure> {
+    let plugin = bench.load_plugin()?;
     let full = Arc::new(bench.context());
     let denied = Arc::new(bench.denied());
     let cancelled = Arc::new(bench.context());
     let snapshot = Arc::new(Snapshot::default());
-    bench.case("answers whether a backup would work", || {
-        check(&plugin, &full)
+    bench.try_case("answers whether a backup would work", || {
+        check_settings(&plugin, &full)
     });
-    bench.case("answers, too, when all is denied", || {
-        ended("check", source(&plugin)?.check(&denied))
+    bench.try_case("answers, too, when all is denied", || {
+        demand_ending("check", load_source(&plugin)?.check(&denied))
     });
-    bench.case("backs up", || backup(&plugin, &full, &snapshot, None));
-    bench.case("backs up again, with what it left the last time", || {
-        again(&plugin, &full, &snapshot)
+    bench.try_case("backs up", || backup(&plugin, &full, &snapshot, None));
+    bench.try_case("backs up again, with what it left the last time", || {
+        backup_again(&plugin, &full, &snapshot)
     });
-    bench.case("backs up again, whatever it left the last time", || {
-        after_anything(&plugin, &full)
+    bench.try_case("backs up again, whatever it left the last time", || {
+        backup_after_anything(&plugin, &full)
     });
-    bench.case("fails when the snapshot does, at each step", || {
-        faults(&plugin, &full)
+    bench.try_case("fails when the snapshot does, at each step", || {
+        backup_with_faults(&plugin, &full)
     });
-    bench.case("fails in words when all is denied", || {
-        let draft: Arc<dyn DraftPort> = Arc::new(Draft(Arc::default()));
-        ended("backup", source(&plugin)?.backup(&denied, &draft, None))
+    bench.try_case("fails in words when all is denied", || {
+        backup_denied(&plugin, &denied)
     });
-    bench.case("restores nothing when all is denied, and says so", || {
+    bench.try_case("restores nothing when all is denied, and says so", || {
         restore_denied(&plugin, &denied, &snapshot)
     });
-    bench.case("hears of the commit", || {
-        done(source(&plugin)?.committed(&full, "0123abcd"))
+    bench.try_case("hears of the commit", || {
+        demand_success(load_source(&plugin)?.committed(&full, "0123abcd"))
     });
-    bench.case("ends when the run is cancelled", || {
-        cancel(&plugin, &cancelled)
+    bench.try_case("ends when the run is cancelled", || {
+        cancel_backup(&plugin, &cancelled)
     });
-    if bench.restore {
-        bench.case("ends when a snapshot to restore is empty", || {
-            let empty = Arc::new(Snapshot::default()) as _;
-            ended(
-                "restore",
-                source(&plugin)?.restore(&full, &empty, &request()),
-            )
-        });
-        // In this order what the settings name is whole again at the end.
-        bench.case("fails to restore what is damaged", || {
-            damaged(&plugin, &full, &snapshot)
-        });
-        bench.case("restores what it backed up", || {
-            restore(&plugin, &full, &snapshot)
-        });
-    } else {
-        bench.skip("ends when a snapshot to restore is empty", "--restore");
-        bench.skip("fails to restore what is damaged", "--restore");
-        bench.skip("restores what it backed up", "--restore");
-    }
+    try_restores(bench, &plugin, &full, &snapshot);
     Ok(())
 }
 
-fn source(plugin: &Plugin) -> Result<holdfast_sandbox::plugin::source::Source<'_>, String> {
-    done(plugin.source())
+/// Tries what writes to where the settings say, unless it was not asked for.
+fn try_restores(
+    bench: &mut Bench,
+    plugin: &Plugin,
+    context: &Arc<CallContext>,
+    snapshot: &Arc<Snapshot>,
+) {
+    let (ends, fails, restores) = (
+        "ends when a snapshot to restore is empty",
+        "fails to restore what is damaged",
+        "restores what it backed up",
+    );
+    if !bench.restore {
+        for case in [ends, fails, restores] {
+            bench.report_untried(case, "--restore");
+        }
+        return;
+    }
+    bench.try_case(ends, || {
+        let empty = Arc::new(Snapshot::default()) as _;
+        let result = load_source(plugin)?.restore(context, &empty, &request_everything());
+        demand_ending("restore", result)
+    });
+    // In this order what the settings name is whole again at the end.
+    bench.try_case(fails, || restore_damaged(plugin, context, snapshot));
+    bench.try_case(restores, || restore(plugin, context, snapshot));
 }
 
-fn check(plugin: &Plugin, context: &Arc<CallContext>) -> Case {
-    let findings = done(source(plugin)?.check(context))?;
+fn load_source(plugin: &Plugin) -> Result<holdfast_sandbox::plugin::source::Source<'_>, String> {
+    demand_success(plugin.source())
+}
+
+fn check_settings(plugin: &Plugin, context: &Arc<CallContext>) -> Case {
+    let findings = demand_success(load_source(plugin)?.check(context))?;
     let silent = findings
         .iter()
         .find(|finding| finding.message.trim().is_empty());
@@ -100,19 +108,25 @@ fn backup(
     previous: Option<&Previous>,
 ) -> Case {
     let draft: Arc<dyn DraftPort> = Arc::new(Draft(Arc::clone(into)));
-    done(source(plugin)?.backup(context, &draft, previous))
+    demand_success(load_source(plugin)?.backup(context, &draft, previous))
 }
 
-fn again(plugin: &Plugin, context: &Arc<CallContext>, first: &Arc<Snapshot>) -> Case {
+fn backup_denied(plugin: &Plugin, denied: &Arc<CallContext>) -> Case {
+    let draft: Arc<dyn DraftPort> = Arc::new(Draft(Arc::default()));
+    let result = load_source(plugin)?.backup(denied, &draft, None);
+    demand_ending("backup", result)
+}
+
+fn backup_again(plugin: &Plugin, context: &Arc<CallContext>, first: &Arc<Snapshot>) -> Case {
     let previous = Previous {
         snapshot: "0123abcd".into(),
-        facts: first.facts(),
+        facts: first.recorded_facts(),
     };
     backup(plugin, context, &Arc::default(), Some(&previous))
 }
 
-/// An earlier version, or another plugin of the same name, may have left anything.
-fn after_anything(plugin: &Plugin, context: &Arc<CallContext>) -> Case {
+/// Backs up after an earlier version, or another plugin of the same name, left strange facts.
+fn backup_after_anything(plugin: &Plugin, context: &Arc<CallContext>) -> Case {
     let long = "9".repeat(LONG_FACT_BYTES);
     let fact = |key: &str, value: &str| (key.to_owned(), value.to_owned());
     let first = Arc::new(Snapshot::default());
@@ -121,7 +135,7 @@ fn after_anything(plugin: &Plugin, context: &Arc<CallContext>) -> Case {
     for value in ["", "-1", "18446744073709551616", "\u{1b}[2J\n", &long] {
         left.push(
             first
-                .facts()
+                .recorded_facts()
                 .into_iter()
                 .map(|(key, _)| fact(&key, value))
                 .collect(),
@@ -133,32 +147,29 @@ fn after_anything(plugin: &Plugin, context: &Arc<CallContext>) -> Case {
             facts,
         };
         let draft: Arc<dyn DraftPort> = Arc::new(Draft(Arc::default()));
-        let result = source(plugin)?.backup(context, &draft, Some(&previous));
-        ended("backup", result)?;
+        let result = load_source(plugin)?.backup(context, &draft, Some(&previous));
+        demand_ending("backup", result)?;
     }
     Ok(())
 }
 
 fn restore_denied(plugin: &Plugin, denied: &Arc<CallContext>, full: &Arc<Snapshot>) -> Case {
-    let many = Snapshot::default();
-    for number in 0..MANY {
-        many.put(format!("directory/file-{number}"), Content::of("x"));
-    }
+    let many = Snapshot::with_many_entries(MANY);
     for snapshot in [Arc::clone(full), Arc::default(), Arc::new(many)] {
         let content: Arc<dyn ContentPort> = snapshot;
-        ended(
+        demand_ending(
             "restore",
-            source(plugin)?.restore(denied, &content, &request()),
+            load_source(plugin)?.restore(denied, &content, &request_everything()),
         )?;
     }
     Ok(())
 }
 
-fn faults(plugin: &Plugin, context: &Arc<CallContext>) -> Case {
+fn backup_with_faults(plugin: &Plugin, context: &Arc<CallContext>) -> Case {
     for operation in 0..OPERATIONS_MAX {
         let snapshot = Arc::new(Snapshot::failing_after(operation));
         let draft: Arc<dyn DraftPort> = Arc::new(Draft(Arc::clone(&snapshot)));
-        let result = source(plugin)?.backup(context, &draft, None);
+        let result = load_source(plugin)?.backup(context, &draft, None);
         if result.is_ok() && !snapshot.has_failed() {
             return Ok(());
         }
@@ -188,7 +199,7 @@ fn faults(plugin: &Plugin, context: &Arc<CallContext>) -> Case {
     Ok(())
 }
 
-fn cancel(plugin: &Plugin, context: &Arc<CallContext>) -> Case {
+fn cancel_backup(plugin: &Plugin, context: &Arc<CallContext>) -> Case {
     let flag = context.cancel.clone();
     let raising = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(20));
@@ -196,7 +207,7 @@ fn cancel(plugin: &Plugin, context: &Arc<CallContext>) -> Case {
     });
     let begin = Instant::now();
     let draft: Arc<dyn DraftPort> = Arc::new(Draft(Arc::default()));
-    let result = source(plugin)?.backup(context, &draft, None);
+    let result = load_source(plugin)?.backup(context, &draft, None);
     let took = begin.elapsed();
     // The thread only sleeps and raises a flag.
     let _ = raising.join();
@@ -207,7 +218,7 @@ fn cancel(plugin: &Plugin, context: &Arc<CallContext>) -> Case {
     }
 }
 
-fn request() -> RestoreRequest {
+fn request_everything() -> RestoreRequest {
     RestoreRequest {
         paths: Vec::new(),
         overwrite: true,
@@ -217,11 +228,11 @@ fn request() -> RestoreRequest {
 
 fn restore(plugin: &Plugin, context: &Arc<CallContext>, from: &Arc<Snapshot>) -> Case {
     let content: Arc<dyn ContentPort> = Arc::clone(from) as _;
-    done(source(plugin)?.restore(context, &content, &request()))
+    demand_success(load_source(plugin)?.restore(context, &content, &request_everything()))
 }
 
-fn damaged(plugin: &Plugin, context: &Arc<CallContext>, from: &Arc<Snapshot>) -> Case {
-    for Kept { mut entry, content } in from.entries() {
+fn restore_damaged(plugin: &Plugin, context: &Arc<CallContext>, from: &Arc<Snapshot>) -> Case {
+    for KeptEntry { mut entry, content } in from.kept_entries() {
         let Content::Bytes(bytes) = content else {
             continue;
         };
@@ -234,12 +245,12 @@ fn damaged(plugin: &Plugin, context: &Arc<CallContext>, from: &Arc<Snapshot>) ->
         entry.modified = holdfast_base::time::Instant(0);
         let content = Content::Broken(Arc::clone(&bytes), bytes.len() / 2);
         broken
-            .keep(Kept { entry, content })
+            .keep_entry(KeptEntry { entry, content })
             .map_err(|e| e.to_string())?;
         let content: Arc<dyn ContentPort> = Arc::clone(&broken) as _;
-        let result = source(plugin)?.restore(context, &content, &request());
-        if !broken.opened().is_empty() {
-            refused(&name, result)?;
+        let result = load_source(plugin)?.restore(context, &content, &request_everything());
+        if !broken.opened_entries().is_empty() {
+            demand_refusal(&name, result)?;
         }
     }
     Ok(())

@@ -1,7 +1,7 @@
-//! What is expected of verifiers: damage that they meet is told, and nothing that they read breaks them.
+//! Cases for verifiers: they report the damage that they read, and nothing that they read breaks them.
 
-use super::ports::{Content, Kept, Snapshot};
-use super::{Bench, Case, done, ended};
+use super::ports::{Content, KeptEntry, Snapshot};
+use super::{Bench, Case, demand_ending, demand_success};
 use crate::{Failure, Trying};
 use holdfast_base::cancel::Reason;
 use holdfast_base::error::join_causes;
@@ -24,49 +24,57 @@ const NAMES: [&str; 10] = [
     "a.dump",
 ];
 
-pub(super) fn run(bench: &mut Bench) -> Result<(), Failure> {
-    let plugin = bench.plugin()?;
+pub(super) fn test_verifier(bench: &mut Bench) -> Result<(), Failure> {
+    let plugin = bench.load_plugin()?;
     let context = Arc::new(bench.context());
     let cancelled = Arc::new(bench.context());
-    bench.case("answers whether a verification would work", || {
-        done(plugin.check_verifier(&context)).map(drop)
+    bench.try_case("answers whether a verification would work", || {
+        demand_success(plugin.check_verifier(&context)).map(drop)
     });
-    bench.case("judges an empty snapshot", || {
-        ended(
+    bench.try_case("judges an empty snapshot", || {
+        demand_ending(
             "an empty snapshot",
             verify(&plugin, &context, &Arc::default()),
         )
     });
-    bench.case("judges entries that hold nothing, or nonsense", || {
-        nonsense(&plugin, &context)
+    bench.try_case("judges entries that hold nothing, or nonsense", || {
+        verify_nonsense(&plugin, &context)
     });
-    bench.case("judges entries with any name", || names(&plugin, &context));
-    bench.case("ends when the run is cancelled", || {
-        cancel(&plugin, &cancelled)
+    bench.try_case("judges entries with any name", || {
+        verify_strange_names(&plugin, &context)
     });
-    bench.case("tells of each entry that breaks while it reads it", || {
-        broken(&plugin, &context)
+    bench.try_case("ends when the run is cancelled", || {
+        cancel_verification(&plugin, &cancelled)
     });
-    bench.case(&format!("judges {MANY} entries"), || {
-        many(&plugin, &context)
+    bench.try_case("tells of each entry that breaks while it reads it", || {
+        verify_broken(&plugin, &context)
+    });
+    bench.try_case(&format!("judges {MANY} entries"), || {
+        verify_many(&plugin, &context)
     });
     let long = format!("judges an entry of {} MiB", LONG_BYTES >> 20);
-    bench.case(&long, || long_entry(&plugin, &context));
+    bench.try_case(&long, || verify_long_entry(&plugin, &context));
+    try_samples(bench, &plugin, &context)
+}
+
+/// Tries the files that the author gives as samples, if there are any.
+fn try_samples(
+    bench: &mut Bench,
+    plugin: &Plugin,
+    context: &Arc<CallContext>,
+) -> Result<(), Failure> {
+    let (sound, cut) = (
+        "finds samples sound",
+        "tells of each sample that was cut in half",
+    );
     let Some(directory) = bench.sample.clone() else {
-        bench.skip("finds samples sound", "--sample DIRECTORY");
-        bench.skip(
-            "tells of each sample that was cut in half",
-            "--sample DIRECTORY",
-        );
+        bench.report_untried(sound, "--sample DIRECTORY");
+        bench.report_untried(cut, "--sample DIRECTORY");
         return Ok(());
     };
-    let snapshot = Arc::new(samples(&directory)?);
-    bench.case("finds samples sound", || {
-        sound(&plugin, &context, &snapshot)
-    });
-    bench.case("tells of each sample that was cut in half", || {
-        cut(&plugin, &context, &snapshot)
-    });
+    let snapshot = Arc::new(read_samples(&directory)?);
+    bench.try_case(sound, || verify_samples(plugin, context, &snapshot));
+    bench.try_case(cut, || verify_cut_samples(plugin, context, &snapshot));
     Ok(())
 }
 
@@ -79,7 +87,7 @@ fn verify(
     plugin.verify(context, &content)
 }
 
-fn nonsense(plugin: &Plugin, context: &Arc<CallContext>) -> Case {
+fn verify_nonsense(plugin: &Plugin, context: &Arc<CallContext>) -> Case {
     let gzip_head = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0, 0xff];
     let contents = [
         &b""[..],
@@ -92,19 +100,19 @@ fn nonsense(plugin: &Plugin, context: &Arc<CallContext>) -> Case {
     for content in contents {
         let snapshot = Snapshot::default();
         for name in NAMES {
-            snapshot.put(name, Content::of(content));
+            snapshot.put_stream(name, Content::from_bytes(content));
         }
         let what = format!(
             "{} bytes that begin with {:?}",
             content.len(),
             content.first()
         );
-        ended(&what, verify(plugin, context, &Arc::new(snapshot)))?;
+        demand_ending(&what, verify(plugin, context, &Arc::new(snapshot)))?;
     }
     Ok(())
 }
 
-fn names(plugin: &Plugin, context: &Arc<CallContext>) -> Case {
+fn verify_strange_names(plugin: &Plugin, context: &Arc<CallContext>) -> Case {
     let snapshot = Snapshot::default();
     let strange = [
         &b"\xff\xfe.sql"[..],
@@ -115,22 +123,22 @@ fn names(plugin: &Plugin, context: &Arc<CallContext>) -> Case {
         b".gz",
     ];
     for name in strange {
-        snapshot.put(name, Content::of("x"));
+        snapshot.put_stream(name, Content::from_bytes("x"));
     }
-    snapshot.put([b'x'; 200], Content::of("x"));
-    ended(
+    snapshot.put_stream([b'x'; 200], Content::from_bytes("x"));
+    demand_ending(
         "strange names",
         verify(plugin, context, &Arc::new(snapshot)),
     )
 }
 
-fn broken(plugin: &Plugin, context: &Arc<CallContext>) -> Case {
+fn verify_broken(plugin: &Plugin, context: &Arc<CallContext>) -> Case {
     for name in NAMES {
         let snapshot = Arc::new(Snapshot::default());
         let bytes = Arc::new(b"-- MySQL dump\nINSERT INTO t VALUES (1);\n".repeat(100));
-        snapshot.put(name, Content::Broken(bytes, 2000));
+        snapshot.put_stream(name, Content::Broken(bytes, 2000));
         let result = verify(plugin, context, &snapshot);
-        if snapshot.opened().is_empty() {
+        if snapshot.opened_entries().is_empty() {
             continue;
         }
         match result {
@@ -147,27 +155,24 @@ fn broken(plugin: &Plugin, context: &Arc<CallContext>) -> Case {
     Ok(())
 }
 
-fn many(plugin: &Plugin, context: &Arc<CallContext>) -> Case {
-    let snapshot = Snapshot::default();
-    for number in 0..MANY {
-        snapshot.put(format!("directory/file-{number}"), Content::of("x"));
-    }
-    ended("many entries", verify(plugin, context, &Arc::new(snapshot)))
+fn verify_many(plugin: &Plugin, context: &Arc<CallContext>) -> Case {
+    let snapshot = Snapshot::with_many_entries(MANY);
+    demand_ending("many entries", verify(plugin, context, &Arc::new(snapshot)))
 }
 
-fn long_entry(plugin: &Plugin, context: &Arc<CallContext>) -> Case {
+fn verify_long_entry(plugin: &Plugin, context: &Arc<CallContext>) -> Case {
     for name in ["a.sql", "stdout"] {
         let snapshot = Snapshot::default();
-        snapshot.put(name, Content::Alike(LONG_BYTES));
-        ended(name, verify(plugin, context, &Arc::new(snapshot)))?;
+        snapshot.put_stream(name, Content::Repeated(LONG_BYTES));
+        demand_ending(name, verify(plugin, context, &Arc::new(snapshot)))?;
     }
     Ok(())
 }
 
-/// What was cancelled before it began ends before it has read much.
-fn cancel(plugin: &Plugin, context: &Arc<CallContext>) -> Case {
+/// Cancels a verification before it begins: it ends before it has read much.
+fn cancel_verification(plugin: &Plugin, context: &Arc<CallContext>) -> Case {
     let snapshot = Snapshot::default();
-    snapshot.put("a.sql", Content::Alike(LONG_BYTES));
+    snapshot.put_stream("a.sql", Content::Repeated(LONG_BYTES));
     context.cancel.raise(Reason::Interrupted);
     let begin = Instant::now();
     let result = verify(plugin, context, &Arc::new(snapshot));
@@ -178,18 +183,22 @@ fn cancel(plugin: &Plugin, context: &Arc<CallContext>) -> Case {
     }
 }
 
-/// Whoever looks into a sample sees that half of it is gone.
-fn cut(plugin: &Plugin, context: &Arc<CallContext>, samples: &Arc<Snapshot>) -> Case {
-    for Kept { entry, content } in samples.entries() {
+/// Cuts each sample in half: a verifier that reads it must notice.
+fn verify_cut_samples(
+    plugin: &Plugin,
+    context: &Arc<CallContext>,
+    samples: &Arc<Snapshot>,
+) -> Case {
+    for KeptEntry { entry, content } in samples.kept_entries() {
         let Content::Bytes(bytes) = content else {
             continue;
         };
         let snapshot = Arc::new(Snapshot::default());
         let half = bytes[..bytes.len() / 2].to_vec();
-        snapshot.put(entry.path.as_bytes(), Content::of(half));
-        let findings = done(verify(plugin, context, &snapshot))?;
+        snapshot.put_stream(entry.path.as_bytes(), Content::from_bytes(half));
+        let findings = demand_success(verify(plugin, context, &snapshot))?;
         let tells = findings.iter().any(|f| f.severity != Severity::Info);
-        if !snapshot.opened().is_empty() && !tells {
+        if !snapshot.opened_entries().is_empty() && !tells {
             return Err(format!(
                 "half of `{}` is gone, and it says nothing",
                 entry.path
@@ -199,7 +208,7 @@ fn cut(plugin: &Plugin, context: &Arc<CallContext>, samples: &Arc<Snapshot>) -> 
     Ok(())
 }
 
-fn samples(directory: &Path) -> Result<Snapshot, Failure> {
+fn read_samples(directory: &Path) -> Result<Snapshot, Failure> {
     let snapshot = Snapshot::default();
     let what = format!("read `{}`", directory.display());
     for entry in std::fs::read_dir(directory).trying(&what)? {
@@ -207,14 +216,14 @@ fn samples(directory: &Path) -> Result<Snapshot, Failure> {
         if path.is_file() {
             let bytes = std::fs::read(&path).trying(format!("read `{}`", path.display()))?;
             let name = path.file_name().unwrap_or_default();
-            snapshot.put(name.as_encoded_bytes(), Content::of(bytes));
+            snapshot.put_stream(name.as_encoded_bytes(), Content::from_bytes(bytes));
         }
     }
     Ok(snapshot)
 }
 
-fn sound(plugin: &Plugin, context: &Arc<CallContext>, snapshot: &Arc<Snapshot>) -> Case {
-    let findings = done(verify(plugin, context, snapshot))?;
+fn verify_samples(plugin: &Plugin, context: &Arc<CallContext>, snapshot: &Arc<Snapshot>) -> Case {
+    let findings = demand_success(verify(plugin, context, snapshot))?;
     match findings
         .iter()
         .find(|finding| finding.severity == Severity::Error)
