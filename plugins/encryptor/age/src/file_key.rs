@@ -15,7 +15,7 @@ impl FileKey {
     }
 
     #[cfg(test)]
-    pub(crate) fn of(bytes: [u8; 16]) -> Self {
+    pub(crate) fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
@@ -24,7 +24,7 @@ impl FileKey {
         Key::load(Aead::Chacha20Poly1305, wrap_key)?.seal(&[0; 12], &[], &self.0)
     }
 
-    /// Opens one that was sealed; none where the key is another's.
+    /// Opens a sealed file key; none if the wrapping key does not fit.
     pub(crate) fn open(wrap_key: &[u8; 32], body: &[u8]) -> Option<Self> {
         let key = Key::load(Aead::Chacha20Poly1305, wrap_key).ok()?;
         let bytes = key.open(&[0; 12], &[], body).ok()?;

@@ -51,7 +51,7 @@ pub(crate) fn check_recipients(recipients: &[Recipient]) -> Result<(), Failure> 
 
 /// Returns whether the bytes hold the whole header.
 pub(crate) fn is_complete(bytes: &[u8]) -> bool {
-    end(bytes).is_some()
+    find_end(bytes).is_some()
 }
 
 /// Returns whether a line is the last one of a header.
@@ -60,13 +60,13 @@ pub(crate) fn is_last_line(line: &[u8]) -> bool {
 }
 
 /// Finds the end of the line that begins with `---`.
-fn end(bytes: &[u8]) -> Option<usize> {
+fn find_end(bytes: &[u8]) -> Option<usize> {
     let mac = bytes.windows(5).position(|window| window == b"\n--- ")? + 1;
     let line = bytes[mac..].iter().position(|byte| *byte == b'\n')?;
     Some(mac + line + 1)
 }
 
-fn hmac(file_key: &FileKey, covered: &[u8]) -> Result<Hmac<Sha256>, Failure> {
+fn start_mac(file_key: &FileKey, covered: &[u8]) -> Result<Hmac<Sha256>, Failure> {
     let key = file_key.derive(None, b"header");
     let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(&key)
         .map_err(|_| Failure::failed("the header's key cannot be used"))?;
@@ -99,7 +99,9 @@ impl Header {
             }
         }
         text.push_str("---");
-        let mac = hmac(file_key, text.as_bytes())?.finalize().into_bytes();
+        let mac = start_mac(file_key, text.as_bytes())?
+            .finalize()
+            .into_bytes();
         text.push(' ');
         text.push_str(&BASE64.encode(mac));
         text.push('\n');
@@ -108,7 +110,7 @@ impl Header {
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Failure> {
         let unfit = || Failure::damaged("its header is no header of an age file");
-        let length = end(bytes).ok_or_else(unfit)?;
+        let length = find_end(bytes).ok_or_else(unfit)?;
         let text = std::str::from_utf8(&bytes[..length]).map_err(|_| unfit())?;
         let mut lines = text.trim_end_matches('\n').split('\n');
         match lines.next() {
@@ -163,7 +165,7 @@ impl Header {
 
     /// Checks that the header is the one that the holder of the file key made.
     pub(crate) fn verify(&self, file_key: &FileKey) -> Result<(), Failure> {
-        let fits = hmac(file_key, &self.covered)?.verify_slice(&self.mac);
+        let fits = start_mac(file_key, &self.covered)?.verify_slice(&self.mac);
         fits.map_err(|_| Failure::damaged("its header was changed"))
     }
 }
@@ -174,7 +176,7 @@ mod tests {
 
     #[test]
     fn headers_survive_and_changes_are_noticed() {
-        let key = FileKey::of([7; 16]);
+        let key = FileKey::from_bytes([7; 16]);
         for length in [0, 32, 47, 48, 49, 96, 100] {
             let stanza = Stanza {
                 kind: "X25519".into(),
@@ -187,7 +189,7 @@ mod tests {
             assert_eq!(header.stanzas, [stanza]);
             assert_eq!(header.length, bytes.len());
             header.verify(&key).unwrap();
-            assert!(header.verify(&FileKey::of([8; 16])).is_err());
+            assert!(header.verify(&FileKey::from_bytes([8; 16])).is_err());
         }
     }
 }

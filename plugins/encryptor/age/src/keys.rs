@@ -88,7 +88,7 @@ pub(crate) fn wrap(
     }
 }
 
-/// Derives the key that wraps a file's key; none where anyone could.
+/// Derives the key that wraps a file's key; none if anyone could derive it.
 fn shared_key(secret: &StaticSecret, theirs: &PublicKey, salt: &[u8]) -> Option<[u8; 32]> {
     let shared = secret.diffie_hellman(theirs);
     shared

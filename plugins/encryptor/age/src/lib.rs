@@ -28,7 +28,7 @@ const HEADER_MAX: usize = 64 << 10;
 #[derive(Debug, serde::Deserialize)]
 pub struct Age {}
 
-fn whole() -> Segments {
+fn whole_stream() -> Segments {
     Segments {
         segment_bytes: SEGMENT as u32,
         nonce_prefix: vec![],
@@ -122,7 +122,7 @@ impl Encryptor for Age {
         let mut head = Header::encode(&stanzas, &file_key)?;
         head.extend_from_slice(&nonce);
         sealed.write(&head)?;
-        payload_key(&file_key, &nonce)?.seal_stream(&whole(), &plain, &sealed)?;
+        payload_key(&file_key, &nonce)?.seal_stream(&whole_stream(), &plain, &sealed)?;
         sealed.commit().map(drop)
     }
 
@@ -130,7 +130,7 @@ impl Encryptor for Age {
         let header = read_header(&sealed)?;
         let file_key = keys::unwrap(&header, identities)?;
         let nonce = read_exact(&sealed, NONCE)?;
-        payload_key(&file_key, &nonce)?.open_stream(&whole(), &sealed, &plain)?;
+        payload_key(&file_key, &nonce)?.open_stream(&whole_stream(), &sealed, &plain)?;
         plain.commit().map(drop)
     }
 
@@ -150,7 +150,7 @@ impl Encryptor for Age {
             .size()
             .checked_sub(start)
             .ok_or_else(|| Failure::damaged("it is cut short"))?;
-        let range = Range::of(offset, length, payload)?;
+        let range = Range::covering(offset, length, payload)?;
         let reader = sealed.open_range(start + range.from, range.length)?;
         let key = payload_key(&file_key, &nonce)?;
         let written = key.open_stream(&range.segments, &reader, &plain)?;
@@ -169,7 +169,7 @@ struct Range {
 }
 
 impl Range {
-    fn of(offset: u64, length: u64, payload: u64) -> Result<Self, Failure> {
+    fn covering(offset: u64, length: u64, payload: u64) -> Result<Self, Failure> {
         let beyond = || Failure::damaged("the range reaches past the end");
         let sealed = SEGMENT + TAG;
         let end = offset.checked_add(length).ok_or_else(beyond)?;
@@ -189,7 +189,7 @@ impl Range {
             to_end: to == payload,
             skip: offset - first * SEGMENT,
             take: Some(length),
-            ..whole()
+            ..whole_stream()
         };
         Ok(Self {
             from,

@@ -1,9 +1,9 @@
 //! The key of a passphrase: scrypt as age uses it (r = 8, p = 1), in a bounded memory.
 //!
-//! - Never more than 128 MiB, where stock `age` takes 256 MiB for the passphrases that it makes: of
+//! - Never more than 128 MiB, although stock `age` takes 256 MiB for the passphrases that it makes: of
 //!   the blocks that scrypt fills its memory with, only every second (fourth, eighth) is kept, and
 //!   the others are made again when they are needed. The result is the same.
-//! - The memory is asked for and not taken: where there is none, that is a failure and no trap.
+//! - If there is not enough memory, that is a failure and no trap.
 
 use holdfast_sdk::{Failure, FailureKind};
 use pbkdf2::pbkdf2_hmac;
@@ -15,7 +15,7 @@ const BLOCK_BYTES: usize = 1024;
 const ROWS: usize = BLOCK_BYTES / 16;
 /// Blocks that are kept at most: 128 MiB.
 const KEPT_MAX: usize = 1 << 17;
-/// Where the words of a part stand while it is mixed: its diagonals are rows then.
+/// The places of a part's words while it is mixed: its diagonals are rows then.
 const DIAGONALS: [usize; 16] = [0, 5, 10, 15, 4, 9, 14, 3, 8, 13, 2, 7, 12, 1, 6, 11];
 
 type Row = [u32; 4];

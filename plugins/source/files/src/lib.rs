@@ -51,7 +51,7 @@ impl Files {
     }
 }
 
-/// Where a tree's entries stand in the snapshot: its path without the leading slash.
+/// Returns the prefix of a tree's entries in the snapshot: its path without the leading slash.
 fn prefix(tree: &str) -> &[u8] {
     tree.trim_start_matches('/').as_bytes()
 }

@@ -4,9 +4,9 @@ use crate::damaged;
 use crate::judged::Judged;
 use std::io::{self, BufRead, BufReader, Read};
 
-/// What is kept of the beginning of a dump.
+/// Bytes that are kept of the beginning of a dump.
 const HEAD_BYTES: usize = 4 << 10;
-/// What is kept of each line: end marks are shorter, and rows can have any length.
+/// Bytes that are kept of each line: end marks are shorter, and rows can have any length.
 const LINE_BYTES: usize = 256;
 /// Last lines that are looked at for the end mark: some tools write a few after it.
 const LAST_LINES: usize = 8;
@@ -171,7 +171,7 @@ pub(crate) fn judge_sqlite(from: &mut dyn Read) -> io::Result<Judged> {
     };
     let pages = u64::from(number(28));
     let bytes = io::copy(from, &mut io::sink())? + SQLITE_HEADER as u64;
-    // The count is valid only where the file's change counter says so: old programs left it alone.
+    // The count is valid only if the file's change counter says so: old programs did not update it.
     let is_counted = pages > 0 && number(24) == number(92);
     if (is_counted && bytes < pages * page_bytes)
         || page_bytes < 512

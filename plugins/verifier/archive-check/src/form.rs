@@ -1,4 +1,4 @@
-//! The forms that are known, told by name or by the first bytes: what something is compressed with,
+//! The known forms, recognised by name or by the first bytes: what something is compressed with,
 //! and what it holds.
 
 use crate::judged::Judged;

@@ -93,7 +93,7 @@ impl Verifier for ArchiveCheck {
 }
 
 impl ArchiveCheck {
-    /// Judges an entry; none where it has no form that is known.
+    /// Judges an entry; none if its form is not known.
     fn judge(
         &self,
         snapshot: &Content,

@@ -4,7 +4,7 @@
 pub(crate) fn fits(pattern: &str, name: &str) -> bool {
     let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
     let (mut at, mut in_name) = (0, 0);
-    // Where the last star stands, and what of the name it was last tried to end before.
+    // The place of the last star, and the place in the name that it was last tried to reach to.
     let mut star: Option<(usize, usize)> = None;
     while in_name < name.len() {
         match pattern.get(at) {

@@ -5,7 +5,7 @@ use crate::judged::Judged;
 use std::io::{self, Read};
 
 const BLOCK: usize = 512;
-/// Longest extended header that is read; what is longer is none.
+/// Longest extended header that is read; a longer one is damage.
 const EXTENDED_BYTES_MAX: u64 = 1 << 20;
 
 type Block = [u8; BLOCK];
@@ -135,7 +135,7 @@ fn said_size(header: &[u8]) -> io::Result<Option<u64>> {
     Ok(size)
 }
 
-/// GNU tar puts the map of a sparse file's data into more blocks, where one has no room for it.
+/// Skips the further blocks into which GNU tar puts the map of a sparse file, if one has no room for it.
 fn skip_sparse_maps(from: &mut dyn Read, header: &Block) -> io::Result<()> {
     let mut goes_on = header[482] != 0;
     while goes_on {
@@ -157,7 +157,7 @@ fn has_its_sum(block: &Block) -> bool {
     number(&block[in_field.clone()]) == Some(sum.sum())
 }
 
-/// Reads a number of a header: octal, or binary where the first bit is set.
+/// Reads a number of a header: octal, or binary if the first bit is set.
 fn number(field: &[u8]) -> Option<u64> {
     if field[0] & 0x80 != 0 {
         let first = u64::from(field[0] & 0x7f);
