@@ -10,12 +10,18 @@ use std::fmt;
 pub enum Advice {
     /// A step that is no command of ours: a change in the configuration or outside, or what a plugin advises.
     Words(String),
+
+    // Store: places that objects lie in.
+    /// Have what a snapshot needs thawed, and restore it when all of that can be read.
+    RestoreThawed,
 }
 
 impl fmt::Display for Advice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Words(words) => f.write_str(words),
+            // Only who knows the commands has words for a step: this is for logs of libraries.
+            step => write!(f, "{step:?}"),
         }
     }
 }

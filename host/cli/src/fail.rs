@@ -22,7 +22,7 @@ pub(crate) fn hints(error: &JobError) -> Vec<String> {
     let own: Vec<String> = error
         .advice()
         .into_iter()
-        .map(|advice| advice.to_string())
+        .map(|advice| crate::advice::spell(&advice))
         .collect();
     let rights = "Run holdfast as a user that may do this, or let this user do it";
     let mut told = list_causes(error);

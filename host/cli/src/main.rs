@@ -1,5 +1,6 @@
 //! Flags in, words and exit codes out.
 
+mod advice;
 mod args;
 mod command;
 mod environment;

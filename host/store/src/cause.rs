@@ -1,5 +1,6 @@
 //! Why a service on the network did not do what it was asked.
 
+use holdfast_base::advice::Advice;
 use holdfast_base::error::Kind;
 use std::fmt;
 
@@ -20,7 +21,7 @@ pub enum Cause {
     Full,
     /// The bucket is elsewhere.
     Region {
-        /// Where, as far as the service says so.
+        /// The right one, as far as the service says so.
         right: Option<String>,
     },
     /// No credentials are there.
@@ -57,7 +58,7 @@ impl Cause {
         )
     }
 
-    pub(crate) fn kind(&self) -> Kind {
+    pub(crate) fn error_kind(&self) -> Kind {
         match self {
             Self::Unreachable
             | Self::TimedOut
@@ -74,7 +75,7 @@ impl Cause {
         }
     }
 
-    pub(crate) fn hint(&self) -> String {
+    pub(crate) fn advice(&self) -> Advice {
         let text = match self {
             Self::Unreachable => {
                 "Look at `endpoint` and at the network; then run it again: what was stored is kept"
@@ -91,7 +92,7 @@ impl Cause {
                 "Make room, or have the quota raised, and run it again: what was stored is kept"
             }
             Self::Region { right: Some(right) } => {
-                return format!("Set in the store's table: region = \"{right}\"");
+                return Advice::Words(format!("Set in the store's table: region = \"{right}\""));
             }
             Self::Region { right: None } => {
                 "Set `region` in the store's table to that of the bucket"
@@ -108,10 +109,7 @@ impl Cause {
             }
             Self::Skewed => "Set this machine's clock right (timedatectl status), and run it again",
             Self::NoBucket => "Create the bucket with the service's own tools, or correct `url`",
-            Self::Cold => {
-                "Have what a snapshot needs thawed, and run it again when it is: `holdfast restore SNAPSHOT --target DIR \
-                 --thaw` asks the service, and restores nothing before all of it can be read"
-            }
+            Self::Cold => return Advice::RestoreThawed,
             Self::Locked => "Wait until the lock has ended",
             Self::Unsupported => {
                 "This service cannot be used so: docs/s3.md says what a store must be able to do"
@@ -122,7 +120,7 @@ impl Cause {
             Self::Settings => "Correct the store's table",
             Self::Refused => "See what the service's documentation says of this answer",
         };
-        text.to_owned()
+        Advice::Words(text.to_owned())
     }
 }
 

@@ -76,7 +76,7 @@ impl StoreError {
         matches!(self, Self::Absent { .. })
     }
 
-    /// Returns whether a lock keeps the object from being removed.
+    /// Returns whether object lock keeps the object from being removed.
     #[must_use]
     pub fn is_locked(&self) -> bool {
         self.cause() == Some(&Cause::Locked)
@@ -97,7 +97,7 @@ impl Describe for StoreError {
         match self {
             Self::Absent { .. } | Self::Short { .. } => Kind::Damaged,
             Self::Io { source, .. } => kind_of_io(source),
-            Self::Service { source, .. } => source.cause.kind(),
+            Self::Service { source, .. } => source.cause.error_kind(),
             Self::Cancelled { .. } => Kind::Interrupted,
             Self::Url { .. } | Self::RelativePath { .. } => Kind::Usage,
         }
@@ -117,7 +117,7 @@ impl Describe for StoreError {
                     "Make room in {place} and run again: what was stored is kept"
                 ))]
             }
-            Self::Service { source, .. } => vec![Advice::Words(source.cause.hint())],
+            Self::Service { source, .. } => vec![source.cause.advice()],
             _ => Vec::new(),
         }
     }
