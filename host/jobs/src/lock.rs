@@ -13,7 +13,7 @@ use holdfast_repository::format::root::Root;
 use holdfast_repository::object_lock::hold::{Released, Wish};
 use holdfast_repository::object_lock::{self, Cost, Locked};
 use holdfast_repository::{Repository, RepositoryError};
-use holdfast_store::{Extension, LockMode};
+use holdfast_store::{Extension, RetentionMode};
 use std::sync::Arc;
 
 /// By which share of its time a lock is longer than a table says: what every run reaches is asked about again
@@ -42,7 +42,7 @@ pub struct LockPlan {
     /// The earliest end that is enough.
     pub until: Instant,
     /// Who can end it sooner.
-    pub mode: LockMode,
+    pub mode: RetentionMode,
     /// What it costs.
     pub cost: Cost,
     /// Snapshots that cannot be read, and so are left out.

@@ -131,7 +131,7 @@ impl Context {
         let mut options = config.s3_options(self.places.cache.join("uploads"));
         options.credentials = self.store_credentials(config)?;
         options.cancel = self.cancel.clone();
-        Ok(holdfast_store::open(config.url.get_ref(), options)?)
+        Ok(holdfast_store::open_store(config.url.get_ref(), options)?)
     }
 
     /// Resolves the credentials that a store's table refers to.

@@ -12,7 +12,7 @@ use holdfast_repository::format::root::Root;
 use holdfast_repository::keys::Role;
 use holdfast_repository::thaw::{Cold, Frozen, Needs, Step};
 use holdfast_repository::{Repository, RepositoryError};
-pub use holdfast_store::thaw::{Thawing, Tier};
+pub use holdfast_store::cold::{Thawing, Tier};
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -18,7 +18,7 @@ use holdfast_base::error::join_causes;
 use holdfast_base::error::{Describe, Kind};
 use holdfast_base::id::SnapshotId;
 use holdfast_base::parallel::{Workers, map_parallel};
-use holdfast_store::{Created, StoreError};
+use holdfast_store::{Attempts, Created, StoreError};
 use std::ops::ControlFlow;
 
 /// Objects that are read at the same time.
@@ -59,7 +59,7 @@ impl Repository {
         let bytes = root.encode(&self.signer()?)?;
         let sealed = self.seal_catalog(&object, &bytes)?;
         let store = self.setup.store.as_ref();
-        let answer = store.create_once(&object, &sealed);
+        let answer = store.create(&object, &sealed, Attempts::Single);
         if !matches!(answer, Ok(Created::New)) {
             // It may have been done without an answer, or more than once on its way.
             match (answer, store.get(&object)) {

@@ -15,7 +15,7 @@ use holdfast_repository::format::root::Root;
 use holdfast_repository::keys::Role;
 use holdfast_repository::seal::{Recipient, seal_bytes};
 use holdfast_repository::{Repository, RepositoryError};
-use holdfast_store::Name;
+use holdfast_store::{Attempts, Name};
 use holdfast_testkit::faults::{After, Fault, FaultStore, Plan};
 use holdfast_testkit::sealer::NativeAge;
 use std::collections::BTreeSet;
@@ -175,7 +175,10 @@ fn a_host_forgets_only_its_own_and_the_operators_forget_anything() {
     let bytes = zstd::bulk::compress(&body.encode(&signer).unwrap(), 3).unwrap();
     let to = [Recipient::PublicKey(place.key.catalog.public_key.clone())];
     let sealed = seal_bytes(&NativeAge, &to, bytes).unwrap();
-    place.store().create(&tombstone(first), &sealed).unwrap();
+    place
+        .store()
+        .create(&tombstone(first), &sealed, Attempts::Repeated)
+        .unwrap();
     assert_eq!(ids(&operator).len(), 3);
     let marks = operator.marks().unwrap();
     let failure = join_causes(&marks.failures[0]);
@@ -209,7 +212,10 @@ fn a_snapshot_that_cannot_be_read_is_in_the_way_until_it_is_forgotten() {
     let operator = place.open(Role::Read);
     let lost = SnapshotId([7; 16]);
     let name = holdfast_repository::ground::names::snapshot_name(&lost);
-    place.store().create(&name, b"nothing").unwrap();
+    place
+        .store()
+        .create(&name, b"nothing", Attempts::Repeated)
+        .unwrap();
     assert!(operator.standing().unwrap_err().is_damage());
     // No host can say that it was its own.
     let error = place
@@ -230,9 +236,15 @@ fn a_mark_that_cannot_be_read_forgets_nothing_and_holds() {
     repository.forget(&why(&roots[2..]), "here").unwrap();
     let other = place.store().get(&tombstone(&roots[2].snapshot)).unwrap();
     repository.undelete(&roots[2].snapshot).unwrap();
-    place.store().create(&tombstone(torn), &other).unwrap();
+    place
+        .store()
+        .create(&tombstone(torn), &other, Attempts::Repeated)
+        .unwrap();
     let name = Name::new(format!("holds/{held}")).unwrap();
-    place.store().create(&name, &other[..50]).unwrap();
+    place
+        .store()
+        .create(&name, &other[..50], Attempts::Repeated)
+        .unwrap();
     assert_eq!(ids(&repository).len(), 3);
     let marks = repository.marks().unwrap();
     assert_eq!((marks.forgotten.len(), marks.failures.len()), (0, 1));

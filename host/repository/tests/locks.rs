@@ -13,7 +13,7 @@ use holdfast_repository::format::root::Root;
 use holdfast_repository::keys::Role;
 use holdfast_repository::object_lock::{carry_out, lock, plan};
 use holdfast_repository::repair::{self, repair};
-use holdfast_store::{Name, Store, StoreError};
+use holdfast_store::{Name, ObjectLock, Store, StoreError};
 use holdfast_testkit::between::BetweenStore;
 use holdfast_testkit::faults::{After, Fault, FaultStore, Plan};
 use holdfast_testkit::locked::LockedStore;
@@ -78,7 +78,7 @@ fn what_is_reused_is_locked_too_and_asked_about_seldom() {
     assert_eq!(last.asked, last.objects);
     let until = |root: &Root| {
         let name = holdfast_repository::ground::names::snapshot_name(&root.snapshot);
-        locking.store.lock(&name).unwrap().term.unwrap().until
+        locking.store.protection(&name).unwrap().term.unwrap().until
     };
     assert!(until(&third) > until(&second));
     // Without a cache the store is asked, and what is long enough stays as it is.
@@ -179,7 +179,7 @@ fn collection_leaves_what_is_locked_says_until_when_and_takes_it_then() {
     locking.open(Role::Write).undelete(&root.snapshot).unwrap();
     locking.is_restored(&root, &two());
     locking.forget(&root);
-    locking.store.pass(12 * HOUR);
+    locking.store.advance_clock(12 * HOUR);
     // The store's time, which is this machine's for a directory, has not passed for collection.
     let reports: Vec<Report> = (0..4).map(|_| locking.collect(&at_once())).collect();
     assert!(reports.iter().all(|report| report.removed.packs == 0));
@@ -197,7 +197,7 @@ fn packs_that_are_locked_are_passed_over_until_they_are_not() {
     // The packs alone, as somebody may have done by hand: the snapshot goes.
     let held: Vec<Name> = before.iter().cloned().collect();
     for pack in &held {
-        locking.store.hold(pack, true).unwrap();
+        locking.store.set_hold(pack, true).unwrap();
     }
     locking.forget(&root);
     let mut reports: Vec<Report> = (0..4).map(|_| locking.collect(&at_once())).collect();
@@ -208,7 +208,7 @@ fn packs_that_are_locked_are_passed_over_until_they_are_not() {
     assert_eq!(last.locked_until, None);
     assert_eq!(locking.packs(), before);
     for pack in &held {
-        locking.store.hold(pack, false).unwrap();
+        locking.store.set_hold(pack, false).unwrap();
     }
     let report = locking.collect(&at_once());
     assert_eq!(report.removed, last.locked);
@@ -235,7 +235,7 @@ fn a_lock_that_comes_between_asking_and_removing_does_no_harm() {
         let names = found.packs();
         let between = BetweenStore::new(Arc::new(store.clone()), at, move || {
             for pack in &names {
-                drop(other.hold(pack, true));
+                drop(other.set_hold(pack, true));
             }
         });
         let between = Arc::new(between);
@@ -259,7 +259,7 @@ fn a_lock_that_comes_between_asking_and_removing_does_no_harm() {
         assert_eq!(place.restore(&stays)["c"], kept[0].1, "{before}");
         // When it is unlocked again, it goes.
         for name in held {
-            store.hold(&name, false).unwrap();
+            store.set_hold(&name, false).unwrap();
         }
         let after = collect(&repository, &at_once(), &never, &unseen).unwrap();
         assert_eq!(after.locked.packs, 0, "{before}");
@@ -282,7 +282,7 @@ fn a_snapshot_that_is_locked_while_it_is_removed_stays_with_all_that_it_needs() 
         let store = LockedStore::new(place.store());
         let (other, id) = (store.clone(), root.snapshot);
         let between = BetweenStore::new(Arc::new(store.clone()), at, move || {
-            drop(other.hold(
+            drop(other.set_hold(
                 &holdfast_repository::ground::names::snapshot_name(&id),
                 true,
             ));
@@ -317,7 +317,7 @@ fn what_little_is_needed_of_is_not_copied_out_of_a_locked_pack() {
     locking.backup(&[("b", noise(2, 30_000))]);
     locking.forget(&gone);
     for pack in locking.packs() {
-        locking.store.hold(&pack, true).unwrap();
+        locking.store.set_hold(&pack, true).unwrap();
     }
     let repository = locking.open(Role::Read);
     let options = Options {
@@ -333,7 +333,7 @@ fn what_little_is_needed_of_is_not_copied_out_of_a_locked_pack() {
     assert_eq!(collect().repacked.packs, 0);
     assert!(locking.packs().is_superset(&before));
     for pack in locking.store.held() {
-        locking.store.hold(&pack, false).unwrap();
+        locking.store.set_hold(&pack, false).unwrap();
     }
     assert!(collect().repacked.packs > 0, "it can be copied at all");
 }

@@ -16,7 +16,7 @@ use holdfast_repository::operators::Rotation;
 use holdfast_repository::read::Reader;
 use holdfast_repository::restore::restore;
 use holdfast_repository::seal::{Recipient, Sealer, Secret, seal_bytes};
-use holdfast_store::{Name, Store};
+use holdfast_store::{Attempts, Name, Store};
 use holdfast_testkit::sealer::NativeAge;
 use std::sync::Arc;
 use support::collecting::back_up;
@@ -49,7 +49,8 @@ fn rotate(place: &Place, revoke: &[&str]) {
 }
 
 fn plant(store: &dyn Store, name: &str, bytes: &[u8]) {
-    store.create(&Name::new(name).unwrap(), bytes).unwrap();
+    let name = Name::new(name).unwrap();
+    store.create(&name, bytes, Attempts::Repeated).unwrap();
 }
 
 /// Seals a key to the operators, who are no secret: announcements name them.

@@ -3,7 +3,20 @@
 //! Found once, by trying, when a repository is made; kept with the repository; and believed by whoever
 //! removes anything.
 
+use crate::StoreError;
 use std::collections::BTreeMap;
+
+/// A place whose abilities only trying tells.
+pub trait Probe: Send + Sync {
+    /// Tries what the place really does, and remembers it.
+    ///
+    /// # Errors
+    /// The place cannot be used at all, or holds something else.
+    fn find_abilities(&self) -> Result<Abilities, StoreError>;
+
+    /// Takes what was found out when the repository was made.
+    fn assume_abilities(&self, abilities: Abilities);
+}
 
 /// Whether a place does something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +36,7 @@ pub struct Abilities {
     pub conditional_create: Ability,
     /// The same for what is uploaded in parts.
     pub conditional_create_in_parts: Ability,
-    /// An object is replaced only where it is the one that is meant.
+    /// An object is replaced only if it is the one that is meant.
     pub conditional_replace: Ability,
     /// Objects can be kept from being removed.
     pub object_lock: Ability,
@@ -34,7 +47,7 @@ pub struct Abilities {
 }
 
 impl Ability {
-    fn word(self) -> &'static str {
+    fn as_word(self) -> &'static str {
         match self {
             Self::Real => "real",
             Self::Missing => "missing",
@@ -78,7 +91,7 @@ impl Abilities {
 
     /// Returns it as words, for keeping and for people.
     #[must_use]
-    pub fn words(&self) -> BTreeMap<String, String> {
+    pub fn to_words(&self) -> BTreeMap<String, String> {
         let pairs = [
             ("conditional-create", self.conditional_create),
             (
@@ -90,25 +103,25 @@ impl Abilities {
             ("checksums", self.checksums),
             ("strong-listing", self.strong_listing),
         ];
-        let word = |(key, ability): (&str, Ability)| (key.to_owned(), ability.word().to_owned());
+        let word = |(key, ability): (&str, Ability)| (key.to_owned(), ability.as_word().to_owned());
         pairs.into_iter().map(word).collect()
     }
 
     /// Reads such words; what they do not say is not relied on.
     #[must_use]
     pub fn from_words(words: &BTreeMap<String, String>) -> Self {
-        let of = |key: &str| {
+        let ability = |key: &str| {
             words
                 .get(key)
                 .map_or(Ability::Missing, |word| Ability::from_word(word))
         };
         Self {
-            conditional_create: of("conditional-create"),
-            conditional_create_in_parts: of("conditional-create-in-parts"),
-            conditional_replace: of("conditional-replace"),
-            object_lock: of("object-lock"),
-            checksums: of("checksums"),
-            strong_listing: of("strong-listing"),
+            conditional_create: ability("conditional-create"),
+            conditional_create_in_parts: ability("conditional-create-in-parts"),
+            conditional_replace: ability("conditional-replace"),
+            object_lock: ability("object-lock"),
+            checksums: ability("checksums"),
+            strong_listing: ability("strong-listing"),
         }
     }
 }
@@ -123,7 +136,7 @@ mod tests {
             conditional_create: Ability::Claimed,
             ..Abilities::LOCAL
         };
-        assert_eq!(Abilities::from_words(&found.words()), found);
+        assert_eq!(Abilities::from_words(&found.to_words()), found);
         assert_eq!(
             Abilities::from_words(&BTreeMap::new()).strong_listing,
             Ability::Missing

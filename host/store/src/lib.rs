@@ -3,26 +3,23 @@
 //! There is no overwriting: an object is created once, whole and durable, or not at all. That one
 //! property is what the repository's commit protocol stands on.
 
-/// What a store in front of another does not change.
-mod pass_on;
-
 /// Names of objects, checked once.
 pub mod name;
 
-/// What a place really does.
+/// What a place really does, and how that is found out.
 pub mod abilities;
 
 /// What can go wrong, with the object and the place in it.
 pub mod error;
 
-/// What keeps an object from being removed.
-pub mod lock;
+/// Object lock: what keeps an object from being removed.
+pub mod object_lock;
 
 /// Why a service on the network did not do what it was asked.
 pub mod cause;
 
-/// Objects that have to be thawed before they can be read.
-pub mod thaw;
+/// Cold storage: objects that have to be thawed before they can be read.
+pub mod cold;
 
 /// Where a store is, from its URL.
 pub mod location;
@@ -37,14 +34,14 @@ pub mod s3;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 
-pub use abilities::{Abilities, Ability};
+pub use abilities::{Abilities, Ability, Probe};
 pub use cause::Cause;
+pub use cold::{ColdStorage, Thaw, Thawing, Warmth};
 pub use error::StoreError;
 pub use location::Location;
-pub use lock::{Extension, Lock, LockMode, Term};
 pub use name::Name;
+pub use object_lock::{Extension, ObjectLock, Protection, RetentionMode, Term};
 pub use s3::S3Options;
-pub use thaw::{Thaw, Thawing, Warmth};
 
 use holdfast_base::time::Instant;
 use std::io::Write;
@@ -57,6 +54,25 @@ pub enum Created {
     New,
     /// An object of that name was there before; it was left as it was, and its name is durable now.
     Existed,
+}
+
+/// How often a store may send the request that creates an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attempts {
+    /// Until it is answered. A store that repeats requests finds out by itself what a lost answer was.
+    Repeated,
+    /// Once. After an error nobody knows whether the object exists: only the caller can tell what may have happened
+    /// before another attempt.
+    Single,
+}
+
+/// What an uploaded object is for, and so where it may lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Placement {
+    /// It is read often.
+    Standard,
+    /// It is large and seldom read: a store may keep it in a place that costs less and takes longer.
+    Bulk,
 }
 
 /// An object as a listing shows it.
@@ -72,9 +88,11 @@ pub struct Listed {
     pub warmth: Warmth,
 }
 
-/// Objects in a place.
+/// Objects in a place: seven operations on them, what the place is, and what it can do beyond.
+///
+/// No method has a default: a wrapper that forgets one would silently lose what the store below it can do.
 pub trait Store: Send + Sync {
-    /// Says where this is, for people.
+    /// Returns the address of this place, for people.
     fn place(&self) -> String;
 
     /// Returns a whole object.
@@ -98,34 +116,14 @@ pub trait Store: Send + Sync {
     /// Creates an object unless one of that name exists. When this returns, it is durable.
     ///
     /// # Errors
-    /// Nothing was created.
-    fn create(&self, name: &Name, bytes: &[u8]) -> Result<Created, StoreError>;
-
-    /// Does the same, and asks the place a single time: what it did is not known after an error, and asking
-    /// again is for who knows what may have happened meanwhile.
-    ///
-    /// A store that repeats requests by itself must not do so here.
-    ///
-    /// # Errors
-    /// The object may exist or not.
-    fn create_once(&self, name: &Name, bytes: &[u8]) -> Result<Created, StoreError> {
-        self.create(name, bytes)
-    }
+    /// Nothing was created; after a single attempt the object may exist all the same.
+    fn create(&self, name: &Name, bytes: &[u8], attempts: Attempts) -> Result<Created, StoreError>;
 
     /// Starts an object whose bytes come piece by piece and whose name is known only at the end.
     ///
     /// # Errors
     /// The place cannot be written to.
-    fn upload(&self) -> Result<Box<dyn Upload>, StoreError>;
-
-    /// Does the same for what is large and seldom read: a store may keep it where that costs less, and takes
-    /// longer.
-    ///
-    /// # Errors
-    /// The place cannot be written to.
-    fn upload_bulk(&self) -> Result<Box<dyn Upload>, StoreError> {
-        self.upload()
-    }
+    fn upload(&self, placement: Placement) -> Result<Box<dyn Upload>, StoreError>;
 
     /// Returns the objects whose names begin with `area` and a slash, in no particular order.
     ///
@@ -136,82 +134,25 @@ pub trait Store: Send + Sync {
     /// Removes an object; one that is not there is no error.
     ///
     /// # Errors
-    /// The object is still there; where a lock keeps it, nothing has happened to it.
+    /// The object is still there. If object lock keeps it, nothing has happened to it.
     fn delete(&self, name: &Name) -> Result<(), StoreError>;
 
     /// Returns whether every request takes its time, and costs something: then few large ones are better than many
     /// small ones, and several at once better than one.
-    fn is_far(&self) -> bool {
-        false
-    }
-
-    /// Returns whether any object of the place may have to be thawed before it can be read.
-    fn has_cold_classes(&self) -> bool {
-        false
-    }
-
-    /// Returns whether an object can be read now, and whether it was asked for.
-    ///
-    /// # Errors
-    /// The object is absent or cannot be reached.
-    fn thaw_state(&self, name: &Name) -> Result<Thaw, StoreError> {
-        let _ = name;
-        Ok(Thaw::Ready)
-    }
-
-    /// Asks for an object to be thawed, where it has to be and nobody has asked.
-    ///
-    /// # Errors
-    /// The object is absent, or the service does not do it.
-    fn thaw(&self, name: &Name, how: Thawing) -> Result<Thaw, StoreError> {
-        let _ = (name, how);
-        Ok(Thaw::Ready)
-    }
-
-    /// Tries what the place really does, and remembers it; nothing where that needs no trying.
-    ///
-    /// # Errors
-    /// The place cannot be used at all, or holds something else.
-    fn probe(&self) -> Result<Option<Abilities>, StoreError> {
-        Ok(None)
-    }
+    fn is_far(&self) -> bool;
 
     /// Returns what the place does, as far as that is known.
-    fn abilities(&self) -> Abilities {
-        Abilities::LOCAL
-    }
+    fn abilities(&self) -> Abilities;
 
-    /// Takes what was found out when the repository was made.
-    fn assume(&self, abilities: Abilities) {
-        let _ = abilities;
-    }
+    /// Returns how to find out the abilities, if only trying tells.
+    fn probing(&self) -> Option<&dyn Probe>;
 
-    /// Returns what keeps an object from being removed.
-    ///
-    /// # Errors
-    /// The object is absent or cannot be reached.
-    fn lock(&self, name: &Name) -> Result<Lock, StoreError> {
-        self.size(name).map(|_| Lock::default())
-    }
+    /// Returns how objects are kept from being removed, if this kind of place can do that. Whether this very place
+    /// does is one of its abilities.
+    fn object_lock(&self) -> Option<&dyn ObjectLock>;
 
-    /// Sees to it that an object is locked long enough, and returns the term that it has then. No term is
-    /// ever made shorter by this.
-    ///
-    /// # Errors
-    /// The object is absent, or the place cannot lock it.
-    fn lock_until(&self, name: &Name, wanted: &Extension) -> Result<Term, StoreError> {
-        let _ = wanted;
-        Err(lock::cannot(name, self.place()))
-    }
-
-    /// Sets the hold of an object or takes it off; returns whether that changed anything.
-    ///
-    /// # Errors
-    /// The object is absent, or the place cannot hold it.
-    fn hold(&self, name: &Name, is_held: bool) -> Result<bool, StoreError> {
-        let _ = is_held;
-        Err(lock::cannot(name, self.place()))
-    }
+    /// Returns how objects are thawed, if this kind of place has classes of storage in which that is needed.
+    fn cold_storage(&self) -> Option<&dyn ColdStorage>;
 }
 
 /// An object in the making. Dropping it discards what was written.
@@ -227,7 +168,7 @@ pub trait Upload: Write + Send {
 ///
 /// # Errors
 /// The URL is of no kind that is known, or no threads can be started.
-pub fn open(url: &str, options: S3Options) -> Result<Arc<dyn Store>, StoreError> {
+pub fn open_store(url: &str, options: S3Options) -> Result<Arc<dyn Store>, StoreError> {
     Ok(match Location::parse(url)? {
         Location::Local(path) => Arc::new(local::LocalStore::new(path)),
         Location::S3 { bucket, prefix } => Arc::new(s3::S3Store::new(&bucket, &prefix, options)?),

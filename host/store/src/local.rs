@@ -7,7 +7,10 @@
 
 use crate::error::StoreError;
 use crate::name::Name;
-use crate::{Created, Listed, Store, Upload, Warmth};
+use crate::{
+    Abilities, Attempts, ColdStorage, Created, Listed, ObjectLock, Placement, Probe, Store, Upload,
+    Warmth,
+};
 use holdfast_base::time::Instant;
 use holdfast_direct::SequentialFile;
 use rustix::fs::{Advice, AtFlags, CWD, Mode, OFlags};
@@ -34,7 +37,7 @@ impl LocalStore {
         Self { root }
     }
 
-    fn path(&self, name: &Name) -> PathBuf {
+    fn object_path(&self, name: &Name) -> PathBuf {
         self.root.join(name.as_str())
     }
 
@@ -46,8 +49,8 @@ impl LocalStore {
         }
     }
 
-    fn open(&self, name: &Name) -> Result<File, StoreError> {
-        File::open(self.path(name)).map_err(|source| match source.kind() {
+    fn open_object(&self, name: &Name) -> Result<File, StoreError> {
+        File::open(self.object_path(name)).map_err(|source| match source.kind() {
             io::ErrorKind::NotFound => StoreError::Absent {
                 name: name.clone(),
                 place: self.place(),
@@ -56,7 +59,7 @@ impl LocalStore {
         })
     }
 
-    fn nameless(&self) -> Result<File, StoreError> {
+    fn open_nameless(&self) -> Result<File, StoreError> {
         let open = || {
             let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
             rustix::fs::open(&self.root, flags, Mode::RUSR | Mode::WUSR | Mode::RGRP)
@@ -73,8 +76,8 @@ impl LocalStore {
     }
 
     /// Links a nameless, durable file under its name.
-    fn link(&self, file: &File, name: &Name) -> Result<Created, StoreError> {
-        let target = self.path(name);
+    fn link_object(&self, file: &File, name: &Name) -> Result<Created, StoreError> {
+        let target = self.object_path(name);
         let origin = format!("/proc/self/fd/{}", file.as_raw_fd());
         let link = || rustix::fs::linkat(CWD, &origin, CWD, &target, AtFlags::SYMLINK_FOLLOW);
         let linked = match link() {
@@ -151,7 +154,7 @@ impl Store for LocalStore {
     }
 
     fn get(&self, name: &Name) -> Result<Vec<u8>, StoreError> {
-        let file = self.open(name)?;
+        let file = self.open_object(name)?;
         let read = || {
             let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
             let mut bytes = vec![0; length];
@@ -162,7 +165,7 @@ impl Store for LocalStore {
     }
 
     fn get_range(&self, name: &Name, offset: u64, length: usize) -> Result<Vec<u8>, StoreError> {
-        let file = self.open(name)?;
+        let file = self.open_object(name)?;
         let mut bytes = vec![0; length];
         file.read_exact_at(&mut bytes, offset)
             .map_err(|source| match source.kind() {
@@ -183,23 +186,23 @@ impl Store for LocalStore {
     }
 
     fn size(&self, name: &Name) -> Result<u64, StoreError> {
-        let file = self.open(name)?;
+        let file = self.open_object(name)?;
         let meta = file
             .metadata()
             .map_err(|e| self.failed(format!("look at object `{name}`"), e))?;
         Ok(meta.len())
     }
 
-    fn create(&self, name: &Name, bytes: &[u8]) -> Result<Created, StoreError> {
-        let mut upload = Box::new(LocalUpload::start(self)?);
+    fn create(&self, name: &Name, bytes: &[u8], _: Attempts) -> Result<Created, StoreError> {
+        let mut upload = Box::new(LocalUpload::create_nameless(self)?);
         upload
             .write_all(bytes)
             .map_err(|e| self.failed(format!("write object `{name}`"), e))?;
         upload.commit(name)
     }
 
-    fn upload(&self) -> Result<Box<dyn Upload>, StoreError> {
-        Ok(Box::new(LocalUpload::start(self)?))
+    fn upload(&self, _: Placement) -> Result<Box<dyn Upload>, StoreError> {
+        Ok(Box::new(LocalUpload::create_nameless(self)?))
     }
 
     fn list(&self, area: &str) -> Result<Vec<Listed>, StoreError> {
@@ -210,13 +213,33 @@ impl Store for LocalStore {
     }
 
     fn delete(&self, name: &Name) -> Result<(), StoreError> {
-        let path = self.path(name);
+        let path = self.object_path(name);
         match std::fs::remove_file(&path) {
             Ok(()) => {}
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(e) => return Err(self.failed(format!("remove object `{name}`"), e)),
         }
         sync_parent(&path).map_err(|e| self.failed(format!("remove object `{name}` for good"), e))
+    }
+
+    fn is_far(&self) -> bool {
+        false
+    }
+
+    fn abilities(&self) -> Abilities {
+        Abilities::LOCAL
+    }
+
+    fn probing(&self) -> Option<&dyn Probe> {
+        None
+    }
+
+    fn object_lock(&self) -> Option<&dyn ObjectLock> {
+        None
+    }
+
+    fn cold_storage(&self) -> Option<&dyn ColdStorage> {
+        None
     }
 }
 
@@ -227,9 +250,9 @@ struct LocalUpload {
 }
 
 impl LocalUpload {
-    fn start(store: &LocalStore) -> Result<Self, StoreError> {
+    fn create_nameless(store: &LocalStore) -> Result<Self, StoreError> {
         Ok(Self {
-            file: SequentialFile::new(store.nameless()?),
+            file: SequentialFile::new(store.open_nameless()?),
             store: store.clone(),
         })
     }
@@ -259,7 +282,7 @@ impl Upload for LocalUpload {
         let file = file
             .finish()
             .map_err(|e| store.failed(format!("make object `{name}` durable"), e))?;
-        store.link(&file, name)
+        store.link_object(&file, name)
     }
 }
 
@@ -282,14 +305,14 @@ mod tests {
     #[test]
     fn the_local_store_keeps_the_contract() {
         let place = tempfile::tempdir().unwrap();
-        conformance::run(&LocalStore::new(place.path().join("store")));
+        conformance::check_store(&LocalStore::new(place.path().join("store")));
     }
 
     #[test]
     fn an_upload_that_is_dropped_leaves_nothing_behind() {
         let place = tempfile::tempdir().unwrap();
         let store = LocalStore::new(place.path().to_owned());
-        let mut upload = store.upload().unwrap();
+        let mut upload = store.upload(Placement::Standard).unwrap();
         upload.write_all(b"half").unwrap();
         drop(upload);
         assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);

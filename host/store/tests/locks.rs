@@ -4,7 +4,10 @@
 
 use holdfast_base::time::{Clock, Instant, SystemClock};
 use holdfast_store::s3::S3Store;
-use holdfast_store::{Abilities, Ability, Cause, Extension, LockMode, Name, Store, conformance};
+use holdfast_store::{
+    Abilities, Ability, Attempts, Cause, Extension, Name, ObjectLock, Probe, RetentionMode, Store,
+    conformance,
+};
 use holdfast_testkit::proxy::{Fate, Proxy};
 use holdfast_testkit::servers::{self, Server};
 
@@ -19,7 +22,7 @@ fn at(endpoint: &str, server: &Server, bucket: &str) -> S3Store {
 fn store(server: &Server) -> (S3Store, String) {
     let bucket = server.bucket_with(&LOCKING);
     let store = at(&server.endpoint, server, &bucket);
-    store.assume(Abilities {
+    store.assume_abilities(Abilities {
         object_lock: Ability::Real,
         conditional_create_in_parts: Ability::Missing,
         ..Abilities::LOCAL
@@ -31,7 +34,7 @@ fn name(text: &str) -> Name {
     Name::new(text).unwrap()
 }
 
-fn hours(least: i64, until: i64, mode: LockMode) -> Extension {
+fn hours(least: i64, until: i64, mode: RetentionMode) -> Extension {
     let now = SystemClock.now().0;
     Extension {
         least: Instant(now + least * HOUR),
@@ -60,20 +63,20 @@ fn versions(server: &Server, bucket: &str) -> Vec<(String, String, String)> {
 #[test]
 fn locks_keep_the_contract_on_ceph() {
     let (store, _) = store(servers::ceph());
-    conformance::locks(&store, SystemClock.now());
+    conformance::check_object_lock(&store, SystemClock.now());
 }
 
 #[test]
 fn locks_keep_the_contract_on_moto() {
     let (store, _) = store(servers::moto());
-    conformance::locks(&store, SystemClock.now());
+    conformance::check_object_lock(&store, SystemClock.now());
 }
 
 #[test]
 fn a_bucket_with_object_lock_keeps_the_contract_of_stores_and_no_versions() {
     let server = servers::moto();
     let (store, bucket) = store(server);
-    conformance::run(&store);
+    conformance::check_store(&store);
     for area in ["a", "b", "c", "d", "e", "ee", "f", "g"] {
         for listed in store.list(area).unwrap() {
             store.delete(&listed.name).unwrap();
@@ -91,7 +94,7 @@ fn trying_a_bucket_with_object_lock_leaves_neither_versions_nor_markers() {
     ] {
         let bucket = server.bucket_with(&LOCKING);
         let store = at(&server.endpoint, server, &bucket);
-        let found = store.probe().unwrap().unwrap();
+        let found = store.find_abilities().unwrap();
         assert_eq!(found.object_lock, Ability::Real);
         assert_eq!(found.conditional_create, creates, "{}", server.endpoint);
         assert_eq!(versions(server, &bucket), []);
@@ -103,9 +106,9 @@ fn what_is_locked_is_refused_without_a_marker_that_would_hide_it() {
     for server in [servers::ceph(), servers::moto()] {
         let (store, bucket) = store(server);
         let object = name("packs/00/kept");
-        store.create(&object, b"kept").unwrap();
+        store.create(&object, b"kept", Attempts::Repeated).unwrap();
         store
-            .lock_until(&object, &hours(1, 2, LockMode::Governance))
+            .retain(&object, &hours(1, 2, RetentionMode::Governance))
             .unwrap();
         let error = store.delete(&object).unwrap_err();
         assert_eq!(error.cause(), Some(&Cause::Locked), "{error}");
@@ -120,13 +123,13 @@ fn what_is_locked_is_refused_without_a_marker_that_would_hide_it() {
 fn a_stricter_mode_stays_and_a_laxer_one_lasts_longer_at_least() {
     for server in [servers::ceph(), servers::moto()] {
         let (store, _) = store(server);
-        let (lax, strict) = (LockMode::Governance, LockMode::Compliance);
+        let (lax, strict) = (RetentionMode::Governance, RetentionMode::Compliance);
         for (first, then) in [(strict, lax), (lax, strict)] {
-            let object = name(&format!("a/{}", first.word()));
-            store.create(&object, b"kept").unwrap();
-            store.lock_until(&object, &hours(1, 2, first)).unwrap();
-            let said = store.lock_until(&object, &hours(3, 4, then)).unwrap();
-            let held = store.lock(&object).unwrap().term.unwrap();
+            let object = name(&format!("a/{}", first.as_word()));
+            store.create(&object, b"kept", Attempts::Repeated).unwrap();
+            store.retain(&object, &hours(1, 2, first)).unwrap();
+            let said = store.retain(&object, &hours(3, 4, then)).unwrap();
+            let held = store.protection(&object).unwrap().term.unwrap();
             assert_eq!(said, held);
             assert!(held.mode >= first);
             assert!(held.until.0 > SystemClock.now().0 + 3 * HOUR);
@@ -140,10 +143,10 @@ fn who_may_remove_hides_what_is_locked_and_the_markers_can_be_taken_away() {
         let (store, bucket) = store(server);
         let (kept, lost) = (name("packs/00/kept"), name("packs/00/lost"));
         for object in [&kept, &lost] {
-            store.create(object, b"bytes").unwrap();
+            store.create(object, b"bytes", Attempts::Repeated).unwrap();
         }
         store
-            .lock_until(&kept, &hours(1, 2, LockMode::Governance))
+            .retain(&kept, &hours(1, 2, RetentionMode::Governance))
             .unwrap();
         // The thief removes each name, and then every version that goes.
         for object in [&kept, &lost] {
@@ -166,7 +169,7 @@ fn who_may_remove_hides_what_is_locked_and_the_markers_can_be_taken_away() {
         }
         assert_eq!(store.get(&kept).unwrap(), b"bytes");
         assert!(store.get(&lost).unwrap_err().is_absent());
-        assert!(store.lock(&kept).unwrap().holds_at(SystemClock.now()));
+        assert!(store.protection(&kept).unwrap().holds_at(SystemClock.now()));
     }
 }
 
@@ -174,13 +177,13 @@ fn who_may_remove_hides_what_is_locked_and_the_markers_can_be_taken_away() {
 fn a_bucket_without_object_lock_says_that_it_cannot() {
     let server = servers::ceph();
     let store = at(&server.endpoint, server, &server.bucket());
-    let found = store.probe().unwrap().unwrap();
+    let found = store.find_abilities().unwrap();
     assert_eq!(found.object_lock, Ability::Missing);
     let object = name("a/one");
-    store.create(&object, b"1").unwrap();
-    let refused = store.lock_until(&object, &hours(1, 2, LockMode::Governance));
+    store.create(&object, b"1", Attempts::Repeated).unwrap();
+    let refused = store.retain(&object, &hours(1, 2, RetentionMode::Governance));
     assert!(refused.is_err());
-    assert!(store.hold(&object, true).is_err());
+    assert!(store.set_hold(&object, true).is_err());
     store.delete(&object).unwrap();
 }
 
@@ -191,7 +194,7 @@ fn an_answer_to_a_lock_that_was_lost_is_asked_for_again() {
     let proxy = Proxy::before(&server.endpoint);
     let store = at(&proxy.endpoint, server, &bucket);
     let object = name("a/one");
-    store.create(&object, b"1").unwrap();
+    store.create(&object, b"1", Attempts::Repeated).unwrap();
     for query in ["retention", "legal-hold"] {
         let mut lost = false;
         proxy.decide(move |asked| {
@@ -202,11 +205,11 @@ fn an_answer_to_a_lock_that_was_lost_is_asked_for_again() {
             }
         });
         match query {
-            "retention" => drop(store.lock_until(&object, &hours(1, 2, LockMode::Governance))),
-            _ => drop(store.hold(&object, true)),
+            "retention" => drop(store.retain(&object, &hours(1, 2, RetentionMode::Governance))),
+            _ => drop(store.set_hold(&object, true)),
         }
     }
-    let lock = store.lock(&object).unwrap();
+    let lock = store.protection(&object).unwrap();
     assert!(lock.is_held && lock.term.is_some());
     let asked = proxy.seen();
     let puts = asked

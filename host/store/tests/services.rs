@@ -2,10 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
+use holdfast_store::cold::Tier;
 use holdfast_store::s3::{S3Options, S3Store};
-use holdfast_store::thaw::Tier;
 use holdfast_store::{
-    Abilities, Ability, Cause, Created, Name, Store, Thaw, Thawing, Warmth, conformance,
+    Abilities, Ability, Attempts, Cause, ColdStorage, Created, Name, Placement, Probe, Store, Thaw,
+    Thawing, Warmth, conformance,
 };
 use holdfast_testkit::proxy::{Fate, Proxy};
 use holdfast_testkit::servers::{self, Server};
@@ -32,7 +33,7 @@ fn upload(
     object: &Name,
     bytes: &[u8],
 ) -> Result<Created, holdfast_store::StoreError> {
-    let mut upload = store.upload()?;
+    let mut upload = store.upload(Placement::Standard)?;
     for piece in bytes.chunks(300_000) {
         upload.write_all(piece).unwrap();
     }
@@ -42,13 +43,13 @@ fn upload(
 #[test]
 fn the_s3_store_keeps_the_contract_on_ceph() {
     let server = servers::ceph();
-    conformance::run(&store(&server.endpoint, server));
+    conformance::check_store(&store(&server.endpoint, server));
 }
 
 #[test]
 fn the_s3_store_keeps_the_contract_on_moto() {
     let server = servers::moto();
-    conformance::run(&store(&server.endpoint, server));
+    conformance::check_store(&store(&server.endpoint, server));
 }
 
 #[test]
@@ -58,9 +59,11 @@ fn the_s3_store_keeps_the_contract_in_a_part_of_a_bucket_and_in_all_of_one() {
     let at =
         |prefix: &str| S3Store::new(&bucket, prefix, server.options(&server.endpoint)).unwrap();
     let (all, part) = (at(""), at("part/"));
-    part.create(&name("a/one"), b"1").unwrap();
+    part.create(&name("a/one"), b"1", Attempts::Repeated)
+        .unwrap();
     assert!(all.list("a").unwrap().is_empty());
-    all.create(&name("a/two"), b"22").unwrap();
+    all.create(&name("a/two"), b"22", Attempts::Repeated)
+        .unwrap();
     assert_eq!(part.list("a").unwrap().len(), 1);
     assert_eq!(all.list("part").unwrap().len(), 1);
 }
@@ -68,7 +71,7 @@ fn the_s3_store_keeps_the_contract_in_a_part_of_a_bucket_and_in_all_of_one() {
 #[test]
 fn ceph_is_found_to_create_conditionally_but_not_in_parts() {
     let server = servers::ceph();
-    let found = store(&server.endpoint, server).probe().unwrap().unwrap();
+    let found = store(&server.endpoint, server).find_abilities().unwrap();
     assert_eq!(found.conditional_create, Ability::Real);
     assert_eq!(found.conditional_create_in_parts, Ability::Missing);
     assert_eq!(found.strong_listing, Ability::Real);
@@ -79,7 +82,7 @@ fn ceph_is_found_to_create_conditionally_but_not_in_parts() {
 #[test]
 fn moto_is_found_to_keep_checksums_without_comparing_them() {
     let server = servers::moto();
-    let found = store(&server.endpoint, server).probe().unwrap().unwrap();
+    let found = store(&server.endpoint, server).find_abilities().unwrap();
     assert_eq!(found.checksums, Ability::Missing);
     assert_eq!(found.strong_listing, Ability::Real);
 }
@@ -88,7 +91,7 @@ fn moto_is_found_to_keep_checksums_without_comparing_them() {
 fn a_service_whose_race_has_several_winners_is_found_out() {
     let server = servers::s3s();
     let store = store(&server.endpoint, server);
-    let found = store.probe().unwrap().unwrap();
+    let found = store.find_abilities().unwrap();
     assert_eq!(found.conditional_create, Ability::Claimed);
     assert_eq!(store.abilities(), found);
 }
@@ -99,14 +102,22 @@ fn a_service_that_ignores_conditions_is_found_out() {
     let proxy = Proxy::before(&server.endpoint);
     proxy.decide(|_| Fate::Without(&["if-none-match", "if-match"]));
     let store = store(&proxy.endpoint, server);
-    let found = store.probe().unwrap().unwrap();
+    let found = store.find_abilities().unwrap();
     assert_eq!(found.conditional_create, Ability::Missing);
     assert_eq!(found.conditional_create_in_parts, Ability::Missing);
     assert_eq!(found.conditional_replace, Ability::Missing);
     // And what it lacks is looked for.
     let (object, large) = (name("b/once"), pattern(14 << 20));
-    assert_eq!(store.create(&object, b"first").unwrap(), Created::New);
-    assert_eq!(store.create(&object, b"second").unwrap(), Created::Existed);
+    assert_eq!(
+        store.create(&object, b"first", Attempts::Repeated).unwrap(),
+        Created::New
+    );
+    assert_eq!(
+        store
+            .create(&object, b"second", Attempts::Repeated)
+            .unwrap(),
+        Created::Existed
+    );
     assert_eq!(upload(&store, &object, &large).unwrap(), Created::Existed);
     assert_eq!(store.get(&object).unwrap(), b"first");
 }
@@ -115,7 +126,7 @@ fn a_service_that_ignores_conditions_is_found_out() {
 fn trying_leaves_nothing_behind() {
     let server = servers::ceph();
     let store = store(&server.endpoint, server);
-    store.probe().unwrap();
+    store.find_abilities().unwrap();
     assert!(store.list("probe").unwrap().is_empty());
 }
 
@@ -125,7 +136,7 @@ fn a_place_that_holds_something_else_is_refused() {
     let bucket = server.bucket();
     server.ask(&["PUT", &format!("/{bucket}/part/photos/1.jpg"), "-b", "x"]);
     let store = S3Store::new(&bucket, "part/", server.options(&server.endpoint)).unwrap();
-    let error = store.probe().unwrap_err();
+    let error = store.find_abilities().unwrap_err();
     assert!(
         error.to_string().contains("something else is there"),
         "{error}"
@@ -152,9 +163,9 @@ fn large_packs_go_in_parts_and_come_back_whole() {
 fn a_large_pack_does_not_replace_an_object_of_its_name() {
     for server in [servers::ceph(), servers::moto()] {
         let store = store(&server.endpoint, server);
-        store.probe().unwrap();
+        store.find_abilities().unwrap();
         let object = name("packs/00/taken");
-        store.create(&object, b"first").unwrap();
+        store.create(&object, b"first", Attempts::Repeated).unwrap();
         assert_eq!(
             upload(&store, &object, &pattern(14 << 20)).unwrap(),
             Created::Existed
@@ -180,7 +191,7 @@ fn listings_of_many_pages_leave_nothing_out() {
         for part in names.chunks(200) {
             scope.spawn(|| {
                 part.iter()
-                    .for_each(|name| assert!(store.create(name, b"x").is_ok()))
+                    .for_each(|name| assert!(store.create(name, b"x", Attempts::Repeated).is_ok()))
             });
         }
     });
@@ -202,7 +213,9 @@ fn a_listing_that_is_not_in_order_is_not_believed() {
     let proxy = Proxy::before(&server.endpoint);
     let store = store(&proxy.endpoint, server);
     for object in ["a/1", "a/2"] {
-        store.create(&name(object), b"x").unwrap();
+        store
+            .create(&name(object), b"x", Attempts::Repeated)
+            .unwrap();
     }
     proxy.decide(|_| Fate::Swap("part/a/1".into(), "part/a/3".into()));
     let error = store.list("a").unwrap_err();
@@ -217,7 +230,7 @@ fn an_answer_that_was_lost_is_looked_for() {
     let server = servers::ceph();
     let proxy = Proxy::before(&server.endpoint);
     let store = store(&proxy.endpoint, server);
-    store.assume(Abilities::LOCAL);
+    store.assume_abilities(Abilities::LOCAL);
     let once = |method: &'static str| {
         let mut lost = false;
         move |asked: &holdfast_testkit::proxy::Asked| {
@@ -229,11 +242,18 @@ fn an_answer_that_was_lost_is_looked_for() {
         }
     };
     proxy.decide(once("PUT"));
-    assert_eq!(store.create(&name("a/one"), b"1").unwrap(), Created::New);
+    assert_eq!(
+        store
+            .create(&name("a/one"), b"1", Attempts::Repeated)
+            .unwrap(),
+        Created::New
+    );
     // Complete, whose answer says that a name is taken: by whom is the question.
     proxy.decide(once("PUT"));
     assert_eq!(
-        store.create(&name("a/one"), b"2").unwrap(),
+        store
+            .create(&name("a/one"), b"2", Attempts::Repeated)
+            .unwrap(),
         Created::Existed
     );
     assert_eq!(store.get(&name("a/one")).unwrap(), b"1");
@@ -244,7 +264,7 @@ fn what_is_created_once_is_asked_for_once_whatever_happens() {
     let server = servers::moto();
     let proxy = Proxy::before(&server.endpoint);
     let store = store(&proxy.endpoint, server);
-    store.assume(Abilities::LOCAL);
+    store.assume_abilities(Abilities::LOCAL);
     let puts = |proxy: &Proxy| proxy.seen().iter().filter(|a| a.method == "PUT").count();
     for (number, fate, is_there) in [
         (1, Fate::LoseAnswer, true),
@@ -258,14 +278,17 @@ fn what_is_created_once_is_asked_for_once_whatever_happens() {
             _ => Fate::Pass,
         });
         let before = puts(&proxy);
-        let error = store.create_once(&object, b"1").unwrap_err();
+        let error = store.create(&object, b"1", Attempts::Single).unwrap_err();
         assert!(error.cause().unwrap().is_passing(), "{error}");
         assert_eq!(puts(&proxy), before + 1, "{error}");
         assert_eq!(store.get(&object).is_ok(), is_there);
     }
     proxy.decide(|_| Fate::Pass);
-    assert_eq!(store.create_once(&name("a/5"), b"1").unwrap(), Created::New);
-    let again = store.create_once(&name("a/5"), b"1").unwrap();
+    assert_eq!(
+        store.create(&name("a/5"), b"1", Attempts::Single).unwrap(),
+        Created::New
+    );
+    let again = store.create(&name("a/5"), b"1", Attempts::Single).unwrap();
     assert_eq!(again, Created::Existed);
 }
 
@@ -275,8 +298,11 @@ fn what_is_created_once_where_conditions_are_ignored_replaces_nothing() {
     let proxy = Proxy::before(&server.endpoint);
     proxy.decide(|_| Fate::Without(&["if-none-match", "if-match"]));
     let store = store(&proxy.endpoint, server);
-    assert_eq!(store.create_once(&name("a/1"), b"1").unwrap(), Created::New);
-    let again = store.create_once(&name("a/1"), b"2").unwrap();
+    assert_eq!(
+        store.create(&name("a/1"), b"1", Attempts::Single).unwrap(),
+        Created::New
+    );
+    let again = store.create(&name("a/1"), b"2", Attempts::Single).unwrap();
     assert_eq!(again, Created::Existed);
     assert_eq!(store.get(&name("a/1")).unwrap(), b"1");
 }
@@ -306,13 +332,13 @@ fn what_lies_in_a_cold_class_is_told_and_thawed_once() {
     let store = S3Store::new(&server.bucket(), "part/", cold).unwrap();
     let (small, large) = (name("packs/00/small"), name("packs/00/large"));
     for (object, length) in [(&small, 10), (&large, 14 << 20)] {
-        let mut upload = store.upload_bulk().unwrap();
+        let mut upload = store.upload(Placement::Bulk).unwrap();
         upload.write_all(&pattern(length)).unwrap();
         upload.commit(object).unwrap();
     }
     upload(&store, &name("packs/00/lists"), b"read often").unwrap();
     store
-        .create(&name("packs/00/other"), b"read often")
+        .create(&name("packs/00/other"), b"read often", Attempts::Repeated)
         .unwrap();
     for listed in store.list("packs").unwrap() {
         let is_cold = listed.name == small || listed.name == large;
@@ -325,14 +351,14 @@ fn what_lies_in_a_cold_class_is_told_and_thawed_once() {
     assert_eq!(error.cause(), Some(&Cause::Cold));
     assert_eq!(store.size(&small).unwrap(), 10);
 
-    assert_eq!(store.thaw(&small, SLOWLY).unwrap(), Thaw::Asked);
-    assert_eq!(store.thaw(&small, SLOWLY).unwrap(), Thaw::Going);
-    assert_eq!(store.thaw(&small, SLOWLY).unwrap(), Thaw::Ready);
+    assert_eq!(store.request_thaw(&small, SLOWLY).unwrap(), Thaw::Asked);
+    assert_eq!(store.request_thaw(&small, SLOWLY).unwrap(), Thaw::Going);
+    assert_eq!(store.request_thaw(&small, SLOWLY).unwrap(), Thaw::Ready);
     assert_eq!(asked_for(&proxy), 1);
     assert_eq!(store.get(&small).unwrap(), pattern(10));
     assert_eq!(store.thaw_state(&large).unwrap(), Thaw::Cold);
     let warm = name("packs/00/other");
-    assert_eq!(store.thaw(&warm, SLOWLY).unwrap(), Thaw::Ready);
+    assert_eq!(store.request_thaw(&warm, SLOWLY).unwrap(), Thaw::Ready);
     assert_eq!(asked_for(&proxy), 1);
 }
 
@@ -346,7 +372,7 @@ fn to_ask_for_what_somebody_else_has_just_asked_for_is_no_error() {
     };
     let store = S3Store::new(&server.bucket(), "part/", cold).unwrap();
     let object = name("packs/00/cold");
-    let mut upload = store.upload_bulk().unwrap();
+    let mut upload = store.upload(Placement::Bulk).unwrap();
     upload.write_all(b"cold").unwrap();
     upload.commit(&object).unwrap();
     for (status, code, expected) in [
@@ -357,13 +383,13 @@ fn to_ask_for_what_somebody_else_has_just_asked_for_is_no_error() {
             "POST" => Fate::Answer(status, code, &[]),
             _ => Fate::Pass,
         });
-        assert_eq!(store.thaw(&object, SLOWLY).unwrap(), expected);
+        assert_eq!(store.request_thaw(&object, SLOWLY).unwrap(), expected);
     }
     proxy.decide(|asked| match asked.method.as_str() {
         "POST" => Fate::Answer(503, "GlacierExpeditedRetrievalNotAvailable", &[]),
         _ => Fate::Pass,
     });
-    let error = store.thaw(&object, SLOWLY).unwrap_err();
+    let error = store.request_thaw(&object, SLOWLY).unwrap_err();
     assert_eq!(error.cause(), Some(&Cause::Unavailable));
 }
 
@@ -373,7 +399,9 @@ fn half_an_answer_is_asked_for_again() {
     let proxy = Proxy::before(&server.endpoint);
     let store = store(&proxy.endpoint, server);
     let bytes = pattern(100_000);
-    store.create(&name("a/one"), &bytes).unwrap();
+    store
+        .create(&name("a/one"), &bytes, Attempts::Repeated)
+        .unwrap();
     let mut cut = 0;
     proxy.decide(move |_| {
         cut += 1;
@@ -397,7 +425,9 @@ fn what_a_service_asks_to_wait_is_waited() {
         _ => Fate::Pass,
     });
     let begun = Instant::now();
-    store.create(&name("a/one"), b"1").unwrap();
+    store
+        .create(&name("a/one"), b"1", Attempts::Repeated)
+        .unwrap();
     assert!(begun.elapsed() >= Duration::from_secs(2));
 }
 
@@ -412,7 +442,9 @@ fn bytes_pass_no_faster_than_the_limits() {
     let store = S3Store::new(&server.bucket(), "", limited).unwrap();
     let bytes = pattern(2 << 20);
     let begun = Instant::now();
-    store.create(&name("a/one"), &bytes).unwrap();
+    store
+        .create(&name("a/one"), &bytes, Attempts::Repeated)
+        .unwrap();
     assert!(
         begun.elapsed() >= Duration::from_millis(1700),
         "{:?}",
@@ -437,7 +469,9 @@ fn no_more_requests_are_under_way_than_there_may_be() {
         ..server.options(&proxy.endpoint)
     };
     let store = S3Store::new(&server.bucket(), "part/", narrow).unwrap();
-    store.create(&name("a/one"), b"1").unwrap();
+    store
+        .create(&name("a/one"), b"1", Attempts::Repeated)
+        .unwrap();
     proxy.decide(|_| Fate::Delay(DELAY));
     let begun = Instant::now();
     std::thread::scope(|scope| {

@@ -1,13 +1,14 @@
-//! A store that keeps its contract and nothing else: what nobody promised happens at any time, as a seed has it.
+//! A hook that leaves of a store its contract and nothing else: what nobody promised happens at any time, as a seed
+//! has it.
 //!
 //! - Operations take a while, and those that are under way at once end in another order.
 //! - Listings come in another order each time.
-//! - Requests arrive twice. Where names tell the content, it is the second answer that comes: it existed.
+//! - Requests arrive twice. If names tell the content, it is the second answer that comes: it existed.
 //!
 //! Every test of a repository must pass on such a store as on a quiet one.
 
-use holdfast_store::{Created, Extension, Listed, Lock, Name, Store, StoreError, Term, Upload};
-use std::io::{self, Write};
+use crate::hooked::{Answer, Call, Hook, HookedStore, Run};
+use holdfast_store::{Attempts, Listed, Name, Store, StoreError};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -40,19 +41,17 @@ const TWICE_ONE_IN: u64 = 4;
 const NAMED_BY_CONTENT: [&str; 2] = ["packs/", "index/"];
 
 /// A store that promises no more than it must.
-pub struct RestlessStore {
-    inner: Arc<dyn Store>,
-    chance: Arc<Chance>,
-}
+pub type RestlessStore = HookedStore<Restless>;
 
-struct Chance {
+/// Waits, repeats and shuffles by chance.
+pub struct Restless {
     state: AtomicU64,
     waits: Waits,
 }
 
-impl Chance {
+impl Restless {
     /// SplitMix64.
-    fn draw(&self) -> u64 {
+    fn draw_number(&self) -> u64 {
         let step = 0x9E37_79B9_7F4A_7C15;
         let before = self.state.fetch_add(step, Ordering::SeqCst);
         let mut drawn = before.wrapping_add(step);
@@ -61,154 +60,66 @@ impl Chance {
         drawn ^ (drawn >> 31)
     }
 
-    fn wait(&self) {
-        let drawn = self.draw();
+    fn wait_sometimes(&self) {
+        let drawn = self.draw_number();
         if drawn.is_multiple_of(self.waits.one_in) {
             let share = (drawn >> 8) % 1_000;
             std::thread::sleep(self.waits.max.mul_f64(share as f64 / 1_000.0));
         }
     }
 
-    /// Does something that may arrive twice, and waits before and after.
-    fn around<T>(
-        &self,
-        operation: impl Fn() -> Result<T, StoreError>,
-        which: impl FnOnce(T, T) -> T,
-    ) -> Result<T, StoreError> {
-        self.wait();
-        let mut answer = operation()?;
-        if self.draw().is_multiple_of(TWICE_ONE_IN) {
-            answer = which(answer, operation()?);
+    /// Runs a call that may arrive twice.
+    fn run_repeatedly(&self, call: Call<'_>, run: Run<'_>) -> Result<Answer, StoreError> {
+        let first = run(call)?;
+        if !self.draw_number().is_multiple_of(TWICE_ONE_IN) {
+            return Ok(first);
         }
-        self.wait();
-        Ok(answer)
+        let again = run(call)?;
+        Ok(match call {
+            Call::Create(name, ..) | Call::Commit(name, _) if !is_named_by_content(name) => first,
+            _ => again,
+        })
     }
 
     fn shuffle(&self, listed: &mut [Listed]) {
         for at in (1..listed.len()).rev() {
-            let other = self.draw() % (at as u64 + 1);
+            let other = self.draw_number() % (at as u64 + 1);
             listed.swap(at, usize::try_from(other).unwrap_or(at));
         }
     }
 }
 
-/// Takes the second of two answers.
-fn second<T>(_: T, answer: T) -> T {
-    answer
-}
-
-/// Takes the answer of a create that arrived twice.
-fn created(name: &Name, first: Created, again: Created) -> Created {
-    let is_content = NAMED_BY_CONTENT
-        .iter()
-        .any(|area| name.as_str().starts_with(area));
-    if is_content { again } else { first }
+fn is_named_by_content(name: &Name) -> bool {
+    let mut areas = NAMED_BY_CONTENT.iter();
+    areas.any(|area| name.as_str().starts_with(area))
 }
 
 impl RestlessStore {
     /// Wraps a store.
     #[must_use]
-    pub fn new(inner: Arc<dyn Store>, seed: u64, waits: Waits) -> Self {
+    pub fn new(below: Arc<dyn Store>, seed: u64, waits: Waits) -> Self {
         let state = AtomicU64::new(seed);
-        Self {
-            inner,
-            chance: Arc::new(Chance { state, waits }),
+        Self::with_hook(below, Restless { state, waits })
+    }
+}
+
+impl Hook for Restless {
+    fn around(&self, call: Call<'_>, run: Run<'_>) -> Result<Answer, StoreError> {
+        if matches!(call, Call::Write(_) | Call::FindAbilities) {
+            return run(call);
         }
-    }
-}
-
-impl Store for RestlessStore {
-    holdfast_store::pass_on!(inner: place probe abilities assume);
-
-    fn get(&self, name: &Name) -> Result<Vec<u8>, StoreError> {
-        self.chance.around(|| self.inner.get(name), second)
-    }
-
-    fn get_range(&self, name: &Name, offset: u64, length: usize) -> Result<Vec<u8>, StoreError> {
-        let read = || self.inner.get_range(name, offset, length);
-        self.chance.around(read, second)
-    }
-
-    fn size(&self, name: &Name) -> Result<u64, StoreError> {
-        self.chance.around(|| self.inner.size(name), second)
-    }
-
-    fn create(&self, name: &Name, bytes: &[u8]) -> Result<Created, StoreError> {
-        let create = || self.inner.create(name, bytes);
-        self.chance
-            .around(create, |first, again| created(name, first, again))
-    }
-
-    fn create_once(&self, name: &Name, bytes: &[u8]) -> Result<Created, StoreError> {
-        self.chance.wait();
-        let created = self.inner.create_once(name, bytes);
-        self.chance.wait();
-        created
-    }
-
-    fn upload(&self) -> Result<Box<dyn Upload>, StoreError> {
-        self.chance.wait();
-        Ok(Box::new(RestlessUpload {
-            inner: self.inner.upload()?,
-            store: Arc::clone(&self.inner),
-            chance: Arc::clone(&self.chance),
-            written: Vec::new(),
-        }))
-    }
-
-    fn list(&self, area: &str) -> Result<Vec<Listed>, StoreError> {
-        let mut listed = self.chance.around(|| self.inner.list(area), second)?;
-        self.chance.shuffle(&mut listed);
-        Ok(listed)
-    }
-
-    fn delete(&self, name: &Name) -> Result<(), StoreError> {
-        self.chance.around(|| self.inner.delete(name), second)
-    }
-
-    fn lock(&self, name: &Name) -> Result<Lock, StoreError> {
-        self.chance.around(|| self.inner.lock(name), second)
-    }
-
-    fn lock_until(&self, name: &Name, wanted: &Extension) -> Result<Term, StoreError> {
-        self.chance.wait();
-        self.inner.lock_until(name, wanted)
-    }
-
-    fn hold(&self, name: &Name, is_held: bool) -> Result<bool, StoreError> {
-        self.chance.wait();
-        self.inner.hold(name, is_held)
-    }
-}
-
-/// An upload that may be committed twice.
-struct RestlessUpload {
-    inner: Box<dyn Upload>,
-    store: Arc<dyn Store>,
-    chance: Arc<Chance>,
-    written: Vec<u8>,
-}
-
-impl Write for RestlessUpload {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.inner.write(bytes)?;
-        self.written.extend_from_slice(&bytes[..count]);
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
-}
-
-impl Upload for RestlessUpload {
-    fn commit(self: Box<Self>, name: &Name) -> Result<Created, StoreError> {
-        self.chance.wait();
-        let mut answer = self.inner.commit(name)?;
-        if self.chance.draw().is_multiple_of(TWICE_ONE_IN) {
-            answer = created(name, answer, self.store.create(name, &self.written)?);
+        self.wait_sometimes();
+        let mut answer = match call {
+            Call::StartUpload(_) | Call::Retain(..) | Call::SetHold(..) | Call::RequestThaw(..) => {
+                return run(call);
+            }
+            Call::Create(_, _, Attempts::Single) => run(call)?,
+            _ => self.run_repeatedly(call, run)?,
+        };
+        self.wait_sometimes();
+        if let Answer::Listed(listed) = &mut answer {
+            self.shuffle(listed);
         }
-        self.chance.wait();
         Ok(answer)
     }
 }
@@ -216,7 +127,8 @@ impl Upload for RestlessUpload {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use holdfast_store::{conformance, local::LocalStore};
+    use holdfast_store::{Created, Placement, conformance, local::LocalStore};
+    use std::io::Write;
 
     fn restless(seed: u64) -> (tempfile::TempDir, RestlessStore) {
         let directory = tempfile::tempdir().unwrap();
@@ -227,7 +139,7 @@ mod tests {
     #[test]
     fn it_keeps_the_contract() {
         for seed in 0..4 {
-            conformance::run(&restless(seed).1);
+            conformance::check_store(&restless(seed).1);
         }
     }
 
@@ -237,9 +149,18 @@ mod tests {
         let name = |area: &str, n: u8| Name::new(format!("{area}/{n}")).unwrap();
         let mut answers = Vec::new();
         for n in 0..40 {
-            answers.push(store.create(&name("packs", n), b"1").unwrap());
-            assert_eq!(store.create(&name("holds", n), b"1").unwrap(), Created::New);
-            let mut upload = store.upload().unwrap();
+            answers.push(
+                store
+                    .create(&name("packs", n), b"1", Attempts::Repeated)
+                    .unwrap(),
+            );
+            assert_eq!(
+                store
+                    .create(&name("holds", n), b"1", Attempts::Repeated)
+                    .unwrap(),
+                Created::New
+            );
+            let mut upload = store.upload(Placement::Standard).unwrap();
             upload.write_all(b"2").unwrap();
             answers.push(upload.commit(&name("index", n)).unwrap());
         }

@@ -94,7 +94,7 @@ fn tell_cost(plan: &LockPlan, dry_run: bool, view: &View) {
         "{} of them, {}, {would} locked until {until} at least ({} mode), with {} requests; the rest is",
         cost.to_lock,
         ByteSize(cost.bytes_to_lock),
-        plan.mode.word(),
+        plan.mode.as_word(),
         cost.requests
     ));
     view.say(&format!(
@@ -113,7 +113,7 @@ fn json(plan: &LockPlan, locked: Option<&Locked>) -> serde_json::Value {
     });
     serde_json::json!({
         "store": plan.store, "snapshots": plan.snapshots, "objects": cost.objects, "bytes": cost.bytes,
-        "until": plan.until.to_string(), "mode": plan.mode.word(), "to-lock": cost.to_lock,
+        "until": plan.until.to_string(), "mode": plan.mode.as_word(), "to-lock": cost.to_lock,
         "bytes-to-lock": cost.bytes_to_lock, "requests": cost.requests,
         "gib-days": cost.byte_seconds as f64 / GIB_DAY, "done": locked,
     })

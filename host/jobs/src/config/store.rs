@@ -6,7 +6,7 @@ use holdfast_base::error::Describe;
 use holdfast_base::size::ByteSize;
 use holdfast_repository::parity::{Shape, ShapeError};
 use holdfast_store::s3::{Encryption, S3Options, Style};
-use holdfast_store::{Location, LockMode};
+use holdfast_store::{Location, RetentionMode};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -79,13 +79,13 @@ pub struct StoreConfig {
     /// How long what is committed is locked in the bucket.
     pub lock: Option<Spanned<String>>,
     /// Who can end such a lock before its time.
-    pub lock_mode: Option<Spanned<LockModeName>>,
+    pub lock_mode: Option<Spanned<RetentionModeName>>,
 }
 
 /// Who can end a lock before its time.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum LockModeName {
+pub enum RetentionModeName {
     /// Whom the service has given a right of its own for that.
     Governance,
     /// Nobody.
@@ -186,10 +186,10 @@ impl StoreConfig {
 
     /// Returns who can end a lock before its time.
     #[must_use]
-    pub fn lock_mode(&self) -> LockMode {
+    pub fn lock_mode(&self) -> RetentionMode {
         match self.lock_mode.as_ref().map(Spanned::get_ref) {
-            Some(LockModeName::Compliance) => LockMode::Compliance,
-            Some(LockModeName::Governance) | None => LockMode::Governance,
+            Some(RetentionModeName::Compliance) => RetentionMode::Compliance,
+            Some(RetentionModeName::Governance) | None => RetentionMode::Governance,
         }
     }
 
@@ -500,8 +500,11 @@ mod tests {
         let store = |table: &str| parse(table).unwrap().store("offsite").unwrap().clone();
         let locked = store("lock = \"30d\"\nlock-mode = \"compliance\"");
         assert_eq!(locked.lock_time(), Some(Lifetime::new("30d").unwrap()));
-        assert_eq!(locked.lock_mode(), LockMode::Compliance);
-        assert_eq!(store("lock = \"1y\"").lock_mode(), LockMode::Governance);
+        assert_eq!(locked.lock_mode(), RetentionMode::Compliance);
+        assert_eq!(
+            store("lock = \"1y\"").lock_mode(),
+            RetentionMode::Governance
+        );
         assert_eq!(store("").lock_time(), None);
         let text = "[store.local]\nurl = \"file:///b\"\nlock = \"30d\"\n";
         let error = Config::parse(Path::new("holdfast.toml"), text.to_owned()).unwrap_err();

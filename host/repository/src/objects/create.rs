@@ -1,7 +1,7 @@
 //! Creating an object on which much depends, and knowing afterwards whether it exists.
 
 use crate::error::RepositoryError;
-use holdfast_store::{Created, Name, Store, StoreError};
+use holdfast_store::{Attempts, Created, Name, Store, StoreError};
 
 /// Creates an object on which much depends, and knows afterwards whether it exists.
 ///
@@ -15,7 +15,7 @@ pub(crate) fn create_surely(
     name: &Name,
     bytes: &[u8],
 ) -> Result<Created, RepositoryError> {
-    let error = match store.create(name, bytes) {
+    let error = match store.create(name, bytes, Attempts::Repeated) {
         Ok(created) => return Ok(created),
         Err(error) => error,
     };
@@ -24,7 +24,7 @@ pub(crate) fn create_surely(
         object: name.to_string(),
         source,
     };
-    match store.create(name, bytes) {
+    match store.create(name, bytes, Attempts::Repeated) {
         Ok(Created::New) => Ok(Created::New),
         Ok(Created::Existed) => match store.get(name) {
             Ok(held) if held == bytes => Ok(Created::New),

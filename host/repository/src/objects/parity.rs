@@ -14,7 +14,10 @@ use crate::error::RepositoryError;
 use crate::ground::names::{pack_named, parity_name};
 use holdfast_base::error::join_causes;
 use holdfast_base::id::PackId;
-use holdfast_store::{Created, Name, Store, StoreError, Upload};
+use holdfast_store::{
+    Abilities, Attempts, ColdStorage, Created, Listed, Name, ObjectLock, Placement, Probe, Store,
+    StoreError, Upload,
+};
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -55,21 +58,63 @@ fn add(store: &dyn Store, object: &Name, shape: Shape) {
 }
 
 impl Store for ParityStore {
-    // Parity outlives its pack until somebody means it to go, since a repair moves packs: so `delete` passes.
-    holdfast_store::pass_on!(inner: place get get_range size list delete);
-
-    fn create(&self, name: &Name, bytes: &[u8]) -> Result<Created, StoreError> {
-        let created = self.inner.create(name, bytes)?;
+    fn create(&self, name: &Name, bytes: &[u8], attempts: Attempts) -> Result<Created, StoreError> {
+        let created = self.inner.create(name, bytes, attempts)?;
         add(self.inner.as_ref(), name, self.shape);
         Ok(created)
     }
 
-    fn upload(&self) -> Result<Box<dyn Upload>, StoreError> {
+    fn upload(&self, placement: Placement) -> Result<Box<dyn Upload>, StoreError> {
         Ok(Box::new(ParityUpload {
-            inner: self.inner.upload()?,
+            inner: self.inner.upload(placement)?,
             store: Arc::clone(&self.inner),
             shape: self.shape,
         }))
+    }
+
+    fn place(&self) -> String {
+        self.inner.place()
+    }
+
+    fn get(&self, name: &Name) -> Result<Vec<u8>, StoreError> {
+        self.inner.get(name)
+    }
+
+    fn get_range(&self, name: &Name, offset: u64, length: usize) -> Result<Vec<u8>, StoreError> {
+        self.inner.get_range(name, offset, length)
+    }
+
+    fn size(&self, name: &Name) -> Result<u64, StoreError> {
+        self.inner.size(name)
+    }
+
+    fn list(&self, area: &str) -> Result<Vec<Listed>, StoreError> {
+        self.inner.list(area)
+    }
+
+    /// Parity outlives its pack until somebody removes it on purpose, since a repair moves packs.
+    fn delete(&self, name: &Name) -> Result<(), StoreError> {
+        self.inner.delete(name)
+    }
+
+    fn is_far(&self) -> bool {
+        self.inner.is_far()
+    }
+
+    fn abilities(&self) -> Abilities {
+        self.inner.abilities()
+    }
+
+    fn probing(&self) -> Option<&dyn Probe> {
+        self.inner.probing()
+    }
+
+    fn object_lock(&self) -> Option<&dyn ObjectLock> {
+        self.inner.object_lock()
+    }
+
+    fn cold_storage(&self) -> Option<&dyn ColdStorage> {
+        self.inner.cold_storage()
     }
 }
 

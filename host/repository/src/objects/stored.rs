@@ -147,7 +147,9 @@ impl SealedBytes for StoredObject {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use holdfast_store::{Created, Listed, Upload};
+    use holdfast_store::{
+        Abilities, Attempts, ColdStorage, Created, Listed, ObjectLock, Placement, Probe, Upload,
+    };
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     /// A place where each request is counted.
@@ -171,10 +173,10 @@ mod tests {
             self.requests.fetch_add(1, Ordering::Relaxed);
             Ok(self.bytes.len() as u64)
         }
-        fn create(&self, _: &Name, _: &[u8]) -> Result<Created, StoreError> {
+        fn create(&self, _: &Name, _: &[u8], _: Attempts) -> Result<Created, StoreError> {
             unreachable!()
         }
-        fn upload(&self) -> Result<Box<dyn Upload>, StoreError> {
+        fn upload(&self, _: Placement) -> Result<Box<dyn Upload>, StoreError> {
             unreachable!()
         }
         fn list(&self, _: &str) -> Result<Vec<Listed>, StoreError> {
@@ -185,6 +187,18 @@ mod tests {
         }
         fn is_far(&self) -> bool {
             true
+        }
+        fn abilities(&self) -> Abilities {
+            Abilities::UNKNOWN
+        }
+        fn probing(&self) -> Option<&dyn Probe> {
+            None
+        }
+        fn object_lock(&self) -> Option<&dyn ObjectLock> {
+            None
+        }
+        fn cold_storage(&self) -> Option<&dyn ColdStorage> {
+            None
         }
     }
 

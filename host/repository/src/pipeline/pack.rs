@@ -11,7 +11,7 @@ use crate::pipeline::compress::FrameBytes;
 use crate::pipeline::put::{Finished, Put};
 use crossbeam_channel::Receiver;
 use holdfast_base::sync::Unpoisoned;
-use holdfast_store::{Store, StoreError, Upload};
+use holdfast_store::{Placement, Store, StoreError, Upload};
 use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex};
 
@@ -125,8 +125,8 @@ impl Packer {
 /// The store cannot be written to.
 pub(crate) fn start(store: &dyn Store, kind: PackKind) -> Result<Box<dyn Upload>, StoreError> {
     match kind {
-        PackKind::Content => store.upload_bulk(),
-        PackKind::Items | PackKind::Catalog => store.upload(),
+        PackKind::Content => store.upload(Placement::Bulk),
+        PackKind::Items | PackKind::Catalog => store.upload(Placement::Standard),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::pipeline::dedup::Dedup;
 use crossbeam_channel::{Receiver, Sender};
 use holdfast_base::id::{PackId, SegmentId};
 use holdfast_base::sync::Unpoisoned;
-use holdfast_store::{Name, Store, Upload};
+use holdfast_store::{Attempts, Name, Store, Upload};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -221,7 +221,7 @@ impl Catalogue {
         let sealed = seal_bytes(self.sealer.as_ref(), &recipients, plain.clone())?;
         let id = SegmentId(*blake3::hash(&sealed).as_bytes());
         let name = segment_name(&id);
-        self.store.create(&name, &sealed)?;
+        self.store.create(&name, &sealed, Attempts::Repeated)?;
         self.prove_segment(&name, &plain)
             .map_err(|error| match error {
                 overtaken @ RepositoryError::Overtaken { .. } => overtaken,

@@ -24,7 +24,7 @@ use crate::objects::spares;
 use ed25519_dalek::SigningKey;
 use holdfast_base::hex;
 use holdfast_base::id::{RepositoryId, SegmentId};
-use holdfast_store::{Abilities, Created, Name, Store};
+use holdfast_store::{Abilities, Created, Name, Probe, Store};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,7 +60,7 @@ impl Ground {
         let store = setup.store.as_ref();
         Ok(Self {
             free_epoch: first_free_epoch(store)?,
-            service: store.probe()?,
+            service: store.probing().map(Probe::find_abilities).transpose()?,
         })
     }
 }
@@ -149,7 +149,7 @@ impl Repository {
                 ..Features::default()
             },
             splitters: splitters(),
-            service: ground.service.map(|abilities| abilities.words()),
+            service: ground.service.map(|abilities| abilities.to_words()),
         };
         let bytes = header.encode(&key.root()?)?;
         match create_surely(store, &header_name(), &bytes)? {
@@ -169,8 +169,8 @@ impl Repository {
     /// There is none, it is newer, or the key belongs to another.
     pub fn open(setup: Setup, key: KeyFile) -> Result<Self, RepositoryError> {
         let header = read_header(setup.store.as_ref())?;
-        if let Some(service) = &header.service {
-            setup.store.assume(Abilities::from_words(service));
+        if let (Some(service), Some(probing)) = (&header.service, setup.store.probing()) {
+            probing.assume_abilities(Abilities::from_words(service));
         }
         if key.repository != header.repository || key.verifying_key != header.verifying_key {
             let (key, repository) = (key.repository, header.repository);

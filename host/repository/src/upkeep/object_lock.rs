@@ -23,7 +23,7 @@ use holdfast_base::cancel::Cancel;
 use holdfast_base::parallel::{Workers, map_parallel};
 use holdfast_base::progress::Progress;
 use holdfast_base::time::Instant;
-use holdfast_store::{Extension, Lock, Name, StoreError, Term};
+use holdfast_store::{Extension, Name, Protection, StoreError, Term};
 use noted::Noted;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -72,7 +72,7 @@ pub struct Plan {
     /// How many snapshots it is for.
     pub snapshots: u64,
     /// What they reach, with the locks that there are.
-    pub objects: Vec<(Object, Lock)>,
+    pub objects: Vec<(Object, Protection)>,
     /// What is wanted.
     pub wanted: Extension,
 }
@@ -109,7 +109,7 @@ impl Plan {
         for (object, lock) in &self.objects {
             cost.objects += 1;
             cost.bytes += object.bytes;
-            let Some(term) = self.wanted.beyond(lock) else {
+            let Some(term) = self.wanted.term_beyond(lock) else {
                 continue;
             };
             cost.to_lock += 1;
@@ -127,7 +127,7 @@ impl Plan {
     /// Returns the objects whose lock ends too early.
     fn to_lock(&self) -> Vec<Object> {
         let short = self.objects.iter();
-        let short = short.filter(|(_, lock)| self.wanted.beyond(lock).is_some());
+        let short = short.filter(|(_, lock)| self.wanted.term_beyond(lock).is_some());
         short.map(|(object, _)| object.clone()).collect()
     }
 
@@ -135,7 +135,7 @@ impl Plan {
     fn locked_already(&self) -> Locked {
         let mut locked = Locked::default();
         for (object, lock) in &self.objects {
-            if let (None, Some(term)) = (self.wanted.beyond(lock), lock.term) {
+            if let (None, Some(term)) = (self.wanted.term_beyond(lock), lock.term) {
                 locked.add(object, &term, &self.wanted);
             }
         }
@@ -165,7 +165,9 @@ pub fn plan(
     let objects = reach::reached(repository, roots, cancel)?;
     let store = repository.setup.store.as_ref();
     let looked = each(&objects, cancel, progress, |object| {
-        store.lock(&object.name)
+        store
+            .require_object_lock(&object.name)?
+            .protection(&object.name)
     })?;
     let mut all = Vec::with_capacity(objects.len());
     for (object, lock) in objects.into_iter().zip(looked) {
@@ -247,7 +249,9 @@ fn lock_all(
 ) -> Result<(), RepositoryError> {
     let store = repository.setup.store.as_ref();
     let asked = each(objects, cancel, progress, |object| {
-        store.lock_until(&object.name, wanted)
+        store
+            .require_object_lock(&object.name)?
+            .retain(&object.name, wanted)
     })?;
     for (object, answer) in objects.iter().zip(asked) {
         match answer {

@@ -75,7 +75,7 @@ impl Repository {
     /// The store cannot be listed.
     pub fn cold_packs(&self) -> Result<Cold, RepositoryError> {
         let store = &self.setup.store;
-        if !store.has_cold_classes() {
+        if store.cold_storage().is_none() {
             return Ok(Cold::new());
         }
         let listed = store.list(PACKS)?.into_iter();
@@ -116,10 +116,13 @@ impl Repository {
     }
 
     fn thaw_one(&self, pack: &PackId, how: Option<Thawing>) -> Result<Thaw, RepositoryError> {
-        let (store, name) = (&self.setup.store, pack_name(pack));
+        let name = pack_name(pack);
+        let Some(cold) = self.setup.store.cold_storage() else {
+            return Ok(Thaw::Ready);
+        };
         let state = match how {
-            Some(how) => store.thaw(&name, how),
-            None => store.thaw_state(&name),
+            Some(how) => cold.request_thaw(&name, how),
+            None => cold.thaw_state(&name),
         };
         match state {
             // Whoever reads it will say that it is missing.

@@ -1,28 +1,24 @@
 //! A store that does one thing otherwise than others do.
 
-use holdfast_store::{Listed, Name, Store, StoreError};
+use holdfast_store::{Listed, Store, StoreError};
+use holdfast_testkit::hooked::{Answer, Call, Hook, HookedStore, Run};
 use std::io::ErrorKind;
 use std::sync::Arc;
 
 type Lists = Box<dyn Fn(Vec<Listed>) -> Vec<Listed> + Send + Sync>;
 
 /// A store that is bent in one way.
-pub(crate) struct Bent {
-    inner: Arc<dyn Store>,
-    /// What it makes of its listings.
-    lists: Lists,
-    /// Whether it keeps all that it has.
-    keeps: bool,
+pub(crate) enum Bent {
+    /// Nobody may remove anything.
+    Keeping,
+    /// Listings are what is made of them.
+    Listing(Lists),
 }
 
 impl Bent {
     /// One in which nobody may remove anything.
     pub(crate) fn keeping(inner: Arc<dyn Store>) -> Arc<dyn Store> {
-        Arc::new(Self {
-            inner,
-            lists: Box::new(|listed| listed),
-            keeps: true,
-        })
+        Arc::new(HookedStore::with_hook(inner, Self::Keeping))
     }
 
     /// One whose listings are what is made of them.
@@ -30,29 +26,26 @@ impl Bent {
         inner: Arc<dyn Store>,
         lists: impl Fn(Vec<Listed>) -> Vec<Listed> + Send + Sync + 'static,
     ) -> Arc<dyn Store> {
-        Arc::new(Self {
+        Arc::new(HookedStore::with_hook(
             inner,
-            lists: Box::new(lists),
-            keeps: false,
-        })
+            Self::Listing(Box::new(lists)),
+        ))
     }
 }
 
-impl Store for Bent {
-    holdfast_store::pass_on!(inner: place get get_range size create upload);
-
-    fn list(&self, area: &str) -> Result<Vec<Listed>, StoreError> {
-        Ok((self.lists)(self.inner.list(area)?))
-    }
-
-    fn delete(&self, name: &Name) -> Result<(), StoreError> {
-        if !self.keeps {
-            return self.inner.delete(name);
+impl Hook for Bent {
+    fn around(&self, call: Call<'_>, run: Run<'_>) -> Result<Answer, StoreError> {
+        match (self, call) {
+            (Self::Keeping, Call::Delete(name)) => Err(StoreError::Io {
+                action: format!("remove object `{name}`"),
+                place: "a place that keeps all".to_owned(),
+                source: ErrorKind::PermissionDenied.into(),
+            }),
+            (Self::Listing(lists), Call::List(_)) => match run(call)? {
+                Answer::Listed(listed) => Ok(Answer::Listed(lists(listed))),
+                other => Ok(other),
+            },
+            _ => run(call),
         }
-        Err(StoreError::Io {
-            action: format!("remove object `{name}`"),
-            place: self.place(),
-            source: ErrorKind::PermissionDenied.into(),
-        })
     }
 }

@@ -12,7 +12,7 @@ use holdfast_repository::object_lock::{Locked, lock, plan};
 use holdfast_repository::seal::{Identity, Recipient, Sealer};
 use holdfast_repository::write::SourceEnd;
 use holdfast_repository::{Repository, RepositoryError};
-use holdfast_store::{Extension, LockMode, Name, Store};
+use holdfast_store::{Extension, Name, RetentionMode, Store};
 use holdfast_testkit::faults::AREAS;
 use holdfast_testkit::locked::LockedStore;
 use holdfast_testkit::sealer::NativeAge;
@@ -152,7 +152,7 @@ pub(crate) fn wish(until: Option<Instant>) -> Wish {
     Wish {
         reason: "court".into(),
         until,
-        mode: LockMode::Governance,
+        mode: RetentionMode::Governance,
         host: "here".into(),
     }
 }
@@ -162,7 +162,7 @@ pub(crate) fn hours(least: i64, until: i64) -> Extension {
     Extension {
         least: Instant(now + least * HOUR),
         until: Instant(now + until * HOUR),
-        mode: LockMode::Governance,
+        mode: RetentionMode::Governance,
     }
 }
 

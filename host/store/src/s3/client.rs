@@ -79,7 +79,7 @@ impl Service {
     }
 
     /// Lets the runtime do something, and waits for it.
-    pub(super) fn wait<T: Send + 'static>(
+    pub(super) fn block_on<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, Failure>> + Send + 'static,
     ) -> Result<T, Failure> {
@@ -101,7 +101,7 @@ impl Service {
                     graced += LOOK;
                     if graced >= GRACE {
                         task.abort();
-                        return Err(Failure::because(Why::Cancelled).open());
+                        return Err(Failure::from_why(Why::Cancelled).mark_open());
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -126,7 +126,7 @@ impl Shared {
     }
 
     /// Takes what was found out about the service.
-    pub(super) fn assume(&self, abilities: Abilities) {
+    pub(super) fn assume_abilities(&self, abilities: Abilities) {
         *self.abilities.lock_unpoisoned() = abilities;
     }
 
@@ -145,13 +145,13 @@ impl Shared {
         let mut number = 1;
         let mut was_open = false;
         loop {
-            let failure = match self.once(bytes, was_open, &attempt).await {
+            let failure = match self.attempt_once(bytes, was_open, &attempt).await {
                 Ok(done) => return Ok(done),
                 Err(failure) => failure,
             };
             was_open |= failure.is_open;
             if self.options.cancel.is_raised() {
-                return Err(Failure::because(Why::Cancelled));
+                return Err(Failure::from_why(Why::Cancelled));
             }
             if !failure.is_passing() || number >= self.options.attempts {
                 return Err(Failure {
@@ -159,9 +159,9 @@ impl Shared {
                     ..failure
                 });
             }
-            let wait = retry::wait(number, failure.wait, retry::chance());
+            let wait = retry::wait_after(number, failure.wait, retry::draw_chance());
             tracing::debug!(?failure, number, ?wait, "trying again");
-            self.pause(wait).await;
+            self.wait_or_cancel(wait).await;
             number += 1;
         }
     }
@@ -176,17 +176,17 @@ impl Shared {
     where
         Work: Future<Output = Result<T, Failure>>,
     {
-        let done = self.once(bytes, false, &attempt).await;
+        let done = self.attempt_once(bytes, false, &attempt).await;
         if let Err(failure) = &done
             && failure.is_passing()
         {
-            self.pause(retry::wait(1, failure.wait, retry::chance()))
+            self.wait_or_cancel(retry::wait_after(1, failure.wait, retry::draw_chance()))
                 .await;
         }
         done
     }
 
-    async fn once<T, Work>(
+    async fn attempt_once<T, Work>(
         &self,
         bytes: u64,
         was_open: bool,
@@ -197,12 +197,12 @@ impl Shared {
     {
         let client = self.client().await?;
         let permit = self.connections.acquire().await;
-        let allowed = self.allowed(bytes);
+        let allowed = self.time_allowed(bytes);
         let result = match tokio::time::timeout(allowed, attempt(client, was_open)).await {
             Ok(result) => result,
             Err(_) => {
                 let words = format!("nothing was complete after {} s", allowed.as_secs());
-                Err(Failure::new(Cause::TimedOut, words).open())
+                Err(Failure::new(Cause::TimedOut, words).mark_open())
             }
         };
         drop(permit);
@@ -210,7 +210,7 @@ impl Shared {
     }
 
     /// Waits, but no longer than the run goes on.
-    async fn pause(&self, wait: Duration) {
+    async fn wait_or_cancel(&self, wait: Duration) {
         let mut left = wait;
         while !left.is_zero() && !self.options.cancel.is_raised() {
             let step = left.min(LOOK);
@@ -220,7 +220,7 @@ impl Shared {
     }
 
     /// Returns how long a request may take that moves so many bytes.
-    fn allowed(&self, bytes: u64) -> Duration {
+    fn time_allowed(&self, bytes: u64) -> Duration {
         let limits = [self.options.upload_limit, self.options.download_limit];
         let slowest = limits
             .into_iter()

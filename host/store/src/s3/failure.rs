@@ -53,7 +53,7 @@ impl Failure {
         }
     }
 
-    pub(super) fn because(why: Why) -> Self {
+    pub(super) fn from_why(why: Why) -> Self {
         Self {
             why,
             answer: String::new(),
@@ -63,13 +63,13 @@ impl Failure {
     }
 
     /// Says that the request may have been carried out, though its answer was lost.
-    pub(super) fn open(mut self) -> Self {
+    pub(super) fn mark_open(mut self) -> Self {
         self.is_open = true;
         self
     }
 
     /// Reads what the SDK says.
-    pub(super) fn of<E>(error: SdkError<E, HttpResponse>) -> Self
+    pub(super) fn from_sdk<E>(error: SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
@@ -98,7 +98,7 @@ impl Failure {
         let why = match service {
             // An answer that is no answer of S3: a half one, or a gate on the way.
             None if status < 300 => Why::Cause(Cause::Broken),
-            _ => why(status, code, message, region),
+            _ => classify_code(status, code, message, region),
         };
         Self {
             is_open: !(300..500).contains(&status),
@@ -226,7 +226,7 @@ fn region_in(message: &str) -> Option<String> {
 }
 
 /// What a status and a code come down to.
-fn why(status: u16, code: &str, message: &str, region: Option<String>) -> Why {
+fn classify_code(status: u16, code: &str, message: &str, region: Option<String>) -> Why {
     let cause = match code {
         "NoSuchKey" => return Why::Absent,
         "NoSuchUpload" => return Why::NoUpload,
@@ -272,13 +272,13 @@ fn why(status: u16, code: &str, message: &str, region: Option<String>) -> Why {
         "InvalidStorageClass" | "InvalidBucketName" | "InvalidTag" | "InvalidArgument" => {
             Cause::Settings
         }
-        _ => return by_status(status, region),
+        _ => return classify_status(status, region),
     };
     Why::Cause(cause)
 }
 
 /// A gate on the way, or an answer without a body.
-fn by_status(status: u16, region: Option<String>) -> Why {
+fn classify_status(status: u16, region: Option<String>) -> Why {
     Why::Cause(match status {
         404 => return Why::Absent,
         409 => return Why::Contended,

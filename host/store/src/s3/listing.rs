@@ -5,7 +5,7 @@
 
 use super::Bucket;
 use super::failure::Failure;
-use super::thaw::warmth;
+use super::thaw::warmth_of_class;
 use crate::cause::Cause;
 use crate::{Listed, Name};
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
@@ -26,21 +26,21 @@ struct Part {
 
 impl Bucket {
     /// Lists an area.
-    pub(super) async fn list(self: Arc<Self>, area: String) -> Result<Vec<Listed>, Failure> {
+    pub(super) async fn list_area(self: Arc<Self>, area: String) -> Result<Vec<Listed>, Failure> {
         let prefix = format!("{}{area}/", self.prefix);
         let mut found = Vec::new();
         let first = Part {
             prefix: prefix.clone(),
             after: None,
         };
-        let Some(last) = self.page(&first, &mut found).await? else {
+        let Some(last) = self.list_page(&first, &mut found).await? else {
             return Ok(found);
         };
-        let tasks: Vec<_> = parts(&prefix, &last)
+        let tasks: Vec<_> = split_rest(&prefix, &last)
             .into_iter()
             .map(|part| {
                 let bucket = Arc::clone(&self);
-                tokio::spawn(async move { bucket.rest(part).await })
+                tokio::spawn(async move { bucket.list_rest(part).await })
             })
             .collect();
         for task in tasks {
@@ -53,9 +53,9 @@ impl Bucket {
     }
 
     /// Lists a part to its end.
-    async fn rest(&self, mut part: Part) -> Result<Vec<Listed>, Failure> {
+    async fn list_rest(&self, mut part: Part) -> Result<Vec<Listed>, Failure> {
         let mut found = Vec::new();
-        while let Some(last) = self.page(&part, &mut found).await? {
+        while let Some(last) = self.list_page(&part, &mut found).await? {
             part.after = Some(last);
         }
         Ok(found)
@@ -64,7 +64,11 @@ impl Bucket {
     /// Takes one page; returns the last key on it, where more follow.
     ///
     /// Pages are asked for by the last key and not by a token: so that each can be asked for again.
-    async fn page(&self, part: &Part, found: &mut Vec<Listed>) -> Result<Option<String>, Failure> {
+    async fn list_page(
+        &self,
+        part: &Part,
+        found: &mut Vec<Listed>,
+    ) -> Result<Option<String>, Failure> {
         let (listed, last) = self
             .shared
             .retrying(0, |client, _| {
@@ -74,8 +78,8 @@ impl Bucket {
                     .prefix(&part.prefix)
                     .set_start_after(part.after.clone());
                 async move {
-                    let answer = request.send().await.map_err(Failure::of)?;
-                    self.checked(part, &answer)
+                    let answer = request.send().await.map_err(Failure::from_sdk)?;
+                    self.take_page(part, &answer)
                 }
             })
             .await?;
@@ -84,7 +88,7 @@ impl Bucket {
     }
 
     /// Takes what a page lists, where it is in order.
-    fn checked(
+    fn take_page(
         &self,
         part: &Part,
         answer: &ListObjectsV2Output,
@@ -116,7 +120,7 @@ impl Bucket {
                 name,
                 size: u64::try_from(size).unwrap_or(0),
                 received: Instant::from_parts(modified.secs(), i64::from(modified.subsec_nanos())),
-                warmth: warmth(object.storage_class().map(ObjectStorageClass::as_str)),
+                warmth: warmth_of_class(object.storage_class().map(ObjectStorageClass::as_str)),
             });
         }
         if !answer.is_truncated().unwrap_or(false) {
@@ -132,7 +136,7 @@ impl Bucket {
 }
 
 /// Cuts what follows `last` into parts that are listed side by side, and together leave nothing out.
-fn parts(prefix: &str, last: &str) -> Vec<Part> {
+fn split_rest(prefix: &str, last: &str) -> Vec<Part> {
     let alone = || {
         vec![Part {
             prefix: prefix.to_owned(),
@@ -172,7 +176,7 @@ mod tests {
             "0a", "3b", "3c/1", "3c/2", "9", "a-1", "f", "fzz", "g", "z9",
         ];
         for (at, last) in names.iter().enumerate() {
-            let parts = parts("p/", &format!("p/{last}"));
+            let parts = split_rest("p/", &format!("p/{last}"));
             for (number, name) in names.iter().enumerate() {
                 let key = format!("p/{name}");
                 let takes = |part: &&Part| {

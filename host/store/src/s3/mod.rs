@@ -11,8 +11,8 @@ mod client;
 mod failure;
 mod limit;
 mod listing;
-mod lock;
 mod object;
+mod object_lock;
 mod options;
 mod probe;
 mod retry;
@@ -21,11 +21,12 @@ mod upload;
 
 pub use options::{Credentials, Encryption, S3Options, Style};
 
-use crate::abilities::Abilities;
+use crate::abilities::{Abilities, Probe};
+use crate::cold::{ColdStorage, Thaw, Thawing};
 use crate::error::StoreError;
 use crate::name::Name;
-use crate::{Created, Extension, Listed, Lock, Store, Term, Thaw, Thawing, Upload};
-use aws_sdk_s3::types::StorageClass;
+use crate::object_lock::{Extension, ObjectLock, Protection, Term};
+use crate::{Attempts, Created, Listed, Placement, Store, Upload};
 use client::{Service, Shared};
 use failure::{Failure, Why};
 use std::sync::Arc;
@@ -45,7 +46,7 @@ struct Bucket {
 }
 
 impl Bucket {
-    fn key(&self, name: &Name) -> String {
+    fn object_key(&self, name: &Name) -> String {
         format!("{}{name}", self.prefix)
     }
 }
@@ -70,7 +71,7 @@ impl S3Store {
     }
 
     /// Does something with the bucket, and says in an error what it was.
-    fn ask<T, Work>(
+    fn send_request<T, Work>(
         &self,
         action: &str,
         name: Option<&Name>,
@@ -81,25 +82,11 @@ impl S3Store {
         Work: Future<Output = Result<T, Failure>> + Send + 'static,
     {
         self.service
-            .wait(work(Arc::clone(&self.bucket)))
-            .map_err(|failure| self.told(action, name, failure))
+            .block_on(work(Arc::clone(&self.bucket)))
+            .map_err(|failure| self.store_error(action, name, failure))
     }
 
-    /// Starts an object of some class.
-    fn start_upload(&self, class: Option<StorageClass>) -> Result<Box<dyn Upload>, StoreError> {
-        let spool = &self.bucket.shared.options.spool;
-        let started = upload::S3Upload::start(spool, class).map_err(|source| StoreError::Io {
-            action: "keep a pack on its way to the bucket".into(),
-            place: spool.display().to_string(),
-            source,
-        })?;
-        Ok(Box::new(upload::Pending {
-            upload: started,
-            store: self.clone(),
-        }))
-    }
-
-    fn told(&self, action: &str, name: Option<&Name>, failure: Failure) -> StoreError {
+    fn store_error(&self, action: &str, name: Option<&Name>, failure: Failure) -> StoreError {
         let action = match name {
             Some(name) => format!("{action} object `{name}`"),
             None => action.to_owned(),
@@ -118,8 +105,8 @@ impl Store for S3Store {
 
     fn get(&self, name: &Name) -> Result<Vec<u8>, StoreError> {
         let wanted = name.clone();
-        self.ask("read", Some(name), |bucket| async move {
-            bucket.read(&wanted, None).await
+        self.send_request("read", Some(name), |bucket| async move {
+            bucket.read_object(&wanted, None).await
         })
     }
 
@@ -129,9 +116,9 @@ impl Store for S3Store {
             return Ok(Vec::new());
         }
         let wanted = name.clone();
-        let read = self.service.wait({
+        let read = self.service.block_on({
             let bucket = Arc::clone(&self.bucket);
-            async move { bucket.read(&wanted, Some((offset, length))).await }
+            async move { bucket.read_object(&wanted, Some((offset, length))).await }
         });
         read.map_err(|failure| match failure.why {
             Why::Short => StoreError::Short {
@@ -140,108 +127,129 @@ impl Store for S3Store {
                 offset,
                 wanted: length,
             },
-            _ => self.told("read", Some(name), failure),
+            _ => self.store_error("read", Some(name), failure),
         })
     }
 
     fn size(&self, name: &Name) -> Result<u64, StoreError> {
         let wanted = name.clone();
-        self.ask("look at", Some(name), |bucket| async move {
-            bucket.size(&wanted).await
+        self.send_request("look at", Some(name), |bucket| async move {
+            bucket.object_size(&wanted).await
         })
     }
 
-    fn create(&self, name: &Name, bytes: &[u8]) -> Result<Created, StoreError> {
+    fn create(&self, name: &Name, bytes: &[u8], attempts: Attempts) -> Result<Created, StoreError> {
         let (new, bytes) = (name.clone(), bytes::Bytes::copy_from_slice(bytes));
-        self.ask("create", Some(name), |bucket| async move {
-            bucket.create(&new, bytes, None).await
+        self.send_request("create", Some(name), |bucket| async move {
+            match attempts {
+                Attempts::Repeated => bucket.create(&new, bytes, None).await,
+                Attempts::Single => bucket.create_once(&new, bytes).await,
+            }
         })
     }
 
-    fn create_once(&self, name: &Name, bytes: &[u8]) -> Result<Created, StoreError> {
-        let (new, bytes) = (name.clone(), bytes::Bytes::copy_from_slice(bytes));
-        self.ask("create", Some(name), |bucket| async move {
-            bucket.create_once(&new, bytes).await
+    fn upload(&self, placement: Placement) -> Result<Box<dyn Upload>, StoreError> {
+        let class = match placement {
+            Placement::Standard => None,
+            Placement::Bulk => self.bucket.bulk_class(),
+        };
+        let spool = &self.bucket.shared.options.spool;
+        let started = upload::S3Upload::create_spool(spool, class);
+        let started = started.map_err(|source| StoreError::Io {
+            action: "keep a pack on its way to the bucket".into(),
+            place: spool.display().to_string(),
+            source,
+        })?;
+        Ok(Box::new(upload::Pending {
+            upload: started,
+            store: self.clone(),
+        }))
+    }
+
+    fn list(&self, area: &str) -> Result<Vec<Listed>, StoreError> {
+        let wanted = area.to_owned();
+        self.send_request(&format!("list `{area}`"), None, |bucket| async move {
+            bucket.list_area(wanted).await
         })
     }
 
-    fn upload(&self) -> Result<Box<dyn Upload>, StoreError> {
-        self.start_upload(None)
-    }
-
-    fn upload_bulk(&self) -> Result<Box<dyn Upload>, StoreError> {
-        self.start_upload(self.bucket.bulk_class())
+    fn delete(&self, name: &Name) -> Result<(), StoreError> {
+        let unwanted = name.clone();
+        self.send_request("remove", Some(name), |bucket| async move {
+            bucket.delete(&unwanted).await
+        })
     }
 
     fn is_far(&self) -> bool {
         true
     }
 
-    fn has_cold_classes(&self) -> bool {
-        true
-    }
-
-    fn thaw_state(&self, name: &Name) -> Result<Thaw, StoreError> {
-        let wanted = name.clone();
-        self.ask("look at", Some(name), |bucket| async move {
-            Ok(bucket.frozen(&wanted).await?.0)
-        })
-    }
-
-    fn thaw(&self, name: &Name, how: Thawing) -> Result<Thaw, StoreError> {
-        let wanted = name.clone();
-        self.ask("ask for the thawing of", Some(name), |bucket| async move {
-            bucket.thaw(&wanted, how).await
-        })
-    }
-
-    fn list(&self, area: &str) -> Result<Vec<Listed>, StoreError> {
-        let wanted = area.to_owned();
-        self.ask(&format!("list `{area}`"), None, |bucket| async move {
-            bucket.list(wanted).await
-        })
-    }
-
-    fn probe(&self) -> Result<Option<Abilities>, StoreError> {
-        let found = self.ask("try what can be done", None, Bucket::probe)?;
-        self.bucket.shared.assume(found);
-        Ok(Some(found))
-    }
-
     fn abilities(&self) -> Abilities {
         self.bucket.shared.abilities()
     }
 
-    fn assume(&self, abilities: Abilities) {
-        self.bucket.shared.assume(abilities);
+    fn probing(&self) -> Option<&dyn Probe> {
+        Some(self)
     }
 
-    fn lock(&self, name: &Name) -> Result<Lock, StoreError> {
+    fn object_lock(&self) -> Option<&dyn ObjectLock> {
+        Some(self)
+    }
+
+    fn cold_storage(&self) -> Option<&dyn ColdStorage> {
+        Some(self)
+    }
+}
+
+impl Probe for S3Store {
+    fn find_abilities(&self) -> Result<Abilities, StoreError> {
+        let found = self.send_request("try what can be done", None, Bucket::probe_abilities)?;
+        self.bucket.shared.assume_abilities(found);
+        Ok(found)
+    }
+
+    fn assume_abilities(&self, abilities: Abilities) {
+        self.bucket.shared.assume_abilities(abilities);
+    }
+}
+
+impl ObjectLock for S3Store {
+    fn protection(&self, name: &Name) -> Result<Protection, StoreError> {
         let wanted = name.clone();
-        self.ask("look at", Some(name), |bucket| async move {
-            bucket.lock(&wanted).await
+        self.send_request("look at", Some(name), |bucket| async move {
+            bucket.protection(&wanted).await
         })
     }
 
-    fn lock_until(&self, name: &Name, wanted: &Extension) -> Result<Term, StoreError> {
+    fn retain(&self, name: &Name, wanted: &Extension) -> Result<Term, StoreError> {
         let (object, wanted) = (name.clone(), *wanted);
-        self.ask("lock", Some(name), |bucket| async move {
-            bucket.lock_until(&object, &wanted).await
+        self.send_request("lock", Some(name), |bucket| async move {
+            bucket.retain(&object, &wanted).await
         })
     }
 
-    fn hold(&self, name: &Name, is_held: bool) -> Result<bool, StoreError> {
+    fn set_hold(&self, name: &Name, is_held: bool) -> Result<bool, StoreError> {
         let object = name.clone();
         let action = if is_held { "hold" } else { "release" };
-        self.ask(action, Some(name), |bucket| async move {
-            bucket.hold(&object, is_held).await
+        self.send_request(action, Some(name), |bucket| async move {
+            bucket.set_hold(&object, is_held).await
+        })
+    }
+}
+
+impl ColdStorage for S3Store {
+    fn thaw_state(&self, name: &Name) -> Result<Thaw, StoreError> {
+        let wanted = name.clone();
+        self.send_request("look at", Some(name), |bucket| async move {
+            Ok(bucket.thaw_state(&wanted).await?.0)
         })
     }
 
-    fn delete(&self, name: &Name) -> Result<(), StoreError> {
-        let unwanted = name.clone();
-        self.ask("remove", Some(name), |bucket| async move {
-            bucket.delete(&unwanted).await
+    fn request_thaw(&self, name: &Name, how: Thawing) -> Result<Thaw, StoreError> {
+        let wanted = name.clone();
+        let action = "ask for the thawing of";
+        self.send_request(action, Some(name), |bucket| async move {
+            bucket.request_thaw(&wanted, how).await
         })
     }
 }

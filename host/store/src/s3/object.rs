@@ -17,7 +17,7 @@ pub(super) const CHECKSUM: ChecksumAlgorithm = ChecksumAlgorithm::Crc32C;
 
 impl Bucket {
     /// Reads an object, or a range of it; never less than that.
-    pub(super) async fn read(
+    pub(super) async fn read_object(
         &self,
         name: &Name,
         range: Option<(u64, usize)>,
@@ -25,43 +25,50 @@ impl Bucket {
         let expected = range.map_or(0, |(_, length)| length as u64);
         self.shared
             .retrying(expected, |client, _| {
-                let mut request = client.get_object().bucket(&self.name).key(self.key(name));
+                let mut request = client
+                    .get_object()
+                    .bucket(&self.name)
+                    .key(self.object_key(name));
                 if let Some((offset, length)) = range {
                     request =
                         request.range(format!("bytes={offset}-{}", offset + length as u64 - 1));
                 }
                 async move {
-                    let answer = request.send().await.map_err(Failure::of)?;
-                    body(answer, range).await
+                    let answer = request.send().await.map_err(Failure::from_sdk)?;
+                    read_body(answer, range).await
                 }
             })
             .await
     }
 
     /// Returns an object's length.
-    pub(super) async fn size(&self, name: &Name) -> Result<u64, Failure> {
+    pub(super) async fn object_size(&self, name: &Name) -> Result<u64, Failure> {
         let asked = self.shared.retrying(0, |client, _| {
-            let request = client.head_object().bucket(&self.name).key(self.key(name));
+            let request = client
+                .head_object()
+                .bucket(&self.name)
+                .key(self.object_key(name));
             async move {
-                let answer = request.send().await.map_err(Failure::of)?;
+                let answer = request.send().await.map_err(Failure::from_sdk)?;
                 let length = answer.content_length().and_then(|n| u64::try_from(n).ok());
                 length.ok_or_else(|| Failure::new(Cause::Broken, "it gave no length"))
             }
         });
         match asked.await {
             // The answer to this question has no body that would say whether it is the bucket that is absent.
-            Err(failure) if failure.why == Why::Absent => match self.read(name, Some((0, 1))).await
-            {
-                Err(told) if told.why != Why::Short => Err(told),
-                _ => Err(failure),
-            },
+            Err(failure) if failure.why == Why::Absent => {
+                match self.read_object(name, Some((0, 1))).await {
+                    Err(told) if told.why != Why::Short => Err(told),
+                    _ => Err(failure),
+                }
+            }
             other => other,
         }
     }
 
     /// Returns whether an object is there.
     pub(super) async fn exists(&self, name: &Name) -> Result<bool, Failure> {
-        match self.size(name).await {
+        match self.object_size(name).await {
             Ok(_) => Ok(true),
             Err(failure) if failure.why == Why::Absent => Ok(false),
             Err(failure) => Err(failure),
@@ -83,7 +90,7 @@ impl Bucket {
         if !is_kept_to && self.exists(name).await? {
             return Ok(Created::Existed);
         }
-        let (created, was_lost) = self.put(name, &bytes, class).await?;
+        let (created, was_lost) = self.put_object(name, &bytes, class).await?;
         let is_doubtful = match created {
             Created::New => !is_kept_to,
             // Perhaps it was an attempt of our own that created it, and its answer was lost.
@@ -92,7 +99,7 @@ impl Bucket {
         if !is_doubtful {
             return Ok(created);
         }
-        if self.holds(name, &bytes).await? {
+        if self.has_content(name, &bytes).await? {
             Ok(Created::New)
         } else {
             Ok(Created::Existed)
@@ -101,10 +108,10 @@ impl Bucket {
 
     /// Returns whether an object holds these bytes. What is cold cannot be read: all such have names by content,
     /// and so their length is enough.
-    async fn holds(&self, name: &Name, bytes: &Bytes) -> Result<bool, Failure> {
-        match self.read(name, None).await {
+    async fn has_content(&self, name: &Name, bytes: &Bytes) -> Result<bool, Failure> {
+        match self.read_object(name, None).await {
             Err(failure) if failure.why == Why::Cause(Cause::Cold) => {
-                Ok(self.size(name).await? == bytes.len() as u64)
+                Ok(self.object_size(name).await? == bytes.len() as u64)
             }
             held => Ok(held? == *bytes),
         }
@@ -121,7 +128,7 @@ impl Bucket {
             self.try_put((client, was_open), name, &bytes, None)
         });
         match put.await? {
-            (Created::New, _) if !is_kept_to && !self.holds(name, &bytes).await? => {
+            (Created::New, _) if !is_kept_to && !self.has_content(name, &bytes).await? => {
                 Ok(Created::Existed)
             }
             (created, _) => Ok(created),
@@ -129,7 +136,7 @@ impl Bucket {
     }
 
     /// Creates an object; returns also whether the answer to an attempt was lost.
-    async fn put(
+    async fn put_object(
         &self,
         name: &Name,
         bytes: &Bytes,
@@ -153,12 +160,12 @@ impl Bucket {
         let request = self
             .described(client.put_object())
             .bucket(&self.name)
-            .key(self.key(name))
+            .key(self.object_key(name))
             .if_none_match("*")
             .set_storage_class(class)
             .checksum_algorithm(CHECKSUM)
             .body(ByteStream::from(bytes.clone()));
-        match request.send().await.map_err(Failure::of) {
+        match request.send().await.map_err(Failure::from_sdk) {
             Ok(_) => Ok((Created::New, was_open)),
             Err(failure) if failure.why == Why::Exists => Ok((Created::Existed, was_open)),
             Err(failure) => Err(failure),
@@ -174,8 +181,8 @@ impl Bucket {
             let request = client
                 .delete_object()
                 .bucket(&self.name)
-                .key(self.key(name));
-            async move { request.send().await.map(|_| ()).map_err(Failure::of) }
+                .key(self.object_key(name));
+            async move { request.send().await.map(|_| ()).map_err(Failure::from_sdk) }
         });
         match removed.await {
             Err(failure) if failure.why == Why::Absent => Ok(()),
@@ -236,7 +243,10 @@ fn escaped(text: &str) -> String {
 }
 
 /// Takes the bytes of an answer: all that were asked for, and no others.
-async fn body(answer: GetObjectOutput, range: Option<(u64, usize)>) -> Result<Vec<u8>, Failure> {
+async fn read_body(
+    answer: GetObjectOutput,
+    range: Option<(u64, usize)>,
+) -> Result<Vec<u8>, Failure> {
     let broken = |words: String| Failure::new(Cause::Broken, words);
     let promised = answer
         .content_length()
@@ -253,7 +263,7 @@ async fn body(answer: GetObjectOutput, range: Option<(u64, usize)>) -> Result<Ve
     }
     let expected = match (range, promised) {
         (Some((_, length)), Some(promised)) if promised < length => {
-            return Err(Failure::because(Why::Short));
+            return Err(Failure::from_why(Why::Short));
         }
         (Some((_, length)), _) => length,
         (None, promised) => promised.unwrap_or(0),

@@ -41,11 +41,11 @@ const OURS: [&str; 13] = [
 
 impl Bucket {
     /// Tries everything; what was tried is gone afterwards, where it may be removed.
-    pub(super) async fn probe(self: Arc<Self>) -> Result<Abilities, Failure> {
+    pub(super) async fn probe_abilities(self: Arc<Self>) -> Result<Abilities, Failure> {
         self.refuse_foreign().await?;
         // First: what is removed is removed in another way where objects can be locked.
         let object_lock = self.try_lock().await?;
-        self.shared.assume(Abilities {
+        self.shared.assume_abilities(Abilities {
             object_lock,
             ..self.shared.abilities()
         });
@@ -97,7 +97,7 @@ impl Bucket {
                     .bucket(&self.name)
                     .prefix(&self.prefix)
                     .delimiter("/");
-                async move { request.send().await.map_err(Failure::of) }
+                async move { request.send().await.map_err(Failure::from_sdk) }
             })
             .await?;
         let objects = answer.contents().iter().filter_map(|object| object.key());
@@ -118,7 +118,7 @@ impl Bucket {
     }
 
     /// Returns a name that nobody has.
-    fn fresh(&self, tried: &mut Vec<Name>) -> Result<Name, Failure> {
+    fn fresh_name(&self, tried: &mut Vec<Name>) -> Result<Name, Failure> {
         let mut bytes = [0; 16];
         let made = getrandom::fill(&mut bytes).ok().and_then(|()| {
             let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -137,16 +137,16 @@ impl Bucket {
                 let request = client
                     .put_object()
                     .bucket(&self.name)
-                    .key(self.key(name))
+                    .key(self.object_key(name))
                     .if_none_match("*")
                     .body(ByteStream::from(bytes.clone()));
-                async move { request.send().await.map(|_| ()).map_err(Failure::of) }
+                async move { request.send().await.map(|_| ()).map_err(Failure::from_sdk) }
             })
             .await
     }
 
     async fn try_create(self: &Arc<Self>, tried: &mut Vec<Name>) -> Result<Ability, Failure> {
-        let name = self.fresh(tried)?;
+        let name = self.fresh_name(tried)?;
         match self.put_new(&name, Bytes::from_static(b"first")).await {
             Ok(()) => {}
             Err(failure) if cannot(&failure) => return Ok(Ability::Missing),
@@ -157,13 +157,13 @@ impl Bucket {
             Err(failure) if failure.why == Why::Exists => {}
             Err(failure) => return Err(failure),
         }
-        if self.read(&name, None).await? != b"first" {
+        if self.read_object(&name, None).await? != b"first" {
             return Ok(Ability::Claimed);
         }
         for _ in 0..RACES {
             self.connect(&name).await?;
-            let name = self.fresh(tried)?;
-            if self.race(&name).await? != 1 {
+            let name = self.fresh_name(tried)?;
+            if self.race_creators(&name).await? != 1 {
                 return Ok(Ability::Claimed);
             }
         }
@@ -173,7 +173,7 @@ impl Bucket {
     /// Makes as many connections as there are racers: who has to connect first comes late to the race.
     async fn connect(self: &Arc<Self>, name: &Name) -> Result<(), Failure> {
         let client = self.shared.client().await?;
-        let key = self.key(name);
+        let key = self.object_key(name);
         let look = || {
             let request = client.head_object().bucket(&self.name).key(&key);
             tokio::spawn(async move { drop(request.send().await) })
@@ -186,7 +186,7 @@ impl Bucket {
     }
 
     /// Lets many create one name at once; returns how many were told that they did.
-    async fn race(self: &Arc<Self>, name: &Name) -> Result<usize, Failure> {
+    async fn race_creators(self: &Arc<Self>, name: &Name) -> Result<usize, Failure> {
         let client = self.shared.client().await?;
         let start = Arc::new(tokio::sync::Barrier::new(usize::from(RACERS)));
         let racers: Vec<_> = (0..RACERS)
@@ -194,7 +194,7 @@ impl Bucket {
                 let request = client
                     .put_object()
                     .bucket(&self.name)
-                    .key(self.key(name))
+                    .key(self.object_key(name))
                     .if_none_match("*")
                     .body(ByteStream::from(vec![number; RACE_BYTES]));
                 let start = Arc::clone(&start);
@@ -221,12 +221,12 @@ impl Bucket {
     }
 
     async fn try_create_in_parts(&self, tried: &mut Vec<Name>) -> Result<Ability, Failure> {
-        let name = self.fresh(tried)?;
+        let name = self.fresh_name(tried)?;
         self.put_new(&name, Bytes::from_static(b"first")).await?;
         let client = self.shared.client().await?;
-        let id = self.begin(&name, None).await?;
+        let id = self.begin_parts(&name, None).await?;
         let replaced = self.replace_in_parts(&client, &name, &id).await;
-        self.abort(&name, &id).await;
+        self.abort_parts(&name, &id).await;
         match replaced {
             Ok(()) => Ok(Ability::Missing),
             Err(failure) if failure.why == Why::Exists => Ok(Ability::Real),
@@ -241,7 +241,7 @@ impl Bucket {
         name: &Name,
         id: &str,
     ) -> Result<(), Failure> {
-        let at = || (self.name.clone(), self.key(name), id.to_owned());
+        let at = || (self.name.clone(), self.object_key(name), id.to_owned());
         let (bucket, key, upload) = at();
         let part = client
             .upload_part()
@@ -251,7 +251,7 @@ impl Bucket {
             .part_number(1)
             .checksum_algorithm(object::CHECKSUM)
             .body(ByteStream::from_static(b"second"));
-        let sent = part.send().await.map_err(Failure::of)?;
+        let sent = part.send().await.map_err(Failure::from_sdk)?;
         let part = CompletedPart::builder()
             .part_number(1)
             .set_e_tag(sent.e_tag)
@@ -265,20 +265,20 @@ impl Bucket {
             .upload_id(upload)
             .if_none_match("*")
             .multipart_upload(CompletedMultipartUpload::builder().parts(part).build());
-        complete.send().await.map(|_| ()).map_err(Failure::of)
+        complete.send().await.map(|_| ()).map_err(Failure::from_sdk)
     }
 
     async fn try_replace(&self, tried: &mut Vec<Name>) -> Result<Ability, Failure> {
-        let name = self.fresh(tried)?;
+        let name = self.fresh_name(tried)?;
         self.put_new(&name, Bytes::from_static(b"first")).await?;
         let client = self.shared.client().await?;
         let request = client
             .put_object()
             .bucket(&self.name)
-            .key(self.key(&name))
+            .key(self.object_key(&name))
             .if_match("\"00000000000000000000000000000000\"")
             .body(ByteStream::from_static(b"second"));
-        match request.send().await.map_err(Failure::of) {
+        match request.send().await.map_err(Failure::from_sdk) {
             Ok(_) => Ok(Ability::Missing),
             Err(failure) if failure.why == Why::Exists => Ok(Ability::Real),
             // Who may only create is refused whatever the condition is.
@@ -290,7 +290,7 @@ impl Bucket {
     async fn try_lock(&self) -> Result<Ability, Failure> {
         let asked = self.shared.retrying(0, |client, _| {
             let request = client.get_object_lock_configuration().bucket(&self.name);
-            async move { request.send().await.map_err(Failure::of) }
+            async move { request.send().await.map_err(Failure::from_sdk) }
         });
         let answer = match asked.await {
             Err(failure) if failure.is_of_the_line() => return Err(failure),
@@ -314,16 +314,16 @@ impl Bucket {
     async fn try_checksum(&self, tried: &mut Vec<Name>) -> Result<Ability, Failure> {
         let client = self.shared.client().await?;
         for is_new in [true, false] {
-            let name = self.fresh(tried)?;
+            let name = self.fresh_name(tried)?;
             let request = client
                 .put_object()
                 .bucket(&self.name)
-                .key(self.key(&name))
+                .key(self.object_key(&name))
                 .if_none_match("*")
                 .set_checksum_crc32_c(is_new.then(|| "AAAAAA==".to_owned()))
                 .set_content_md5((!is_new).then(|| "AAAAAAAAAAAAAAAAAAAAAA==".to_owned()))
                 .body(ByteStream::from_static(b"these have another checksum"));
-            match request.send().await.map_err(Failure::of) {
+            match request.send().await.map_err(Failure::from_sdk) {
                 Ok(_) => {}
                 Err(failure) if failure.is_of_the_line() => return Err(failure),
                 Err(_) => return Ok(Ability::Real),
@@ -335,13 +335,13 @@ impl Bucket {
     /// Creates, lists, removes and lists again.
     async fn try_listing(self: &Arc<Self>, tried: &mut Vec<Name>) -> Result<Ability, Failure> {
         for _ in 0..LISTED {
-            let name = self.fresh(tried)?;
+            let name = self.fresh_name(tried)?;
             self.put_new(&name, Bytes::from_static(b"listed")).await?;
-            if !self.lists(&name).await? {
+            if !self.is_listed(&name).await? {
                 return Ok(Ability::Missing);
             }
             match self.delete(&name).await {
-                Ok(()) if self.lists(&name).await? => return Ok(Ability::Missing),
+                Ok(()) if self.is_listed(&name).await? => return Ok(Ability::Missing),
                 Ok(()) => {}
                 // Who may not remove anything sees half of it.
                 Err(failure) if is_denied(&failure) => {}
@@ -351,8 +351,8 @@ impl Bucket {
         Ok(Ability::Real)
     }
 
-    async fn lists(self: &Arc<Self>, name: &Name) -> Result<bool, Failure> {
-        let listed = Arc::clone(self).list("probe".to_owned()).await?;
+    async fn is_listed(self: &Arc<Self>, name: &Name) -> Result<bool, Failure> {
+        let listed = Arc::clone(self).list_area("probe".to_owned()).await?;
         Ok(listed.iter().any(|listed| listed.name == *name))
     }
 }

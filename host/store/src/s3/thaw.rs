@@ -7,7 +7,7 @@ use super::Bucket;
 use super::failure::{Failure, Why};
 use crate::Name;
 use crate::cause::Cause;
-use crate::thaw::{Thaw, Thawing, Tier, Warmth};
+use crate::cold::{Thaw, Thawing, Tier, Warmth};
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::types::{self, GlacierJobParameters, RestoreRequest, StorageClass};
 
@@ -17,7 +17,7 @@ const COLD: [&str; 2] = ["GLACIER", "DEEP_ARCHIVE"];
 const TIERED: &str = "INTELLIGENT_TIERING";
 
 /// What a class, as a listing names it, says of an object.
-pub(super) fn warmth(class: Option<&str>) -> Warmth {
+pub(super) fn warmth_of_class(class: Option<&str>) -> Warmth {
     match class {
         Some(class) if COLD.contains(&class) => Warmth::Cold,
         Some(TIERED) => Warmth::Unsure,
@@ -27,33 +27,36 @@ pub(super) fn warmth(class: Option<&str>) -> Warmth {
 
 impl Bucket {
     /// Returns whether an object can be read, and whether it is one of those that stay when they are thawed.
-    pub(super) async fn frozen(&self, name: &Name) -> Result<(Thaw, bool), Failure> {
+    pub(super) async fn thaw_state(&self, name: &Name) -> Result<(Thaw, bool), Failure> {
         self.shared
             .retrying(0, |client, _| {
-                let request = client.head_object().bucket(&self.name).key(self.key(name));
+                let request = client
+                    .head_object()
+                    .bucket(&self.name)
+                    .key(self.object_key(name));
                 async move {
-                    let answer = request.send().await.map_err(Failure::of)?;
+                    let answer = request.send().await.map_err(Failure::from_sdk)?;
                     let class = answer.storage_class().map(StorageClass::as_str);
-                    Ok((state(&answer), class == Some(TIERED)))
+                    Ok((thaw_state_in(&answer), class == Some(TIERED)))
                 }
             })
             .await
     }
 
     /// Asks for an object, unless it can be read or was asked for before.
-    pub(super) async fn thaw(&self, name: &Name, how: Thawing) -> Result<Thaw, Failure> {
-        let (state, is_tiered) = self.frozen(name).await?;
+    pub(super) async fn request_thaw(&self, name: &Name, how: Thawing) -> Result<Thaw, Failure> {
+        let (state, is_tiered) = self.thaw_state(name).await?;
         if state != Thaw::Cold {
             return Ok(state);
         }
-        let wish = wish(how, is_tiered)?;
+        let request = restore_request(how, is_tiered)?;
         let asked = self.shared.retrying(0, |client, _| {
             let request = client
                 .restore_object()
                 .bucket(&self.name)
-                .key(self.key(name))
-                .restore_request(wish.clone());
-            async move { request.send().await.map_err(Failure::of) }
+                .key(self.object_key(name))
+                .restore_request(request.clone());
+            async move { request.send().await.map_err(Failure::from_sdk) }
         });
         match asked.await {
             Ok(_) => Ok(Thaw::Asked),
@@ -67,9 +70,9 @@ impl Bucket {
 }
 
 /// What an object says of itself.
-fn state(answer: &HeadObjectOutput) -> Thaw {
+fn thaw_state_in(answer: &HeadObjectOutput) -> Thaw {
     let class = answer.storage_class().map(StorageClass::as_str);
-    let is_cold = warmth(class) == Warmth::Cold || answer.archive_status().is_some();
+    let is_cold = warmth_of_class(class) == Warmth::Cold || answer.archive_status().is_some();
     match answer.restore() {
         _ if !is_cold => Thaw::Ready,
         Some(said) if said.contains("ongoing-request=\"true\"") => Thaw::Going,
@@ -79,7 +82,7 @@ fn state(answer: &HeadObjectOutput) -> Thaw {
 }
 
 /// Says it as the service wants to be asked.
-fn wish(how: Thawing, is_tiered: bool) -> Result<RestoreRequest, Failure> {
+fn restore_request(how: Thawing, is_tiered: bool) -> Result<RestoreRequest, Failure> {
     let tier = match how.tier {
         Tier::Bulk => types::Tier::Bulk,
         Tier::Standard => types::Tier::Standard,
@@ -105,7 +108,7 @@ mod tests {
             .set_restore(restore.map(str::to_owned))
             .set_archive_status(archive)
             .build();
-        state(&answer)
+        thaw_state_in(&answer)
     }
 
     #[test]
@@ -141,11 +144,11 @@ mod tests {
 
     #[test]
     fn a_listing_tells_which_classes_are_cold() {
-        assert_eq!(warmth(None), Warmth::Warm);
-        assert_eq!(warmth(Some("GLACIER_IR")), Warmth::Warm);
-        assert_eq!(warmth(Some("GLACIER")), Warmth::Cold);
-        assert_eq!(warmth(Some("DEEP_ARCHIVE")), Warmth::Cold);
-        assert_eq!(warmth(Some("INTELLIGENT_TIERING")), Warmth::Unsure);
+        assert_eq!(warmth_of_class(None), Warmth::Warm);
+        assert_eq!(warmth_of_class(Some("GLACIER_IR")), Warmth::Warm);
+        assert_eq!(warmth_of_class(Some("GLACIER")), Warmth::Cold);
+        assert_eq!(warmth_of_class(Some("DEEP_ARCHIVE")), Warmth::Cold);
+        assert_eq!(warmth_of_class(Some("INTELLIGENT_TIERING")), Warmth::Unsure);
     }
 
     #[test]
@@ -154,8 +157,8 @@ mod tests {
             days: 7,
             tier: Tier::Bulk,
         };
-        assert_eq!(wish(how, false).unwrap().days(), Some(7));
-        let tiered = wish(how, true).unwrap();
+        assert_eq!(restore_request(how, false).unwrap().days(), Some(7));
+        let tiered = restore_request(how, true).unwrap();
         assert_eq!(tiered.days(), None);
         let tier = tiered
             .glacier_job_parameters()

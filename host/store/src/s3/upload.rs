@@ -44,7 +44,7 @@ pub(super) struct Pending {
 
 impl S3Upload {
     /// Makes a file without a name.
-    pub(super) fn start(spool: &Path, class: Option<StorageClass>) -> io::Result<Self> {
+    pub(super) fn create_spool(spool: &Path, class: Option<StorageClass>) -> io::Result<Self> {
         let open = || {
             let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
             rustix::fs::open(spool, flags, Mode::RUSR | Mode::WUSR)
@@ -66,7 +66,7 @@ impl S3Upload {
         })
     }
 
-    fn read(&self, offset: u64, length: u64) -> Result<Bytes, Failure> {
+    fn read_spooled(&self, offset: u64, length: u64) -> Result<Bytes, Failure> {
         let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
         self.file.read_exact_at(&mut bytes, offset).map_err(|e| {
             Failure::new(
@@ -107,27 +107,27 @@ impl Upload for Pending {
     fn commit(self: Box<Self>, name: &Name) -> Result<Created, StoreError> {
         let Self { upload, store } = *self;
         let new = name.clone();
-        store.ask("create", Some(name), |bucket| async move {
-            bucket.store(&new, Arc::new(upload)).await
+        store.send_request("create", Some(name), |bucket| async move {
+            bucket.store_upload(&new, Arc::new(upload)).await
         })
     }
 }
 
 impl Bucket {
     /// Creates an object from what was kept for it.
-    async fn store(
+    async fn store_upload(
         self: Arc<Self>,
         name: &Name,
         upload: Arc<S3Upload>,
     ) -> Result<Created, Failure> {
         if upload.bytes <= WHOLE_MAX {
-            let bytes = upload.read(0, upload.bytes)?;
+            let bytes = upload.read_spooled(0, upload.bytes)?;
             return self.create(name, bytes, upload.class.clone()).await;
         }
         let mut beginnings = 0;
         loop {
             beginnings += 1;
-            match self.in_parts(name, &upload).await {
+            match self.store_in_parts(name, &upload).await {
                 Err(failure) if failure.why == Why::NoUpload && beginnings < BEGINNINGS => {
                     tracing::debug!(%name, "the service has lost an upload; beginning anew");
                 }
@@ -136,19 +136,19 @@ impl Bucket {
         }
     }
 
-    async fn in_parts(
+    async fn store_in_parts(
         self: &Arc<Self>,
         name: &Name,
         upload: &Arc<S3Upload>,
     ) -> Result<Created, Failure> {
-        let id = self.begin(name, upload.class.clone()).await?;
+        let id = self.begin_parts(name, upload.class.clone()).await?;
         let stored = match self.send_parts(name, &id, upload).await {
             Ok(_) if self.is_taken_in_parts(name).await? => Ok(Created::Existed),
-            Ok(parts) => self.complete(name, &id, upload.bytes, parts).await,
+            Ok(parts) => self.complete_parts(name, &id, upload.bytes, parts).await,
             Err(failure) => Err(failure),
         };
         if !matches!(stored, Ok(Created::New)) {
-            self.abort(name, &id).await;
+            self.abort_parts(name, &id).await;
         }
         stored
     }
@@ -166,7 +166,7 @@ impl Bucket {
         self.exists(name).await
     }
 
-    pub(super) async fn begin(
+    pub(super) async fn begin_parts(
         &self,
         name: &Name,
         class: Option<StorageClass>,
@@ -177,14 +177,14 @@ impl Bucket {
                 let request = client
                     .create_multipart_upload()
                     .bucket(&self.name)
-                    .key(self.key(name))
+                    .key(self.object_key(name))
                     .set_storage_class(class.clone())
                     .set_server_side_encryption(encryption.clone())
                     .set_ssekms_key_id(key.clone())
                     .set_tagging(self.tagging())
                     .checksum_algorithm(CHECKSUM);
                 async move {
-                    let answer = request.send().await.map_err(Failure::of)?;
+                    let answer = request.send().await.map_err(Failure::from_sdk)?;
                     let id = answer.upload_id().map(str::to_owned);
                     id.ok_or_else(|| Failure::new(Cause::Broken, "it gave no id"))
                 }
@@ -228,20 +228,20 @@ impl Bucket {
         number: u64,
     ) -> Result<CompletedPart, Failure> {
         let offset = number * PART;
-        let bytes = upload.read(offset, PART.min(upload.bytes - offset))?;
+        let bytes = upload.read_spooled(offset, PART.min(upload.bytes - offset))?;
         let number = i32::try_from(number + 1).unwrap_or(i32::MAX);
         self.shared
             .retrying(bytes.len() as u64, |client, _| {
                 let request = client
                     .upload_part()
                     .bucket(&self.name)
-                    .key(self.key(name))
+                    .key(self.object_key(name))
                     .upload_id(id)
                     .part_number(number)
                     .checksum_algorithm(CHECKSUM)
                     .body(ByteStream::from(bytes.clone()));
                 async move {
-                    let answer = request.send().await.map_err(Failure::of)?;
+                    let answer = request.send().await.map_err(Failure::from_sdk)?;
                     Ok(CompletedPart::builder()
                         .part_number(number)
                         .set_e_tag(answer.e_tag)
@@ -252,7 +252,7 @@ impl Bucket {
             .await
     }
 
-    async fn complete(
+    async fn complete_parts(
         &self,
         name: &Name,
         id: &str,
@@ -266,14 +266,14 @@ impl Bucket {
             let request = client
                 .complete_multipart_upload()
                 .bucket(&self.name)
-                .key(self.key(name))
+                .key(self.object_key(name))
                 .upload_id(id)
                 .if_none_match("*")
                 .multipart_upload(parts.clone());
             async move {
-                match request.send().await.map_err(Failure::of) {
+                match request.send().await.map_err(Failure::from_sdk) {
                     Ok(_) => Ok(()),
-                    Err(failure) if was_open => Err(failure.open()),
+                    Err(failure) if was_open => Err(failure.mark_open()),
                     Err(failure) => Err(failure),
                 }
             }
@@ -284,7 +284,7 @@ impl Bucket {
                 if matches!(failure.why, Why::Exists | Why::NoUpload) && failure.is_open =>
             {
                 // The answer to an attempt of ours was lost: the name is the hash of what it holds.
-                match self.size(name).await {
+                match self.object_size(name).await {
                     Ok(held) if held == bytes => Ok(Created::New),
                     Ok(_) => Ok(Created::Existed),
                     Err(absent) if absent.why == Why::Absent => Err(failure),
@@ -297,14 +297,14 @@ impl Bucket {
     }
 
     /// Lets the service forget an upload; one that it keeps costs money, and nothing else.
-    pub(super) async fn abort(&self, name: &Name, id: &str) {
+    pub(super) async fn abort_parts(&self, name: &Name, id: &str) {
         let aborted = self.shared.retrying(0, |client, _| {
             let request = client
                 .abort_multipart_upload()
                 .bucket(&self.name)
-                .key(self.key(name))
+                .key(self.object_key(name))
                 .upload_id(id);
-            async move { request.send().await.map(|_| ()).map_err(Failure::of) }
+            async move { request.send().await.map(|_| ()).map_err(Failure::from_sdk) }
         });
         if let Err(failure) = aborted.await {
             tracing::debug!(?failure, %name, "an upload that failed stays with the service");

@@ -9,7 +9,7 @@ use crate::format::parity::{Cut, HEAD_MAX, Head, MAGIC, Shape, sum};
 use crate::ground::names::{pack_name, parity_name};
 use holdfast_base::error::{Describe, Kind};
 use holdfast_base::id::PackId;
-use holdfast_store::{Name, Store, StoreError};
+use holdfast_store::{Name, Placement, Store, StoreError};
 use reed_solomon_simd::{ReedSolomonDecoder, ReedSolomonEncoder};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -36,7 +36,7 @@ pub fn write(store: &dyn Store, pack: &PackId, shape: Shape) -> Result<(), Repos
     let mut sums = Vec::new();
     let mut encoder =
         ReedSolomonEncoder::new(data.into(), extra.into(), cut.cell as usize).map_err(coded)?;
-    let mut upload = store.upload()?;
+    let mut upload = store.upload(Placement::Standard)?;
     for column in 0..cut.columns() {
         for shard in 0..data {
             let cell = cell(store, &name, &cut, column, shard)?;
@@ -277,7 +277,8 @@ mod tests {
         let mut bytes = vec![0; length];
         blake3::Hasher::new().finalize_xof().fill(&mut bytes);
         let pack = PackId(*blake3::hash(&bytes).as_bytes());
-        store.create(&pack_name(&pack), &bytes).unwrap();
+        let attempts = holdfast_store::Attempts::Repeated;
+        store.create(&pack_name(&pack), &bytes, attempts).unwrap();
         write(&store, &pack, shape.parse().unwrap()).unwrap();
         Place {
             _directory: directory,

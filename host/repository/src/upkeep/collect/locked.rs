@@ -11,16 +11,16 @@ use holdfast_base::cancel::Cancel;
 use holdfast_base::id::{PackId, SnapshotId};
 use holdfast_base::progress::Progress;
 use holdfast_base::time::Instant;
-use holdfast_store::{Lock, Name};
+use holdfast_store::{Name, Protection};
 use std::collections::{HashMap, HashSet};
 
 /// What is locked of some objects.
 #[derive(Default)]
 pub(super) struct Locks {
     /// Packs that are locked.
-    pub(super) packs: HashMap<PackId, Lock>,
+    pub(super) packs: HashMap<PackId, Protection>,
     /// Forgotten snapshots that are.
-    pub(super) snapshots: HashMap<SnapshotId, Lock>,
+    pub(super) snapshots: HashMap<SnapshotId, Protection>,
 }
 
 impl Locks {
@@ -33,7 +33,7 @@ impl Locks {
         wanted: &[SnapshotId],
         now: Instant,
         cancel: &Cancel,
-    ) -> Result<HashMap<SnapshotId, Lock>, RepositoryError> {
+    ) -> Result<HashMap<SnapshotId, Protection>, RepositoryError> {
         locked(repository, wanted, snapshot_name, now, cancel)
     }
 
@@ -46,7 +46,7 @@ impl Locks {
         wanted: &[PackId],
         now: Instant,
         cancel: &Cancel,
-    ) -> Result<HashMap<PackId, Lock>, RepositoryError> {
+    ) -> Result<HashMap<PackId, Protection>, RepositoryError> {
         locked(repository, wanted, pack_name, now, cancel)
     }
 
@@ -81,7 +81,7 @@ fn locked<I: Copy + Eq + std::hash::Hash>(
     name: impl Fn(&I) -> Name,
     now: Instant,
     cancel: &Cancel,
-) -> Result<HashMap<I, Lock>, RepositoryError> {
+) -> Result<HashMap<I, Protection>, RepositoryError> {
     let mut found = HashMap::new();
     if !repository.can_lock() {
         return Ok(found);
@@ -93,7 +93,9 @@ fn locked<I: Copy + Eq + std::hash::Hash>(
     let objects = objects.collect::<Result<Vec<_>, RepositoryError>>()?;
     let store = repository.setup.store.as_ref();
     let answers = each(&objects, cancel, &Progress::default(), |object| {
-        store.lock(&object.name)
+        store
+            .require_object_lock(&object.name)?
+            .protection(&object.name)
     })?;
     for (id, answer) in wanted.iter().zip(answers) {
         match answer {

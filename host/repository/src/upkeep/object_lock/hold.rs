@@ -18,7 +18,7 @@ use holdfast_base::cancel::Cancel;
 use holdfast_base::id::SnapshotId;
 use holdfast_base::progress::Progress;
 use holdfast_base::time::Instant;
-use holdfast_store::{Extension, LockMode, Name, StoreError};
+use holdfast_store::{Extension, Name, RetentionMode, Store, StoreError};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ pub struct Wish {
     /// Its end; none, until it is released.
     pub until: Option<Instant>,
     /// Who can end it sooner, where it has an end.
-    pub mode: LockMode,
+    pub mode: RetentionMode,
     /// The machine that wants it.
     pub host: String,
 }
@@ -102,11 +102,12 @@ fn keep(
         return Ok(());
     }
     let answers = each(objects, cancel, progress, |object| match wish.until {
-        None => store.hold(&object.name, true).map(drop),
+        None => set_hold(store, &object.name, true).map(drop),
         Some(until) => {
             let (least, mode) = (until, wish.mode);
             let wanted = Extension { least, until, mode };
-            store.lock_until(&object.name, &wanted).map(drop)
+            let locks = store.require_object_lock(&object.name)?;
+            locks.retain(&object.name, &wanted).map(drop)
         }
     })?;
     first_failure(answers)
@@ -127,7 +128,7 @@ pub fn release(
     cancel: &Cancel,
     progress: &Progress,
 ) -> Result<Released, RepositoryError> {
-    let was_held = match repository.setup.store.hold(&hold_name(id), false) {
+    let was_held = match set_hold(repository.setup.store.as_ref(), &hold_name(id), false) {
         Ok(_) => {
             repository.release(id)?;
             true
@@ -152,7 +153,9 @@ pub fn release(
     if !was_held && changed == 0 {
         return Err(RepositoryError::NotHeld { snapshot: *id });
     }
-    let lock = repository.setup.store.lock(&snapshot_name(id))?;
+    let name = snapshot_name(id);
+    let store = repository.setup.store.as_ref();
+    let lock = store.require_object_lock(&name)?.protection(&name)?;
     let now = repository.setup.clock.now();
     let until = lock.term.map(|term| term.until);
     Ok(Released {
@@ -160,6 +163,11 @@ pub fn release(
         until: until.filter(|until| *until > now),
         is_whole: true,
     })
+}
+
+/// Sets or takes off the hold of one object; returns whether that changed anything.
+fn set_hold(store: &dyn Store, name: &Name, is_held: bool) -> Result<bool, StoreError> {
+    store.require_object_lock(name)?.set_hold(name, is_held)
 }
 
 /// Takes holds off objects that no held snapshot but this one reaches; returns how many had one.
@@ -183,7 +191,7 @@ fn let_go(
         .collect();
     let store = repository.setup.store.as_ref();
     let answers = each(&free, cancel, progress, |object| {
-        store.hold(&object.name, false)
+        set_hold(store, &object.name, false)
     })?;
     let changed = answers.iter().flatten();
     let changed = changed.filter(|one| matches!(one, Ok(true))).count();
@@ -211,7 +219,7 @@ fn hold_again(
     let objects = reached(repository, &new.iter().collect::<Vec<_>>(), cancel)?;
     let store = repository.setup.store.as_ref();
     let answers = each(&objects, cancel, progress, |object| {
-        store.hold(&object.name, true)
+        set_hold(store, &object.name, true)
     })?;
     first_failure(answers)
 }

@@ -4,7 +4,7 @@
 
 use crate::repository::Repository;
 use holdfast_base::time::Instant;
-use holdfast_store::{LockMode, Name, Term};
+use holdfast_store::{Name, RetentionMode, Term};
 use std::collections::HashMap;
 use std::path::PathBuf;
 
@@ -43,10 +43,9 @@ impl Noted {
         };
         let now = repository.setup.clock.now();
         self.terms.retain(|_, term| term.until > now);
-        let lines = self
-            .terms
-            .iter()
-            .map(|(name, term)| format!("{} {} {name}\n", term.until.seconds(), term.mode.word()));
+        let lines = self.terms.iter().map(|(name, term)| {
+            format!("{} {} {name}\n", term.until.seconds(), term.mode.as_word())
+        });
         let temporary = path.with_extension(std::process::id().to_string());
         let written = std::fs::write(&temporary, lines.collect::<String>())
             .and_then(|()| std::fs::rename(&temporary, &path));
@@ -65,8 +64,8 @@ fn parsed(line: &str) -> Option<(Name, Term)> {
     let mut words = line.splitn(3, ' ');
     let until = Instant::from_parts(words.next()?.parse().ok()?, 0);
     let mode = match words.next()? {
-        "governance" => LockMode::Governance,
-        "compliance" => LockMode::Compliance,
+        "governance" => RetentionMode::Governance,
+        "compliance" => RetentionMode::Compliance,
         _ => return None,
     };
     let name = Name::new(words.next()?).ok()?;
@@ -83,7 +82,7 @@ mod tests {
         assert_eq!(name.as_str(), "packs/ab/abcd");
         assert_eq!(
             (term.until.seconds(), term.mode),
-            (77, LockMode::Compliance)
+            (77, RetentionMode::Compliance)
         );
         for line in ["", "77", "x governance a", "77 lax a", "77 governance ../a"] {
             assert!(parsed(line).is_none(), "{line}");

@@ -10,7 +10,7 @@ use crate::ground::names::QUARANTINE;
 use crate::objects::damage::is_harm;
 use holdfast_base::error::join_causes;
 use holdfast_base::error::{Describe, Kind};
-use holdfast_store::{Name, Store};
+use holdfast_store::{Name, Placement, Store};
 
 /// Bytes that are copied at once.
 const PIECE_BYTES: usize = 1 << 20;
@@ -83,7 +83,7 @@ fn copy(
             format!("-{number}")
         };
         let name = Name::new(format!("{QUARANTINE}/{object}-{}{again}", &hex[..16]))?;
-        let mut upload = store.upload()?;
+        let mut upload = store.upload(Placement::Standard)?;
         pieces(store, object, size, &mut |piece| {
             upload
                 .write_all(piece)
@@ -132,6 +132,7 @@ pub(super) fn pieces(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use holdfast_store::Attempts;
     use holdfast_store::local::LocalStore;
 
     #[test]
@@ -140,12 +141,16 @@ mod tests {
         let store = LocalStore::new(place.path().to_owned());
         let object = Name::new("packs/ab/cd").unwrap();
         for _ in 0..2 {
-            store.create(&object, b"damaged").unwrap();
+            store
+                .create(&object, b"damaged", Attempts::Repeated)
+                .unwrap();
             assert!(matches!(set_aside(&store, &object), Ok(Aside::Moved(_))));
             assert!(store.size(&object).is_err());
         }
         assert_eq!(store.list(QUARANTINE).unwrap().len(), 1);
-        store.create(&object, b"otherwise").unwrap();
+        store
+            .create(&object, b"otherwise", Attempts::Repeated)
+            .unwrap();
         set_aside(&store, &object).unwrap();
         assert_eq!(store.list(QUARANTINE).unwrap().len(), 2);
         assert_eq!(set_aside(&store, &object).unwrap(), Aside::Gone);
@@ -158,8 +163,10 @@ mod tests {
         let object = Name::new("index/ab").unwrap();
         let hash = blake3::hash(b"damaged").to_hex();
         let half = Name::new(format!("{QUARANTINE}/index/ab-{}", &hash[..16])).unwrap();
-        store.create(&half, b"dam").unwrap();
-        store.create(&object, b"damaged").unwrap();
+        store.create(&half, b"dam", Attempts::Repeated).unwrap();
+        store
+            .create(&object, b"damaged", Attempts::Repeated)
+            .unwrap();
         let Aside::Moved(copied) = set_aside(&store, &object).unwrap() else {
             panic!("it stays");
         };

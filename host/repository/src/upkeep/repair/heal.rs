@@ -11,7 +11,7 @@ use crate::objects::parity::{self, Mended};
 use crate::upkeep::repair::aside::{Aside, hash, pieces, set_aside};
 use crate::upkeep::repair::{What, Work};
 use holdfast_base::id::PackId;
-use holdfast_store::{Name, Store, Upload};
+use holdfast_store::{Name, Placement, Store, Upload};
 use std::io::{self, Write};
 
 impl Work<'_> {
@@ -24,7 +24,7 @@ impl Work<'_> {
         let mut upload: Box<dyn Upload> = if self.is_dry {
             Box::new(Nowhere)
         } else {
-            self.store().upload()?
+            self.store().upload(Placement::Standard)?
         };
         let Some(from) = self.write_whole(pack, &name, upload.as_mut())? else {
             return Ok(false);

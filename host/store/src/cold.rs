@@ -1,7 +1,24 @@
-//! Thawing: some classes of storage give an object back only hours after they were asked to.
+//! Cold storage: some classes give an object back only hours after they were asked to thaw it.
 //!
 //! A store says of each object that it lists whether it may lie in such a class, of a single one whether it
 //! can be read now, and asks the service to bring one back.
+
+use crate::{Name, StoreError};
+
+/// A place with classes of storage whose objects have to be thawed before they can be read.
+pub trait ColdStorage: Send + Sync {
+    /// Returns whether an object can be read now, and whether it was asked for.
+    ///
+    /// # Errors
+    /// The object is absent or cannot be reached.
+    fn thaw_state(&self, name: &Name) -> Result<Thaw, StoreError>;
+
+    /// Asks for an object to be thawed if it has to be and nobody has asked.
+    ///
+    /// # Errors
+    /// The object is absent, or the service does not do it.
+    fn request_thaw(&self, name: &Name, how: Thawing) -> Result<Thaw, StoreError>;
+}
 
 /// Whether an object can be read at once, as far as a listing tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +51,7 @@ pub enum Tier {
     Bulk,
     /// Within half a day.
     Standard,
-    /// Within minutes, where the class can do that.
+    /// Within minutes, if the class can do that.
     Expedited,
 }
 

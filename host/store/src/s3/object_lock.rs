@@ -8,7 +8,7 @@ use super::Bucket;
 use super::failure::{Failure, Why};
 use crate::Name;
 use crate::cause::Cause;
-use crate::lock::{Extension, Lock, LockMode, Term};
+use crate::object_lock::{Extension, Protection, RetentionMode, Term};
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::primitives::DateTime;
 use aws_sdk_s3::types::{
@@ -21,53 +21,57 @@ use holdfast_base::time::Instant;
 struct Version {
     /// Its id; none where the bucket keeps no versions.
     id: Option<String>,
-    lock: Lock,
+    protection: Protection,
 }
 
 impl Bucket {
     /// Returns an object's lock.
-    pub(super) async fn lock(&self, name: &Name) -> Result<Lock, Failure> {
-        Ok(self.version(name).await?.lock)
+    pub(super) async fn protection(&self, name: &Name) -> Result<Protection, Failure> {
+        Ok(self.newest_version(name).await?.protection)
     }
 
     /// Sees to it that an object is locked long enough; returns the term that it has then.
-    pub(super) async fn lock_until(
-        &self,
-        name: &Name,
-        wanted: &Extension,
-    ) -> Result<Term, Failure> {
-        let version = self.version(name).await?;
-        let (held, term) = match (version.lock.term, wanted.beyond(&version.lock)) {
+    pub(super) async fn retain(&self, name: &Name, wanted: &Extension) -> Result<Term, Failure> {
+        let version = self.newest_version(name).await?;
+        let (held, term) = match (
+            version.protection.term,
+            wanted.term_beyond(&version.protection),
+        ) {
             (Some(held), None) => return Ok(held),
             (held, Some(term)) => (held, term),
             (None, None) => return Err(Failure::new(Cause::Broken, "it has no term")),
         };
         let mut term = Term {
-            until: ceiling(term.until),
+            until: next_whole_second(term.until),
             ..term
         };
-        let mut done = self.retain(name, &version, &term).await;
+        let mut done = self.put_retention(name, &version, &term).await;
         if let (Err(_), Some(held)) = (&done, held)
             && held.mode < term.mode
         {
             // Not every service lets the mode change of what is locked; it can last longer all the same.
             term.mode = held.mode;
-            done = self.retain(name, &version, &term).await;
+            done = self.put_retention(name, &version, &term).await;
         }
         match done {
             Ok(()) => Ok(term),
             // Somebody else may have made it longer in this moment: then this was a way to shorten it.
-            Err(failure) => match self.version(name).await?.lock.term {
+            Err(failure) => match self.newest_version(name).await?.protection.term {
                 Some(held) if wanted.is_met_by(&held) => Ok(held),
                 _ => Err(failure),
             },
         }
     }
 
-    async fn retain(&self, name: &Name, version: &Version, term: &Term) -> Result<(), Failure> {
+    async fn put_retention(
+        &self,
+        name: &Name,
+        version: &Version,
+        term: &Term,
+    ) -> Result<(), Failure> {
         let mode = match term.mode {
-            LockMode::Governance => ObjectLockRetentionMode::Governance,
-            LockMode::Compliance => ObjectLockRetentionMode::Compliance,
+            RetentionMode::Governance => ObjectLockRetentionMode::Governance,
+            RetentionMode::Compliance => ObjectLockRetentionMode::Compliance,
         };
         let retention = ObjectLockRetention::builder()
             .mode(mode)
@@ -78,18 +82,18 @@ impl Bucket {
                 let request = client
                     .put_object_retention()
                     .bucket(&self.name)
-                    .key(self.key(name))
+                    .key(self.object_key(name))
                     .set_version_id(version.id.clone())
                     .retention(retention.clone());
-                async move { request.send().await.map(|_| ()).map_err(Failure::of) }
+                async move { request.send().await.map(|_| ()).map_err(Failure::from_sdk) }
             })
             .await
     }
 
     /// Sets a hold or takes it off; returns whether that changed anything.
-    pub(super) async fn hold(&self, name: &Name, is_held: bool) -> Result<bool, Failure> {
-        let version = self.version(name).await?;
-        if version.lock.is_held == is_held {
+    pub(super) async fn set_hold(&self, name: &Name, is_held: bool) -> Result<bool, Failure> {
+        let version = self.newest_version(name).await?;
+        if version.protection.is_held == is_held {
             return Ok(false);
         }
         let status = match is_held {
@@ -102,10 +106,10 @@ impl Bucket {
                 let request = client
                     .put_object_legal_hold()
                     .bucket(&self.name)
-                    .key(self.key(name))
+                    .key(self.object_key(name))
                     .set_version_id(version.id.clone())
                     .legal_hold(hold.clone());
-                async move { request.send().await.map(|_| ()).map_err(Failure::of) }
+                async move { request.send().await.map(|_| ()).map_err(Failure::from_sdk) }
             })
             .await?;
         Ok(true)
@@ -113,7 +117,7 @@ impl Bucket {
 
     /// Removes the newest version of an object, which is the only one that holdfast has made.
     pub(super) async fn delete_version(&self, name: &Name) -> Result<(), Failure> {
-        let version = match self.version(name).await {
+        let version = match self.newest_version(name).await {
             Err(failure) if failure.why == Why::Absent => return Ok(()),
             other => other?,
         };
@@ -121,15 +125,16 @@ impl Bucket {
             let request = client
                 .delete_object()
                 .bucket(&self.name)
-                .key(self.key(name))
+                .key(self.object_key(name))
                 .set_version_id(version.id.clone());
-            async move { request.send().await.map(|_| ()).map_err(Failure::of) }
+            async move { request.send().await.map(|_| ()).map_err(Failure::from_sdk) }
         });
         match removed.await {
             Err(failure) if failure.why == Why::Absent => Ok(()),
             // Not every service says why it does not let go.
             Err(failure)
-                if version.lock != Lock::default() && failure.why == Why::Cause(Cause::Denied) =>
+                if version.protection != Protection::default()
+                    && failure.why == Why::Cause(Cause::Denied) =>
             {
                 Err(Failure::new(Cause::Locked, failure.answer))
             }
@@ -138,20 +143,23 @@ impl Bucket {
     }
 
     /// Looks at the newest version of an object.
-    async fn version(&self, name: &Name) -> Result<Version, Failure> {
+    async fn newest_version(&self, name: &Name) -> Result<Version, Failure> {
         let asked = self.shared.retrying(0, |client, _| {
-            let request = client.head_object().bucket(&self.name).key(self.key(name));
+            let request = client
+                .head_object()
+                .bucket(&self.name)
+                .key(self.object_key(name));
             async move {
-                let answer = request.send().await.map_err(Failure::of)?;
+                let answer = request.send().await.map_err(Failure::from_sdk)?;
                 Ok(Version {
                     id: answer.version_id().map(str::to_owned),
-                    lock: lock(&answer),
+                    protection: protection_in(&answer),
                 })
             }
         });
         match asked.await {
             // It may be the bucket that is absent.
-            Err(failure) if failure.why == Why::Absent => match self.size(name).await {
+            Err(failure) if failure.why == Why::Absent => match self.object_size(name).await {
                 Err(told) => Err(told),
                 Ok(_) => Err(failure),
             },
@@ -161,22 +169,22 @@ impl Bucket {
 }
 
 /// Returns what an answer says of locks. One who may not know hears nothing of them.
-fn lock(answer: &HeadObjectOutput) -> Lock {
+fn protection_in(answer: &HeadObjectOutput) -> Protection {
     let term = answer.object_lock_retain_until_date().map(|until| Term {
         until: Instant::from_parts(until.secs(), i64::from(until.subsec_nanos())),
         mode: match answer.object_lock_mode() {
-            Some(ObjectLockMode::Compliance) => LockMode::Compliance,
-            _ => LockMode::Governance,
+            Some(ObjectLockMode::Compliance) => RetentionMode::Compliance,
+            _ => RetentionMode::Governance,
         },
     });
-    Lock {
+    Protection {
         term,
         is_held: answer.object_lock_legal_hold_status() == Some(&ObjectLockLegalHoldStatus::On),
     }
 }
 
 /// Returns the whole second that is not before a moment: services keep no smaller parts.
-fn ceiling(moment: Instant) -> Instant {
+fn next_whole_second(moment: Instant) -> Instant {
     let up = i64::from(moment.nanoseconds() > 0);
     Instant::from_parts(moment.seconds().saturating_add(up), 0)
 }

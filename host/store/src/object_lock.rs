@@ -1,4 +1,4 @@
-//! Locks: what keeps an object from being removed, whoever asks for it.
+//! Object lock: what keeps an object from being removed, whoever asks for it.
 //!
 //! - The place keeps them, not holdfast: whoever has stolen credentials that may remove objects removes
 //!   nothing that is locked.
@@ -6,22 +6,22 @@
 //! - A hold has no end: who may set one may also take it off.
 
 use crate::cause::{Answer, Cause};
-use crate::{Name, StoreError};
+use crate::{Name, Store, StoreError};
 use holdfast_base::time::Instant;
 
 /// Who can end a term before its time. One that lasts keeps its mode where the place does not let that change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum LockMode {
+pub enum RetentionMode {
     /// Whom the place has given a right of its own for that.
     Governance,
     /// Nobody.
     Compliance,
 }
 
-impl LockMode {
+impl RetentionMode {
     /// Returns its word.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_word(self) -> &'static str {
         match self {
             Self::Governance => "governance",
             Self::Compliance => "compliance",
@@ -35,19 +35,19 @@ pub struct Term {
     /// Its end, by the place's clock.
     pub until: Instant,
     /// Who can end it sooner.
-    pub mode: LockMode,
+    pub mode: RetentionMode,
 }
 
 /// What keeps an object from being removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Lock {
+pub struct Protection {
     /// A time.
     pub term: Option<Term>,
     /// A hold, which lasts until somebody takes it off.
     pub is_held: bool,
 }
 
-impl Lock {
+impl Protection {
     /// Returns whether the object cannot be removed at that moment.
     #[must_use]
     pub fn holds_at(&self, now: Instant) -> bool {
@@ -65,7 +65,7 @@ pub struct Extension {
     /// The end that is set where it is not.
     pub until: Instant,
     /// Who can end it sooner.
-    pub mode: LockMode,
+    pub mode: RetentionMode,
 }
 
 impl Extension {
@@ -78,12 +78,12 @@ impl Extension {
     /// Returns the term that an object with this lock is to get; none where its own is long enough. What is there
     /// already is neither shortened nor made less strict.
     #[must_use]
-    pub fn beyond(&self, lock: &Lock) -> Option<Term> {
+    pub fn term_beyond(&self, present: &Protection) -> Option<Term> {
         let wanted = Term {
             until: self.until,
             mode: self.mode,
         };
-        match lock.term {
+        match present.term {
             None => Some(wanted),
             Some(held) if self.is_met_by(&held) => None,
             Some(held) => Some(Term {
@@ -94,20 +94,48 @@ impl Extension {
     }
 }
 
-/// Returns the error of a place that cannot lock.
-pub(crate) fn cannot(name: &Name, place: String) -> StoreError {
-    let words = "it has no object lock".to_owned();
-    let cause = Cause::Unsupported;
-    StoreError::Service {
-        action: format!("lock object `{name}`"),
-        place,
-        source: Box::new(Answer { cause, words }),
+/// A place that keeps objects from being removed.
+pub trait ObjectLock: Send + Sync {
+    /// Returns what keeps an object from being removed.
+    ///
+    /// # Errors
+    /// The object is absent or cannot be reached.
+    fn protection(&self, name: &Name) -> Result<Protection, StoreError>;
+
+    /// Makes an object's term last long enough, and returns the term that it has then. No term is ever made shorter
+    /// by this.
+    ///
+    /// # Errors
+    /// The object is absent, or the place cannot keep it.
+    fn retain(&self, name: &Name, wanted: &Extension) -> Result<Term, StoreError>;
+
+    /// Sets the hold of an object or takes it off; returns whether that changed anything.
+    ///
+    /// # Errors
+    /// The object is absent, or the place cannot hold it.
+    fn set_hold(&self, name: &Name, is_held: bool) -> Result<bool, StoreError>;
+}
+
+impl dyn Store + '_ {
+    /// Returns the object lock of a place of which object `name` is to be protected.
+    ///
+    /// # Errors
+    /// Places of this kind have none.
+    pub fn require_object_lock(&self, name: &Name) -> Result<&dyn ObjectLock, StoreError> {
+        self.object_lock().ok_or_else(|| StoreError::Service {
+            action: format!("lock object `{name}`"),
+            place: self.place(),
+            source: Box::new(Answer {
+                cause: Cause::Unsupported,
+                words: "it has no object lock".to_owned(),
+            }),
+        })
     }
 }
 
 /// Returns the error of a place that does not remove what is locked.
 #[must_use]
-pub fn refusal(name: &Name, place: String) -> StoreError {
+pub fn locked_error(name: &Name, place: String) -> StoreError {
     let words = "it is locked".to_owned();
     let cause = Cause::Locked;
     StoreError::Service {
@@ -123,12 +151,12 @@ mod tests {
 
     const SHORT: Term = Term {
         until: Instant(10),
-        mode: LockMode::Governance,
+        mode: RetentionMode::Governance,
     };
 
-    fn lock(until: i64, mode: LockMode) -> Lock {
+    fn protected(until: i64, mode: RetentionMode) -> Protection {
         let until = Instant(until);
-        Lock {
+        Protection {
             term: Some(Term { until, mode }),
             is_held: false,
         }
@@ -139,34 +167,38 @@ mod tests {
         let wanted = Extension {
             least: Instant(20),
             until: Instant(25),
-            mode: LockMode::Governance,
+            mode: RetentionMode::Governance,
         };
-        let after = |lock: Lock| wanted.beyond(&lock).map(|term| (term.until.0, term.mode));
-        let (governance, compliance) = (LockMode::Governance, LockMode::Compliance);
-        assert_eq!(after(Lock::default()), Some((25, governance)));
-        assert_eq!(after(lock(19, governance)), Some((25, governance)));
-        assert_eq!(after(lock(19, compliance)), Some((25, compliance)));
-        assert_eq!(after(lock(20, governance)), None);
-        assert_eq!(after(lock(90, compliance)), None);
+        let after = |held: Protection| {
+            wanted
+                .term_beyond(&held)
+                .map(|term| (term.until.0, term.mode))
+        };
+        let (governance, compliance) = (RetentionMode::Governance, RetentionMode::Compliance);
+        assert_eq!(after(Protection::default()), Some((25, governance)));
+        assert_eq!(after(protected(19, governance)), Some((25, governance)));
+        assert_eq!(after(protected(19, compliance)), Some((25, compliance)));
+        assert_eq!(after(protected(20, governance)), None);
+        assert_eq!(after(protected(90, compliance)), None);
         let strict = Extension {
             mode: compliance,
             ..wanted
         };
-        let after = strict.beyond(&lock(19, governance));
+        let after = strict.term_beyond(&protected(19, governance));
         assert_eq!(after.map(|term| term.mode), Some(compliance));
     }
 
     #[test]
     fn a_lock_holds_until_its_term_is_over_and_its_hold_is_taken_off() {
-        let lock = Lock {
+        let lock = Protection {
             term: Some(SHORT),
             is_held: false,
         };
         assert!(lock.holds_at(Instant(9)) && !lock.holds_at(Instant(10)));
-        let held = Lock {
+        let held = Protection {
             is_held: true,
             ..lock
         };
-        assert!(held.holds_at(Instant(99)) && !Lock::default().holds_at(Instant(0)));
+        assert!(held.holds_at(Instant(99)) && !Protection::default().holds_at(Instant(0)));
     }
 }
