@@ -65,7 +65,7 @@ impl Cancel {
             .compare_exchange(0, code, Ordering::SeqCst, Ordering::SeqCst)
             .is_ok();
         if first {
-            for hook in self.hooks().iter() {
+            for hook in self.lock_hooks().iter() {
                 hook();
             }
         }
@@ -92,7 +92,7 @@ impl Cancel {
     ///
     /// A hook wakes or kills something and must not block.
     pub fn on_raise(&self, hook: impl Fn() + Send + 'static) {
-        let mut hooks = self.hooks();
+        let mut hooks = self.lock_hooks();
         if self.is_raised() {
             drop(hooks);
             hook();
@@ -101,7 +101,7 @@ impl Cancel {
         }
     }
 
-    fn hooks(&self) -> std::sync::MutexGuard<'_, Vec<Hook>> {
+    fn lock_hooks(&self) -> std::sync::MutexGuard<'_, Vec<Hook>> {
         self.0.hooks.lock_unpoisoned()
     }
 }

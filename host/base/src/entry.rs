@@ -161,7 +161,7 @@ pub enum EntryKind {
     File {
         /// Length in bytes, holes included.
         size: u64,
-        /// Where data lies in a file with holes; none where the whole file is data.
+        /// The ranges of data in a file with holes; none if the whole file is data.
         extents: Option<Vec<Extent>>,
     },
     /// A directory.
@@ -219,7 +219,7 @@ pub struct Ownership {
 /// One named thing in a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Where it stands.
+    /// Its path, relative to the snapshot.
     pub path: EntryPath,
     /// What it is.
     pub kind: EntryKind,
@@ -293,7 +293,7 @@ pub trait OpenFile: io::Read + Send {
     /// Returns the length in bytes, holes included, as it was when the file was opened.
     fn size(&self) -> u64;
 
-    /// Returns where data lies, in order; none where the whole file is data.
+    /// Returns the ranges of data, in order; none if the whole file is data.
     fn extents(&self) -> Option<&[Extent]>;
 
     /// Returns its extended attributes, which the entry that was found does not carry.
@@ -306,7 +306,7 @@ pub trait OpenFile: io::Read + Send {
     fn has_changed(&mut self) -> io::Result<bool>;
 }
 
-/// Where a restore writes. Called from several threads at once.
+/// A place that a restore writes to. Called from several threads at once.
 ///
 /// Parents come before what lies in them. Errors carry no path: the caller knows the entry.
 pub trait RestoreTarget: Send + Sync {

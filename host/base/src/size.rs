@@ -36,7 +36,7 @@ impl ByteSize {
 
     /// Returns the number of bytes as a length in memory.
     ///
-    /// holdfast runs on 64-bit hosts only, where nothing is lost.
+    /// holdfast runs on 64-bit hosts only: nothing is lost.
     #[must_use]
     pub const fn len(self) -> usize {
         self.0 as usize

@@ -61,13 +61,13 @@ fn what_is_reused_is_locked_too_and_asked_about_seldom() {
     let first = locking.backup(&two());
     let before = locking.lock(&first, &hours(10, 20));
     assert_eq!(before.asked, before.objects);
-    assert_eq!(locking.store.asked().changes, before.objects);
+    assert_eq!(locking.store.lock_requests().changes, before.objects);
     // The same content again: the packs are locked long enough, and nobody asks.
     let second = locking.backup(&two());
     let after = locking.lock(&second, &hours(15, 25));
     assert!(after.asked < after.objects, "{after:?}");
     assert!(after.until.unwrap() >= hours(15, 0).least);
-    let asked = locking.store.asked().changes - before.objects;
+    let asked = locking.store.lock_requests().changes - before.objects;
     assert_eq!(
         asked, after.asked,
         "the snapshot, and what is new of its packs"
@@ -83,10 +83,10 @@ fn what_is_reused_is_locked_too_and_asked_about_seldom() {
     assert!(until(&third) > until(&second));
     // Without a cache the store is asked, and what is long enough stays as it is.
     std::fs::remove_dir_all(locking.place.directory.path().join("cache")).unwrap();
-    let changes = locking.store.asked().changes;
+    let changes = locking.store.lock_requests().changes;
     let again = locking.lock(&third, &hours(30, 40));
     assert_eq!(again.asked, again.objects);
-    assert_eq!(locking.store.asked().changes, changes);
+    assert_eq!(locking.store.lock_requests().changes, changes);
 }
 
 #[test]
@@ -96,13 +96,13 @@ fn a_plan_says_what_it_costs_and_changes_nothing() {
     let other = locking.backup(&[("c", noise(3, 300_000))]);
     let wanted = hours(10, 10);
     let first = locking.lock(&root, &wanted);
-    let changes = locking.store.asked().changes;
+    let changes = locking.store.lock_requests().changes;
     let (never, unseen) = (Cancel::new(), Progress::default());
     let repository = locking.open(Role::Audit);
     let made = plan(&repository, &[&root, &other], wanted, &never, &unseen).unwrap();
     let now = SystemClock.now();
     let cost = made.cost(now);
-    assert_eq!(locking.store.asked().changes, changes);
+    assert_eq!(locking.store.lock_requests().changes, changes);
     assert_eq!(made.snapshots, 2);
     assert!(cost.bytes_to_lock > 300_000 && cost.bytes_to_lock < cost.bytes);
     assert_eq!(cost.requests, 2 * cost.to_lock);

@@ -21,7 +21,7 @@ pub mod cause;
 /// Cold storage: objects that have to be thawed before they can be read.
 pub mod cold;
 
-/// Where a store is, from its URL.
+/// The location of a store, from its URL.
 pub mod location;
 
 /// A directory on this machine.
@@ -66,7 +66,7 @@ pub enum Attempts {
     Single,
 }
 
-/// What an uploaded object is for, and so where it may lie.
+/// What an uploaded object is for, and so how cheaply it may be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Placement {
     /// It is read often.

@@ -257,7 +257,7 @@ impl LocalUpload {
         })
     }
 
-    /// Says where it was that writing failed: whoever hears of a full disk must know which.
+    /// Adds the place to an error of writing: whoever hears of a full disk must know which.
     fn placed(&self, error: io::Error) -> io::Error {
         let kind = error.kind();
         io::Error::new(kind, self.store.failed("write an object", error))

@@ -1,9 +1,9 @@
-//! Where a store is, from its URL.
+//! The location of a store, from its URL.
 
 use crate::StoreError;
 use std::path::PathBuf;
 
-/// Where a store is.
+/// The location of a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
     /// A directory on this machine.

@@ -9,7 +9,7 @@ use crate::cause::{Answer, Cause};
 use crate::{Name, Store, StoreError};
 use holdfast_base::time::Instant;
 
-/// Who can end a term before its time. One that lasts keeps its mode where the place does not let that change.
+/// Who can end a term before its time. A term that has not ended keeps its mode if the place does not let that change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RetentionMode {
     /// Whom the place has given a right of its own for that.
@@ -62,7 +62,7 @@ impl Protection {
 pub struct Extension {
     /// The earliest end that is enough.
     pub least: Instant,
-    /// The end that is set where it is not.
+    /// The end that is set if the present one is too early.
     pub until: Instant,
     /// Who can end it sooner.
     pub mode: RetentionMode,
@@ -75,7 +75,7 @@ impl Extension {
         term.until >= self.least
     }
 
-    /// Returns the term that an object with this lock is to get; none where its own is long enough. What is there
+    /// Returns the term that an object with this lock is to get; none if its own is long enough. What is there
     /// already is neither shortened nor made less strict.
     #[must_use]
     pub fn term_beyond(&self, present: &Protection) -> Option<Term> {

@@ -87,7 +87,7 @@ fn a_bucket_with_object_lock_keeps_the_contract_of_stores_and_no_versions() {
 
 #[test]
 fn trying_a_bucket_with_object_lock_leaves_neither_versions_nor_markers() {
-    // Where it keeps versions, Ceph heeds no condition and makes one more: that is found out.
+    // In a bucket with versions, Ceph heeds no condition and makes one more version: that is found out.
     for (server, creates) in [
         (servers::ceph(), Ability::Missing),
         (servers::moto(), Ability::Real),

@@ -62,7 +62,7 @@ impl LockedStore {
 
     /// Returns what it was asked so far.
     #[must_use]
-    pub fn asked(&self) -> Asked {
+    pub fn lock_requests(&self) -> Asked {
         Asked {
             looks: self.hook.looks.load(Ordering::SeqCst),
             changes: self.hook.changes.load(Ordering::SeqCst),

@@ -90,7 +90,7 @@ impl Proxy {
                         numbers: &numbers,
                     };
                     // Whoever asked hears of it as a connection that ends.
-                    let _ = gate.serve(client);
+                    let _ = gate.serve_client(client);
                 });
             }
         });
@@ -127,8 +127,8 @@ struct Gate<'a> {
 
 impl Gate<'_> {
     /// Serves one connection: a request at a time, until somebody ends it.
-    fn serve(&self, mut client: TcpStream) -> io::Result<()> {
-        while let Some((asked, body)) = self.take(&mut client)? {
+    fn serve_client(&self, mut client: TcpStream) -> io::Result<()> {
+        while let Some((asked, body)) = self.read_request(&mut client)? {
             self.seen.lock().unwrap().push(asked.clone());
             let fate = (self.decide.lock().unwrap())(&asked);
             match fate {
@@ -153,7 +153,7 @@ impl Gate<'_> {
                     client.write_all(&answer)?;
                     return Ok(());
                 }
-                Fate::Swap(from, to) => swap(&mut answer, from.as_bytes(), to.as_bytes()),
+                Fate::Swap(from, to) => replace_bytes(&mut answer, from.as_bytes(), to.as_bytes()),
                 _ => {}
             }
             client.write_all(&answer)?;
@@ -163,7 +163,7 @@ impl Gate<'_> {
         Ok(())
     }
 
-    fn take(&self, client: &mut TcpStream) -> io::Result<Option<(Asked, Vec<u8>)>> {
+    fn read_request(&self, client: &mut TcpStream) -> io::Result<Option<(Asked, Vec<u8>)>> {
         let mut bytes = Vec::new();
         let mut piece = [0; 64 << 10];
         let head = loop {
@@ -228,7 +228,7 @@ fn head_length(bytes: &[u8]) -> Option<usize> {
         .map(|at| at + 4)
 }
 
-fn swap(bytes: &mut [u8], from: &[u8], to: &[u8]) {
+fn replace_bytes(bytes: &mut [u8], from: &[u8], to: &[u8]) {
     assert_eq!(from.len(), to.len(), "the answer keeps its length");
     let mut at = 0;
     while let Some(next) = bytes[at..]

@@ -135,7 +135,7 @@ impl Sealer for NativeAge {
     }
 }
 
-/// Returns the length of what was sealed; no less than it, where the header cannot be made out.
+/// Returns the length of what was sealed; no less than it if the header cannot be made out.
 fn plain_length(sealed: &dyn SealedBytes) -> Result<u64, SealError> {
     const HEADER_MAX: usize = 4 << 10;
     const BLOCK: u64 = (64 << 10) + 16;

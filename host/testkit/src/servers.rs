@@ -30,24 +30,24 @@ pub struct Server {
 /// Whatever keeps to everything: Ceph RGW.
 pub fn ceph() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
-    SERVER.get_or_init(|| Server::start("ceph"))
+    SERVER.get_or_init(|| Server::start_server("ceph"))
 }
 
 /// A service that compares checksums and has cold classes: moto.
 pub fn moto() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
-    SERVER.get_or_init(|| Server::start("moto"))
+    SERVER.get_or_init(|| Server::start_server("moto"))
 }
 
 /// A moto of one's own, for a test that changes how it behaves.
 pub fn own_moto() -> Server {
-    Server::start("moto")
+    Server::start_server("moto")
 }
 
 /// A service whose conditional create is none in a race: s3s-fs.
 pub fn s3s() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
-    SERVER.get_or_init(|| Server::start("s3s"))
+    SERVER.get_or_init(|| Server::start_server("s3s"))
 }
 
 fn scripts() -> PathBuf {
@@ -56,7 +56,7 @@ fn scripts() -> PathBuf {
 
 impl Server {
     /// Starts a service and waits until it answers.
-    fn start(kind: &str) -> Self {
+    fn start_server(kind: &str) -> Self {
         let mut child = Command::new("bash")
             .arg(scripts().join("serve.sh"))
             .arg(kind)

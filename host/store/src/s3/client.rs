@@ -112,7 +112,7 @@ impl Service {
 
 impl Drop for Threads {
     fn drop(&mut self) {
-        // Whoever drops the store may be inside a runtime, where an ordinary drop may not block.
+        // Whoever drops the store may be inside a runtime, in which an ordinary drop may not block.
         if let Some(runtime) = self.0.take() {
             runtime.shutdown_background();
         }

@@ -133,7 +133,7 @@ impl Failure {
         )
     }
 
-    /// Says it with what was tried, and where.
+    /// Makes an error of it that names the action, the object and the place.
     pub(super) fn into_error(self, action: &str, name: Option<&Name>, place: &str) -> StoreError {
         let place = place.to_owned();
         let cause = match (self.why, name) {

@@ -1,6 +1,6 @@
-//! Connections whose bytes are counted, and held back where a limit is set.
+//! Connections whose bytes are counted, and held back if a limit is set.
 //!
-//! The limit is where the bytes pass, below signing and above the socket: so it holds for every
+//! The limit acts on the bytes themselves, below signing and above the socket: so it holds for every
 //! request, and a body is held back in small pieces and not in bursts.
 
 use aws_sdk_s3::config::http::{HttpRequest, HttpResponse};

@@ -1,7 +1,7 @@
-//! Listing: pages, several at once where there are many, and checked as they come.
+//! Listing: pages, several at once if there are many, and checked as they come.
 //!
-//! Whoever collects garbage believes listings. So a page must go on where the last one ended, in order,
-//! and a listing that says it goes on must say where.
+//! Whoever collects garbage believes listings. So a page must start after the end of the last one, in
+//! order, and a listing that says it goes on must say after which key.
 
 use super::Bucket;
 use super::failure::Failure;
@@ -61,7 +61,7 @@ impl Bucket {
         Ok(found)
     }
 
-    /// Takes one page; returns the last key on it, where more follow.
+    /// Takes one page; returns the last key on it if more follow.
     ///
     /// Pages are asked for by the last key and not by a token: so that each can be asked for again.
     async fn list_page(
@@ -87,7 +87,7 @@ impl Bucket {
         Ok(last)
     }
 
-    /// Takes what a page lists, where it is in order.
+    /// Returns what a page lists, if it is in order.
     fn take_page(
         &self,
         part: &Part,

@@ -38,7 +38,7 @@ pub struct S3Store {
     bucket: Arc<Bucket>,
 }
 
-/// Where objects are, and how requests for them get there.
+/// The part of a bucket that objects lie in, and how requests for them get there.
 struct Bucket {
     shared: Arc<Shared>,
     name: String,

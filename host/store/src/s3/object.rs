@@ -77,7 +77,7 @@ impl Bucket {
 
     /// Creates an object unless one of that name exists.
     ///
-    /// Where the service does not keep to the condition, it is looked before, and read back after: of two
+    /// If the service does not heed the condition, the name is looked up before and read back after: of two
     /// that write at the same moment at least one learns it. All names but a few are by chance or by
     /// content, so that no two ever write one of them.
     pub(super) async fn create(

@@ -1,4 +1,4 @@
-//! Object lock: terms and holds of versions, and removing where there is one.
+//! Object lock: terms and holds of versions, and removing objects of which a bucket keeps versions.
 //!
 //! A bucket with object lock keeps versions. There, to remove an object by its name only hides it behind a
 //! marker, frees nothing, and works on what is locked too. So it is the version that is removed: either all
@@ -19,7 +19,7 @@ use holdfast_base::time::Instant;
 
 /// An object's newest version.
 struct Version {
-    /// Its id; none where the bucket keeps no versions.
+    /// Its id; none if the bucket keeps no versions.
     id: Option<String>,
     protection: Protection,
 }

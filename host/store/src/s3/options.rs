@@ -1,15 +1,15 @@
-//! What one can say about an S3 store, beside where it is.
+//! What one can say about an S3 store, beside its location.
 
 use holdfast_base::cancel::Cancel;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Requests that may be under way at once, where nothing else is said.
+/// Requests that may be under way at once, unless the store's table says otherwise.
 const CONNECTIONS: usize = 8;
-/// How often something is tried, where nothing else is said.
+/// How often something is tried, unless the store's table says otherwise.
 const ATTEMPTS: u32 = 10;
-/// How long a small request may take, where nothing else is said.
+/// How long a small request may take, unless the store's table says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How the bucket stands in the address.
@@ -26,7 +26,7 @@ pub enum Style {
 pub enum Encryption {
     /// With keys of the service.
     Service,
-    /// With a key of its key management; its usual one, where none is named.
+    /// With a key of its key management; its usual one if none is named.
     KeyManagement(Option<String>),
 }
 
@@ -47,14 +47,14 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// What one can say about an S3 store, beside where it is.
+/// What one can say about an S3 store, beside its location.
 #[derive(Debug, Clone)]
 pub struct S3Options {
-    /// The service's address; Amazon's, where none is given.
+    /// The service's address; Amazon's if none is given.
     pub endpoint: Option<String>,
-    /// The region; that of the environment, where none is given.
+    /// The region; that of the environment if none is given.
     pub region: Option<String>,
-    /// How the bucket stands in the address; in the path, where an endpoint is given.
+    /// How the bucket stands in the address; in the path if an endpoint is given.
     pub style: Option<Style>,
     /// The class that packs of content are stored in.
     pub storage_class: Option<String>,
@@ -62,7 +62,7 @@ pub struct S3Options {
     pub encryption: Option<Encryption>,
     /// Tags of every object.
     pub tags: Vec<(String, String)>,
-    /// Credentials; those of the environment, where none are given.
+    /// Credentials; those of the environment if none are given.
     pub credentials: Option<Credentials>,
     /// The profile of Amazon's own configuration files.
     pub profile: Option<String>,
@@ -76,7 +76,7 @@ pub struct S3Options {
     pub upload_limit: Option<u64>,
     /// Bytes a second that come back.
     pub download_limit: Option<u64>,
-    /// Where sealed packs wait for their names, in files without a name.
+    /// The directory in which sealed packs wait for their names, in files without a name.
     pub spool: PathBuf,
     /// Ends whatever is going on.
     pub cancel: Cancel,

@@ -1,6 +1,6 @@
 //! Finds out what a service really does, by trying.
 //!
-//! What is tried has names of its own, by chance, under `probe/`; it is removed again, where that is
+//! What is tried has names of its own, by chance, under `probe/`; it is removed again, if that is
 //! allowed. A claim counts only when it also holds in a race: a service that looks first and writes
 //! then tells every one of several creators that they have won.
 
@@ -40,10 +40,10 @@ const OURS: [&str; 13] = [
 ];
 
 impl Bucket {
-    /// Tries everything; what was tried is gone afterwards, where it may be removed.
+    /// Tries everything; what was tried is gone afterwards, if it may be removed.
     pub(super) async fn probe_abilities(self: Arc<Self>) -> Result<Abilities, Failure> {
         self.refuse_foreign().await?;
-        // First: what is removed is removed in another way where objects can be locked.
+        // First: what is removed is removed in another way if objects can be locked.
         let object_lock = self.try_lock().await?;
         self.shared.assume_abilities(Abilities {
             object_lock,
@@ -60,7 +60,7 @@ impl Bucket {
         found
     }
 
-    /// Removes what was tried, and what was written over in trying, where versions are kept.
+    /// Removes what was tried, and what was written over in trying, if versions are kept.
     async fn delete_wholly(&self, name: &Name) -> Result<(), Failure> {
         self.delete(name).await?;
         if !self.shared.abilities().object_lock.is_real() {

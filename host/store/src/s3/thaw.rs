@@ -91,7 +91,7 @@ fn restore_request(how: Thawing, is_tiered: bool) -> Result<RestoreRequest, Fail
     let job = GlacierJobParameters::builder().tier(tier).build();
     let job = job.map_err(|error| Failure::new(Cause::Refused, error.to_string()))?;
     Ok(RestoreRequest::builder()
-        // What the service moves by itself stays where it is brought to.
+        // An object that the service moves between tiers by itself stays in the tier it is brought to.
         .set_days((!is_tiered).then(|| i32::from(how.days)))
         .glacier_job_parameters(job)
         .build())

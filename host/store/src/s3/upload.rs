@@ -32,7 +32,7 @@ const BEGINNINGS: usize = 3;
 pub(super) struct S3Upload {
     file: File,
     bytes: u64,
-    /// The class that they go to; the service's usual one, where none is named.
+    /// The class that they go to; the service's usual one if none is named.
     class: Option<StorageClass>,
 }
 
@@ -153,7 +153,7 @@ impl Bucket {
         stored
     }
 
-    /// Looks whether a name is taken, where the service would not.
+    /// Looks whether a name is taken, if the service does not look by itself.
     async fn is_taken_in_parts(&self, name: &Name) -> Result<bool, Failure> {
         if self
             .shared
