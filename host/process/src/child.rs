@@ -8,10 +8,11 @@
 //!   before it kills, a command that takes the end of its input for its completeness can be fooled
 //!   by that, and by that only.
 
-use crate::group::{Group, Wake, lock};
+use crate::group::{Group, Wake};
 use crate::keeper::Keeper;
 use crate::pipe::{ChildStdin, ChildStdout, HELD_OPEN_MAX};
 use crate::stderr::{OnLine, Tail};
+use holdfast_base::sync::Unpoisoned;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ChildStderr, ChildStdin as RawStdin, ChildStdout as RawStdout};
@@ -98,7 +99,7 @@ impl Child {
         std::thread::Builder::new()
             .name("command".into())
             .spawn(move || {
-                keeper.run();
+                keeper.run_until_end();
                 let _ = to.send(());
             })?;
         Ok(child)
@@ -112,8 +113,8 @@ impl Child {
 
     /// Returns the process id, which is also that of its group and session.
     #[must_use]
-    pub fn id(&self) -> i32 {
-        self.group.number()
+    pub fn process_id(&self) -> i32 {
+        self.group.process_id()
     }
 
     /// Returns the writer to its standard input, once.
@@ -129,7 +130,7 @@ impl Child {
     /// Waits for its end; a second call answers the same. What it left behind ends with it.
     ///
     /// # Errors
-    /// The system cannot tell.
+    /// The system does not know.
     pub fn wait(&mut self) -> io::Result<ExitStatus> {
         if let Some(status) = &self.ended {
             return Ok(status.clone());
@@ -137,13 +138,13 @@ impl Child {
         // An open standard input would let some commands wait for ever.
         self.stdin = None;
         self.group.wait_for_end()?;
-        let status = self.group.reap()?;
+        let status = self.group.reap_process()?;
         // Something outside of the group may hold its standard error open.
         let _ = self.drained.recv_timeout(HELD_OPEN_MAX);
         let status = ExitStatus {
             code: status.code(),
             signal: status.signal(),
-            stderr_tail: lock(&self.stderr).text(),
+            stderr_tail: self.stderr.lock_unpoisoned().take_text(),
         };
         self.ended = Some(status.clone());
         Ok(status)
@@ -151,16 +152,16 @@ impl Child {
 
     /// Kills its whole process group.
     pub fn kill(&self) {
-        self.group.kill();
+        self.group.kill_all();
     }
 }
 
 impl Drop for Child {
     fn drop(&mut self) {
         if self.ended.is_none() {
-            self.group.kill();
+            self.group.kill_all();
             let _ = self.group.wait_for_end();
-            let _ = self.group.reap();
+            let _ = self.group.reap_process();
         }
     }
 }

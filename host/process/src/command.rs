@@ -31,13 +31,13 @@ pub struct Command {
     pub secret_files: Vec<SecretFile>,
     /// Whether something will be written to its standard input; it finds nothing there otherwise.
     pub stdin: bool,
-    /// Where it starts; `/` unless told otherwise.
+    /// The directory it starts in; `/` if none is given.
     pub current_dir: Option<PathBuf>,
-    /// The user and group it runs as, without further groups; ours where none is given.
+    /// The user and group it runs as, without further groups; ours if none is given.
     pub user: Option<(u32, u32)>,
     /// What it may use up.
     pub limits: ResourceLimits,
-    /// What it may reach of the file system; everything its user may where none is given.
+    /// What it may reach of the file system; everything that its user may if none is given.
     pub landlock: Option<LandlockRules>,
     /// Who hears what it writes to standard error, line by line.
     pub on_stderr_line: Option<OnLine>,
@@ -75,7 +75,7 @@ impl fmt::Debug for SecretFile {
     }
 }
 
-/// What a command may use up; as much as we may where nothing is given. It never dumps core, since
+/// What a command may use up; as much as we may if nothing is given. It never dumps core, since
 /// a core has its secrets in it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ResourceLimits {
@@ -87,7 +87,7 @@ pub struct ResourceLimits {
     pub file_bytes: Option<u64>,
     /// Open files.
     pub open_files: Option<u64>,
-    /// Processes of its user, ours included where the user is the same.
+    /// Processes of its user, ours included if the user is the same.
     pub processes: Option<u64>,
 }
 
@@ -112,7 +112,7 @@ pub enum ResolveError {
         /// Where.
         searched: String,
     },
-    /// A path that is not absolute would depend on where holdfast was started.
+    /// A path that is not absolute would depend on the directory in which holdfast was started.
     #[error("`{name}` is neither a bare name nor an absolute path")]
     Relative {
         /// What was looked for.

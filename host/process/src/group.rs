@@ -9,7 +9,7 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 
 /// The work was cancelled while a command ran.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -42,7 +42,8 @@ impl Wake {
         })
     }
 
-    pub(crate) fn check(&self) -> io::Result<()> {
+    /// Fails if the work was cancelled.
+    pub(crate) fn check_cancelled(&self) -> io::Result<()> {
         match self.cancel.reason() {
             Some(reason) => Err(io::Error::other(Cancelled(reason))),
             None => Ok(()),
@@ -50,15 +51,11 @@ impl Wake {
     }
 }
 
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock_unpoisoned()
-}
-
 /// A command and everything in its process group.
 pub(crate) struct Group {
     pub(crate) program: String,
     pub(crate) wake: Wake,
-    /// Tells the end of the command; none where the kernel has no such descriptors.
+    /// Becomes readable at the end of the command; none if the kernel has no such descriptors.
     pub(crate) pidfd: Option<OwnedFd>,
     id: Pid,
     /// None once it was reaped.
@@ -89,31 +86,31 @@ impl Group {
         let living = Arc::downgrade(&group);
         group.wake.cancel.clone().on_raise(move || {
             if let Some(group) = living.upgrade() {
-                group.stop();
+                group.obey_cancel();
             }
         });
         Ok(group)
     }
 
-    fn signal(&self, signal: Signal) {
-        if lock(&self.process).is_some() {
+    fn send_signal(&self, signal: Signal) {
+        if self.process.lock_unpoisoned().is_some() {
             let _ = kill_process_group(self.id, signal);
         }
     }
 
-    pub(crate) fn number(&self) -> i32 {
+    pub(crate) fn process_id(&self) -> i32 {
         self.id.as_raw_nonzero().get()
     }
 
-    pub(crate) fn kill(&self) {
-        self.signal(Signal::KILL);
+    pub(crate) fn kill_all(&self) {
+        self.send_signal(Signal::KILL);
     }
 
     /// Does what the job's end demands. Called while others wait for the flag: does not block.
-    fn stop(&self) {
+    fn obey_cancel(&self) {
         match self.wake.cancel.reason() {
-            Some(Reason::Interrupted | Reason::Deadline) => self.signal(Signal::TERM),
-            Some(Reason::Failed) => self.kill(),
+            Some(Reason::Interrupted | Reason::Deadline) => self.send_signal(Signal::TERM),
+            Some(Reason::Failed) => self.kill_all(),
             None => {}
         }
     }
@@ -144,8 +141,8 @@ impl Group {
     }
 
     /// Kills what is left of the group, and takes the command's status.
-    pub(crate) fn reap(&self) -> io::Result<std::process::ExitStatus> {
-        let mut process = lock(&self.process);
+    pub(crate) fn reap_process(&self) -> io::Result<std::process::ExitStatus> {
+        let mut process = self.process.lock_unpoisoned();
         // As long as the command is not reaped, the number of its group is its own.
         let _ = kill_process_group(self.id, Signal::KILL);
         let taken = || io::Error::other("the command was already taken away");

@@ -3,9 +3,10 @@
 //! - It drains standard error, so that the command never waits for that.
 //! - After a cancel that asks the command to end, it kills what has not ended in time.
 
-use crate::group::{Group, lock};
+use crate::group::Group;
 use crate::pipe::{HELD_OPEN_MAX, timespec, unblock};
 use crate::stderr::{Lines, OnLine, Tail};
+use holdfast_base::sync::Unpoisoned;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use std::io::{self, Read};
@@ -26,6 +27,14 @@ pub(crate) struct Keeper {
     leave_at: Option<Instant>,
     was_cancelled: bool,
     buffer: Vec<u8>,
+}
+
+/// What a wait ended with.
+#[derive(Default)]
+struct Happened {
+    has_stderr: bool,
+    has_ended: bool,
+    is_cancelled: bool,
 }
 
 impl Keeper {
@@ -50,43 +59,44 @@ impl Keeper {
         })
     }
 
-    pub(crate) fn run(mut self) {
-        while self.step() {}
-        self.lines.end(Instant::now());
+    /// Works until the command has ended and its standard error is closed.
+    pub(crate) fn run_until_end(mut self) {
+        while self.handle_event() {}
+        self.lines.finish(Instant::now());
     }
 
     /// Waits for the next thing to happen; returns whether more can.
-    fn step(&mut self) -> bool {
+    fn handle_event(&mut self) -> bool {
         let now = Instant::now();
         if self.kill_at.is_some_and(|at| at <= now) {
-            self.group.kill();
+            self.group.kill_all();
             self.kill_at = None;
         }
         let has_ended = self.leave_at.is_some();
         if has_ended && self.stderr.is_none() || self.leave_at.is_some_and(|at| at <= now) {
             return false;
         }
-        let (stderr, ended, cancelled) = match self.wait(now) {
+        let happened = match self.wait_for_event(now) {
             Ok(happened) => happened,
             // Without waiting there is only leaving; dropping the pipe lets nobody block on it.
             Err(_) => return false,
         };
-        if cancelled {
+        if happened.is_cancelled {
             self.was_cancelled = true;
             self.kill_at = Some(Instant::now() + TERM_GRACE);
         }
-        if ended {
+        if happened.has_ended {
             self.leave_at = Some(Instant::now() + HELD_OPEN_MAX);
         }
-        if stderr {
-            self.drain();
+        if happened.has_stderr {
+            self.drain_stderr();
         }
         // Without a descriptor for its end, the end of standard error stands for it.
         self.stderr.is_some() || self.group.pidfd.is_some()
     }
 
-    /// Tells whether there is something on standard error, an end of the command, or a cancel.
-    fn wait(&self, now: Instant) -> io::Result<(bool, bool, bool)> {
+    /// Waits for something on standard error, the end of the command, or a cancel.
+    fn wait_for_event(&self, now: Instant) -> io::Result<Happened> {
         let mut fds = Vec::with_capacity(3);
         let mut add = |fd| {
             fds.push(fd);
@@ -106,22 +116,26 @@ impl Keeper {
         let left = next.map(|at| timespec(at.saturating_duration_since(now)));
         match poll(&mut fds, left.as_ref()) {
             Ok(_) => {}
-            Err(Errno::INTR) => return Ok((false, false, false)),
+            Err(Errno::INTR) => return Ok(Happened::default()),
             Err(error) => return Err(error.into()),
         }
         let is_ready = |at: Option<usize>| at.is_some_and(|at| !fds[at].revents().is_empty());
-        Ok((is_ready(stderr), is_ready(process), is_ready(event)))
+        Ok(Happened {
+            has_stderr: is_ready(stderr),
+            has_ended: is_ready(process),
+            is_cancelled: is_ready(event),
+        })
     }
 
-    fn drain(&mut self) {
+    fn drain_stderr(&mut self) {
         let Some(stderr) = &mut self.stderr else {
             return;
         };
         match stderr.read(&mut self.buffer) {
             Ok(count @ 1..) => {
                 let said = &self.buffer[..count];
-                lock(&self.tail).push(said);
-                self.lines.push(said, Instant::now());
+                self.tail.lock_unpoisoned().push_bytes(said);
+                self.lines.push_bytes(said, Instant::now());
             }
             Err(error)
                 if matches!(

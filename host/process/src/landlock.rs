@@ -1,4 +1,4 @@
-//! What a command may reach of the file system, where the kernel can hold it to that.
+//! What a command may reach of the file system, if the kernel can hold it to that.
 //!
 //! - Beside what it was granted, a command reaches what any program needs to start: system programs
 //!   and libraries, the few files of `/etc` that name users, hosts and certificates, and the
@@ -59,10 +59,10 @@ const SINKS: &[&str] = &["/dev/null", "/dev/zero", "/dev/full"];
 /// Returns whether this kernel can hold a command to what it was granted.
 #[must_use]
 pub fn has_landlock() -> bool {
-    create().is_ok_and(|created| Option::<OwnedFd>::from(created).is_some())
+    create_ruleset().is_ok_and(|created| Option::<OwnedFd>::from(created).is_some())
 }
 
-fn create() -> io::Result<RulesetCreated> {
+fn create_ruleset() -> io::Result<RulesetCreated> {
     Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(KNOWN))
@@ -70,16 +70,18 @@ fn create() -> io::Result<RulesetCreated> {
         .map_err(io::Error::other)
 }
 
-/// Makes the rules of a command; none where the kernel has no Landlock.
+/// Makes the rules of a command; none if the kernel has no Landlock.
 ///
 /// # Errors
 /// Something that is to be granted does not exist.
-pub(crate) fn ruleset(rules: &LandlockRules, program: &Path) -> io::Result<Option<OwnedFd>> {
+pub(crate) fn make_ruleset(rules: &LandlockRules, program: &Path) -> io::Result<Option<OwnedFd>> {
     let read = AccessFs::from_read(KNOWN);
     let write = AccessFs::from_all(KNOWN);
     let sinks = AccessFs::from_file(KNOWN) & !AccessFs::Execute;
     let system = path_beneath_rules(SYSTEM, read).chain(path_beneath_rules(SINKS, sinks));
-    let mut created = create()?.add_rules(system).map_err(io::Error::other)?;
+    let mut created = create_ruleset()?
+        .add_rules(system)
+        .map_err(io::Error::other)?;
     let program = [program.to_path_buf()];
     for (paths, access) in [
         (&program[..], read),
@@ -87,13 +89,13 @@ pub(crate) fn ruleset(rules: &LandlockRules, program: &Path) -> io::Result<Optio
         (&rules.write, write),
     ] {
         for path in paths {
-            created = add(created, path, access)?;
+            created = add_rule(created, path, access)?;
         }
     }
     Ok(created.into())
 }
 
-fn add(
+fn add_rule(
     created: RulesetCreated,
     path: &PathBuf,
     access: landlock::BitFlags<AccessFs>,

@@ -65,10 +65,10 @@ impl Waiter {
     }
 
     /// Waits until `fd` is ready.
-    fn wait(&mut self, fd: &impl AsFd, flags: PollFlags) -> io::Result<()> {
+    fn wait_ready(&mut self, fd: &impl AsFd, flags: PollFlags) -> io::Result<()> {
         let group = Arc::clone(&self.group);
         loop {
-            group.wake.check()?;
+            group.wake.check_cancelled()?;
             let left = self
                 .ended
                 .map(|at| HELD_OPEN_MAX.saturating_sub(at.elapsed()));
@@ -94,18 +94,18 @@ impl Waiter {
                 .get(2)
                 .is_some_and(|process| !process.revents().is_empty())
             {
-                self.has_ended();
+                self.note_end();
             }
         }
     }
 
-    fn has_ended(&mut self) {
+    fn note_end(&mut self) {
         self.ended = Some(Instant::now());
         self.moved = 0;
     }
 
     /// Looks for the command's end while data flows.
-    fn moved(&mut self, count: usize) -> io::Result<()> {
+    fn count_moved(&mut self, count: usize) -> io::Result<()> {
         self.moved += count as u64;
         match self.ended {
             // What the pipe held when the command ended is still its own.
@@ -115,7 +115,7 @@ impl Waiter {
             None if self.moved >= LOOK_EVERY_BYTES => {
                 self.moved = 0;
                 if self.group.has_ended() {
-                    self.has_ended();
+                    self.note_end();
                 }
                 Ok(())
             }
@@ -164,17 +164,17 @@ impl Read for ChildStdout {
         loop {
             match self.pipe.read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.waiter.wait(&self.pipe, PollFlags::IN)?;
+                    self.waiter.wait_ready(&self.pipe, PollFlags::IN)?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
                 Ok(0) if !buffer.is_empty() => {
                     // What a cancel cut off must not look like an end.
-                    self.waiter.group.wake.check()?;
+                    self.waiter.group.wake.check_cancelled()?;
                     return Ok(0);
                 }
                 Ok(count) => {
-                    self.waiter.moved(count)?;
+                    self.waiter.count_moved(count)?;
                     return Ok(count);
                 }
             }
@@ -202,16 +202,16 @@ impl Write for ChildStdin {
         loop {
             match self.pipe.write(bytes) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.waiter.wait(&self.pipe, PollFlags::OUT)?;
+                    self.waiter.wait_ready(&self.pipe, PollFlags::OUT)?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
-                    // Where the end of the job broke the pipe, that is the reason.
-                    self.waiter.group.wake.check()?;
+                    // If the end of the job broke the pipe, that is the reason.
+                    self.waiter.group.wake.check_cancelled()?;
                     return Err(error);
                 }
                 Ok(count) => {
-                    self.waiter.moved(count)?;
+                    self.waiter.count_moved(count)?;
                     return Ok(count);
                 }
             }
@@ -226,7 +226,7 @@ impl Write for ChildStdin {
 impl Drop for ChildStdin {
     fn drop(&mut self) {
         if self.waiter.group.wake.cancel.is_raised() {
-            self.waiter.group.kill();
+            self.waiter.group.kill_all();
         }
     }
 }

@@ -59,7 +59,10 @@ fn spawner() -> &'static mpsc::Sender<Start> {
 }
 
 /// Starts a prepared command from the thread that lives long enough.
-fn start(mut command: std::process::Command, held: Held) -> io::Result<std::process::Child> {
+fn start_process(
+    mut command: std::process::Command,
+    held: Held,
+) -> io::Result<std::process::Child> {
     let (to, from) = mpsc::channel();
     let start = Box::new(move || {
         let started = command.spawn();
@@ -90,10 +93,10 @@ impl Command {
             source,
         };
         let wake = Wake::new(cancel).map_err(prepare)?;
-        wake.check().map_err(prepare)?;
-        let held = self.hold().map_err(prepare)?;
-        let command = self.prepare(&held).map_err(prepare)?;
-        let mut started = start(command, held).map_err(|source| SpawnError::Start {
+        wake.check_cancelled().map_err(prepare)?;
+        let held = self.open_held().map_err(prepare)?;
+        let command = self.build_command(&held).map_err(prepare)?;
+        let mut started = start_process(command, held).map_err(|source| SpawnError::Start {
             program: program.clone(),
             source,
         })?;
@@ -123,22 +126,22 @@ impl Command {
     }
 
     /// Makes what the command is handed open.
-    fn hold(&self) -> io::Result<Held> {
+    fn open_held(&self) -> io::Result<Held> {
         let secrets = self
             .secret_files
             .iter()
-            .map(|file| in_memory(&file.content, self.user));
+            .map(|file| write_secret_file(&file.content, self.user));
         let ruleset = self
             .landlock
             .as_ref()
-            .map(|rules| landlock::ruleset(rules, &self.program));
+            .map(|rules| landlock::make_ruleset(rules, &self.program));
         Ok(Held {
             secrets: secrets.collect::<io::Result<_>>()?,
             ruleset: ruleset.transpose()?.flatten(),
         })
     }
 
-    fn prepare(&self, held: &Held) -> io::Result<std::process::Command> {
+    fn build_command(&self, held: &Held) -> io::Result<std::process::Command> {
         let directory = self.current_dir.as_deref().unwrap_or(Path::new("/"));
         if !directory.is_dir() {
             let message = format!("`{}` is no directory to start in", directory.display());
@@ -176,7 +179,7 @@ impl Command {
                 parent: i32::try_from(std::process::id()).unwrap_or_default(),
                 inherit: held.secrets.iter().map(AsRawFd::as_raw_fd).collect(),
                 ruleset: held.ruleset.as_ref().map(AsRawFd::as_raw_fd),
-                limits: limits(&self.limits),
+                limits: list_limits(&self.limits),
             },
         );
         Ok(command)
@@ -184,7 +187,7 @@ impl Command {
 }
 
 /// Returns the limits as the system takes them; none above what we have ourselves.
-fn limits(wanted: &ResourceLimits) -> Vec<(Resource, Rlimit)> {
+fn list_limits(wanted: &ResourceLimits) -> Vec<(Resource, Rlimit)> {
     let wanted = [
         (Resource::Core, Some(0)),
         (Resource::Cpu, wanted.cpu_seconds),
@@ -208,7 +211,7 @@ fn limits(wanted: &ResourceLimits) -> Vec<(Resource, Rlimit)> {
 /// Puts a secret into a file that lies in no file system and cannot be changed any more.
 ///
 /// Only its owner may read it: clients of databases ignore a password file that others could read.
-fn in_memory(content: &[u8], user: Option<(u32, u32)>) -> io::Result<OwnedFd> {
+fn write_secret_file(content: &[u8], user: Option<(u32, u32)>) -> io::Result<OwnedFd> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     let fd = rustix::fs::memfd_create(c"secret", flags)?;
     let mut file = File::from(fd);

@@ -45,22 +45,22 @@ pub(crate) struct Tail {
 }
 
 impl Tail {
-    pub(crate) fn push(&mut self, bytes: &[u8]) {
+    pub(crate) fn push_bytes(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
         if self.bytes.len() > 2 * TAIL_BYTES {
-            self.trim();
+            self.trim_front();
         }
     }
 
-    fn trim(&mut self) {
+    fn trim_front(&mut self) {
         let excess = self.bytes.len().saturating_sub(TAIL_BYTES);
         self.bytes.drain(..excess);
         self.dropped += excess as u64;
     }
 
-    pub(crate) fn text(&mut self) -> String {
-        self.trim();
-        let clean = cleaned(&self.bytes);
+    pub(crate) fn take_text(&mut self) -> String {
+        self.trim_front();
+        let clean = clean_text(&self.bytes);
         if self.dropped == 0 {
             clean
         } else {
@@ -69,7 +69,7 @@ impl Tail {
     }
 }
 
-fn cleaned(bytes: &[u8]) -> String {
+fn clean_text(bytes: &[u8]) -> String {
     let keep = |c: &char| *c == '\n' || *c == '\t' || !c.is_control();
     String::from_utf8_lossy(bytes)
         .chars()
@@ -97,7 +97,7 @@ impl Lines {
         }
     }
 
-    pub(crate) fn push(&mut self, bytes: &[u8], now: Instant) {
+    pub(crate) fn push_bytes(&mut self, bytes: &[u8], now: Instant) {
         if self.hear.is_none() {
             return;
         }
@@ -112,7 +112,7 @@ impl Lines {
     }
 
     fn end_line(&mut self, now: Instant) {
-        let line = cleaned(&self.line);
+        let line = clean_text(&self.line);
         self.line.clear();
         let passed = now.saturating_duration_since(self.counted);
         let more = u32::try_from(passed.as_millis() / LINE_EVERY.as_millis()).unwrap_or(u32::MAX);
@@ -125,13 +125,13 @@ impl Lines {
             return;
         }
         self.left -= 1;
-        self.say_held_back();
+        self.report_held_back();
         if let Some(OnLine(hear)) = &self.hear {
             hear(&line);
         }
     }
 
-    fn say_held_back(&mut self) {
+    fn report_held_back(&mut self) {
         if let (Some(OnLine(hear)), 1..) = (&self.hear, self.held_back) {
             hear(&format!(
                 "[{} lines came too fast to be shown]",
@@ -142,11 +142,11 @@ impl Lines {
     }
 
     /// Passes on what has no line end, and says what was held back.
-    pub(crate) fn end(&mut self, now: Instant) {
+    pub(crate) fn finish(&mut self, now: Instant) {
         if !self.line.is_empty() {
             self.end_line(now);
         }
-        self.say_held_back();
+        self.report_held_back();
     }
 }
 
@@ -168,9 +168,9 @@ mod tests {
     fn lines_are_whole_however_they_come_and_cannot_confuse_a_terminal() {
         let lines = heard(|lines, now| {
             for piece in ["one\ntw", "o\n\x1b[31mthr", "ee", "\n\nlast"] {
-                lines.push(piece.as_bytes(), now);
+                lines.push_bytes(piece.as_bytes(), now);
             }
-            lines.end(now);
+            lines.finish(now);
         });
         assert_eq!(lines, ["one", "two", "[31mthree", "", "last"]);
     }
@@ -178,9 +178,9 @@ mod tests {
     #[test]
     fn a_flood_is_held_back_and_counted_and_long_lines_are_cut() {
         let lines = heard(|lines, now| {
-            lines.push("x\n".repeat(1_000).as_bytes(), now);
-            lines.push(&vec![b'y'; 1 << 20], now);
-            lines.push(b"\n", now + Duration::from_secs(1));
+            lines.push_bytes("x\n".repeat(1_000).as_bytes(), now);
+            lines.push_bytes(&vec![b'y'; 1 << 20], now);
+            lines.push_bytes(b"\n", now + Duration::from_secs(1));
         });
         assert_eq!(lines.len(), 200 + 2);
         assert_eq!(lines[200], "[800 lines came too fast to be shown]");
@@ -191,10 +191,10 @@ mod tests {
     fn the_tail_is_bounded_and_says_what_it_lost() {
         let mut tail = Tail::default();
         for _ in 0..1_000 {
-            tail.push(&[b'a'; 1_000]);
+            tail.push_bytes(&[b'a'; 1_000]);
         }
-        tail.push(b"end");
-        let text = tail.text();
+        tail.push_bytes(b"end");
+        let text = tail.take_text();
         assert!(text.starts_with("[934467 bytes before this]\naaa") && text.ends_with("aend"));
     }
 }

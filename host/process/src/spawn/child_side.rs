@@ -48,7 +48,7 @@ pub(super) fn keep_inherited() {
 ///
 /// The standard library has changed user, group and directory before this runs.
 pub(super) fn confine(command: &mut std::process::Command, confinement: Confinement) {
-    let closure = move || confinement.apply();
+    let closure = move || confinement.confine_self();
     // SAFETY: see the head of this file.
     unsafe {
         command.pre_exec(closure);
@@ -56,7 +56,7 @@ pub(super) fn confine(command: &mut std::process::Command, confinement: Confinem
 }
 
 impl Confinement {
-    fn apply(&self) -> io::Result<()> {
+    fn confine_self(&self) -> io::Result<()> {
         // A session of its own: a group to kill, and no terminal on which to ask for a password.
         rustix::process::setsid()?;
         rustix::thread::set_no_new_privs(true)?;
