@@ -14,6 +14,104 @@ pub enum Advice {
     // Store: places that objects lie in.
     /// Have what a snapshot needs thawed, and restore it when all of that can be read.
     RestoreThawed,
+
+    // Sandbox: plugins, and what they may do in a job.
+    /// Grant a plugin what it asks for; if programs are named, let it run only these.
+    GrantPlugin {
+        /// The plugin.
+        plugin: String,
+        /// Programs, each as a pattern that fits nothing else.
+        programs: Vec<String>,
+    },
+    /// See what a plugin asks for: no grant can allow what it asked for only now.
+    ShowRequests {
+        /// The plugin.
+        plugin: String,
+    },
+    /// Remove a line that allows a plugin what it never asks for.
+    RemoveLine {
+        /// The plugin.
+        plugin: String,
+    },
+    /// Name something in the settings that a job gives a plugin.
+    NameInSettings {
+        /// The plugin and the job.
+        owner: PluginInJob,
+        /// The setting.
+        setting: String,
+        /// What it has to say.
+        value: SettingValue,
+    },
+    /// Add something to what a job allows a plugin.
+    AllowInJob {
+        /// The plugin and the job.
+        owner: PluginInJob,
+        /// What is allowed.
+        what: Allowed,
+        /// All that has to be allowed, new and old.
+        values: Vec<String>,
+    },
+    /// Give a command more time.
+    RaiseCommandTimeout {
+        /// The plugin that runs it and the job.
+        owner: PluginInJob,
+        /// The program, or the word that stands for any.
+        program: String,
+    },
+    /// Install a plugin again whose file changed.
+    ReinstallPlugin {
+        /// The plugin.
+        plugin: String,
+    },
+    /// Make a component of a module.
+    BuildComponent,
+    /// Add a manifest to a component.
+    PackManifest,
+    /// Build a component again with the SDK that fits this host.
+    RebuildComponent,
+}
+
+/// A plugin in a job: who owns the tables of the configuration that an [`Advice`] names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PluginInJob {
+    /// The plugin.
+    pub plugin: String,
+    /// The job.
+    pub job: String,
+    /// What the plugin does there.
+    pub role: PluginRole,
+}
+
+/// What a plugin does in a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PluginRole {
+    /// It makes the backup.
+    #[default]
+    Source,
+    /// It judges the backup.
+    Verifier,
+}
+
+/// What a setting has to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SettingValue {
+    /// A text.
+    Text(String),
+    /// Texts.
+    List(Vec<String>),
+    /// A reference to a secret, which only the operator knows.
+    SecretReference,
+}
+
+/// What a job can allow a plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Allowed {
+    /// Command lines, as patterns.
+    Commands,
+    /// Directories.
+    Paths,
+    /// Secrets, by name.
+    Secrets,
 }
 
 impl fmt::Display for Advice {

@@ -106,7 +106,7 @@ fn host_name() -> String {
 pub(crate) fn context(global: &Global) -> Result<Context, JobError> {
     let places = places(global)?;
     let config = Config::load(&places.config)?;
-    let plugins = Plugins::open(&places)?;
+    let plugins = Plugins::open(&places, crate::advice::spell)?;
     let cancel = Cancel::new();
     listen(&cancel)?;
     Ok(Context {

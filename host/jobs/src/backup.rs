@@ -88,8 +88,8 @@ impl Context {
         if installed.kinds.contains(&kind) {
             return Ok((plugin, installed));
         }
-        let is = installed.kinds.iter().map(|kind| kind.word());
-        let message = format!("plugin `{}` is no {}", installed.name, kind.word());
+        let is = installed.kinds.iter().map(|kind| kind.as_str());
+        let message = format!("plugin `{}` is no {}", installed.name, kind.as_str());
         let hint = format!("It is: {}", is.collect::<Vec<_>>().join(", "));
         Err(match place() {
             Some(_) => self.config.wrong(name.span(), message, Some(hint)).into(),
@@ -118,7 +118,7 @@ impl Context {
                 .grant
                 .capabilities
                 .iter()
-                .map(|ask| ask.words())
+                .map(|ask| ask.describe())
                 .collect(),
         };
         let context = Arc::new(CallContext {

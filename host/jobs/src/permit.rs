@@ -3,7 +3,7 @@
 
 use crate::config::{Config, ConfigError, Settings, Tables};
 use crate::plugins::Installed;
-use holdfast_sandbox::grant::{Asker, Effective, Part, effective};
+use holdfast_sandbox::grant::{Asker, Effective, PluginRole, effective};
 use holdfast_sandbox::{Plugin, has_landlock};
 use serde_json::{Map, Value};
 use toml::Spanned;
@@ -26,7 +26,7 @@ pub(crate) fn source(
             plugin: &installed.name,
             job,
         },
-        part: Part::Source,
+        role: PluginRole::Source,
         allow: of.allow.as_ref(),
         commands: Some(&of.command),
     };
@@ -47,7 +47,7 @@ pub(crate) fn verifier(
     let with = of.and_then(|job| by_name(&job.verify_with, name));
     let tables = Tables {
         by: Asker { plugin: name, job },
-        part: Part::Verifier,
+        role: PluginRole::Verifier,
         allow: of.and_then(|job| by_name(&job.verify_allow, name)),
         commands: of.and_then(|job| by_name(&job.verify_command, name)),
     };

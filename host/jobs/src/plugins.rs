@@ -10,6 +10,7 @@ use holdfast_sandbox::cache::Compiler;
 use holdfast_sandbox::component::{self, Inspection};
 use holdfast_sandbox::grant::Grant;
 use holdfast_sandbox::manifest::PluginKind;
+use holdfast_sandbox::ports::SpellAdvice;
 use holdfast_sandbox::{ComponentError, Plugin, Sandbox, SandboxConfig};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
@@ -47,11 +48,11 @@ pub struct Plugins {
 }
 
 impl Plugins {
-    /// Sets the sandbox up.
+    /// Sets the sandbox up; `spell` puts advice into words for plugins.
     ///
     /// # Errors
     /// The engine does not work on this machine.
-    pub fn open(places: &Places) -> Result<Self, JobError> {
+    pub fn open(places: &Places, spell: SpellAdvice) -> Result<Self, JobError> {
         let compiler = match &places.program {
             Some(program) => Compiler::Child {
                 program: program.clone(),
@@ -62,6 +63,7 @@ impl Plugins {
         let config = SandboxConfig {
             cache: Some(places.cache.join("compiled")),
             compiler,
+            spell,
         };
         Ok(Self {
             places: places.clone(),
@@ -233,13 +235,13 @@ impl Plugins {
     pub fn load(&self, name: &str) -> Result<(Plugin, Installed), JobError> {
         let (installed, bytes) = self.held(name)?;
         let plugin = self.sandbox.load(name, &bytes, &installed.sha256)?;
-        let lacks = installed.grant.lacks(&plugin.inspection().manifest);
+        let lacks = installed.grant.list_missing(&plugin.inspection().manifest);
         if lacks.is_empty() {
             return Ok((plugin, installed));
         }
         let asks = lacks
             .iter()
-            .map(|ask| ask.words())
+            .map(|ask| ask.describe())
             .collect::<Vec<_>>()
             .join("; ");
         Err(JobError::NotGranted {

@@ -8,7 +8,7 @@
 //! Compiling happens in a child process with limits of its own, since a component can be made to
 //! take a compiler very long.
 
-use crate::codegen::engine;
+use crate::codegen::make_engine;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::hash::{Hash, Hasher};
 use std::io::{self, Read, Write};
@@ -73,6 +73,12 @@ pub(crate) struct CompiledCache {
     compiler: Compiler,
 }
 
+/// The file of a compiled component, and the key that authenticates it.
+struct CachePlace {
+    file: PathBuf,
+    key: [u8; 32],
+}
+
 impl CompiledCache {
     pub(crate) fn new(directory: Option<PathBuf>, compiler: Compiler) -> Self {
         Self {
@@ -81,14 +87,14 @@ impl CompiledCache {
         }
     }
 
-    /// Returns the compiled component, from the cache where it is there and genuine.
-    pub(crate) fn component(
+    /// Returns the compiled component, from the cache if it is there and genuine.
+    pub(crate) fn load_component(
         &self,
         engine: &Engine,
         bytes: &[u8],
         sha256: &str,
     ) -> Result<Component, CacheError> {
-        let place = match self.place(engine, sha256) {
+        let place = match self.find_place(engine, sha256) {
             Ok(place) => place,
             Err(error @ CacheError::NotPrivate { .. }) => return Err(error),
             Err(error) => {
@@ -96,10 +102,10 @@ impl CompiledCache {
                 None
             }
         };
-        let Some((path, key)) = place else {
+        let Some(CachePlace { file, key }) = place else {
             return deserialize(engine, &self.compile(bytes)?);
         };
-        if let Some(compiled) = read_genuine(&path, &key) {
+        if let Some(compiled) = read_genuine(&file, &key) {
             match deserialize(engine, &compiled[MAC_BYTES..]) {
                 Ok(component) => return Ok(component),
                 Err(error) => {
@@ -108,18 +114,14 @@ impl CompiledCache {
             }
         }
         let compiled = self.compile(bytes)?;
-        if let Err(error) = keep(&path, &key, &compiled) {
+        if let Err(error) = write_compiled(&file, &key, &compiled) {
             tracing::debug!(%error, "a compiled plugin is not kept");
         }
         deserialize(engine, &compiled)
     }
 
-    /// Returns where a compiled component lies, and the key of this directory.
-    fn place(
-        &self,
-        engine: &Engine,
-        sha256: &str,
-    ) -> Result<Option<(PathBuf, [u8; 32])>, CacheError> {
+    /// Returns the file of a compiled component, and the key of this directory.
+    fn find_place(&self, engine: &Engine, sha256: &str) -> Result<Option<CachePlace>, CacheError> {
         let Some(directory) = &self.directory else {
             return Ok(None);
         };
@@ -143,7 +145,8 @@ impl CompiledCache {
         engine.precompile_compatibility_hash().hash(&mut hasher);
         let compatibility = hasher.0.finalize().to_hex();
         let name = format!("{sha256}-{}.compiled", &compatibility[..32]);
-        Ok(Some((directory.join(name), key)))
+        let file = directory.join(name);
+        Ok(Some(CachePlace { file, key }))
     }
 
     fn compile(&self, bytes: &[u8]) -> Result<Vec<u8>, CacheError> {
@@ -154,7 +157,7 @@ impl CompiledCache {
     }
 }
 
-/// Reads the key of the directory, and makes one only where there is none.
+/// Reads the key of the directory, and makes one only if there is none.
 fn read_key(path: &Path) -> io::Result<[u8; 32]> {
     let mut key = [0; 32];
     match File::open(path) {
@@ -209,7 +212,7 @@ fn read_genuine(path: &Path, key: &[u8; 32]) -> Option<Vec<u8>> {
     None
 }
 
-fn keep(path: &Path, key: &[u8; 32], compiled: &[u8]) -> io::Result<()> {
+fn write_compiled(path: &Path, key: &[u8; 32], compiled: &[u8]) -> io::Result<()> {
     let aside = path.with_extension(std::process::id().to_string());
     let write = || -> io::Result<()> {
         let mut file = OpenOptions::new()
@@ -238,7 +241,7 @@ fn deserialize(engine: &Engine, compiled: &[u8]) -> Result<Component, CacheError
 
 fn compile_here(bytes: &[u8]) -> Result<Vec<u8>, CacheError> {
     let failed = |detail| CacheError::Compile { detail };
-    let engine = engine().map_err(|e| failed(format!("{e:#}")))?;
+    let engine = make_engine().map_err(|e| failed(format!("{e:#}")))?;
     engine
         .precompile_component(bytes)
         .map_err(|e| failed(format!("{e:#}")))

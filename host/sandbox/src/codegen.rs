@@ -4,8 +4,8 @@ use crate::limits::STACK_BYTES_MAX;
 use std::num::NonZeroUsize;
 use wasmtime::{Config, Engine, OptLevel, WasmBacktraceDetails};
 
-/// Makes an engine.
-pub(crate) fn engine() -> wasmtime::Result<Engine> {
+/// Makes an engine that compiles and runs alike everywhere.
+pub(crate) fn make_engine() -> wasmtime::Result<Engine> {
     let mut config = Config::new();
     config
         .wasm_component_model(true)

@@ -110,13 +110,12 @@ impl Describe for ComponentError {
     }
 
     fn advice(&self) -> Vec<Advice> {
-        let text = match self {
-            Self::CoreModule => "Build it with: cargo holdfast build",
-            Self::NoManifest => "Add a manifest with: cargo holdfast pack",
-            Self::Contract { .. } => "Build it again with the SDK of this version of holdfast",
-            _ => return Vec::new(),
-        };
-        vec![Advice::Words(text.to_owned())]
+        match self {
+            Self::CoreModule => vec![Advice::BuildComponent],
+            Self::NoManifest => vec![Advice::PackManifest],
+            Self::Contract { .. } => vec![Advice::RebuildComponent],
+            _ => Vec::new(),
+        }
     }
 }
 
@@ -176,7 +175,7 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, ComponentError> {
     }
     let kinds: Vec<_> = PluginKind::ALL
         .into_iter()
-        .filter(|kind| exported.contains(kind.word()))
+        .filter(|kind| exported.contains(kind.as_str()))
         .collect();
     if kinds.is_empty() {
         return Err(ComponentError::NoKind);
@@ -222,7 +221,7 @@ fn same_kinds(manifest: &Manifest, exported: &[PluginKind]) -> Result<(), Compon
     let words = |kinds: &[PluginKind]| {
         kinds
             .iter()
-            .map(|k| k.word())
+            .map(|k| k.as_str())
             .collect::<Vec<_>>()
             .join(", ")
     };

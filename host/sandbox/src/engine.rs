@@ -1,9 +1,10 @@
 //! The engine, and what loads plugins into it.
 
 use crate::cache::{CacheError, CompiledCache, Compiler};
-use crate::codegen::engine;
+use crate::codegen::make_engine;
 use crate::component::{CONTRACT, ComponentError, Inspection, digest, inspect};
 use crate::plugin::Plugin;
+use crate::ports::SpellAdvice;
 use crate::watchdog::Watchdog;
 use holdfast_base::advice::Advice;
 use holdfast_base::error::{Describe, Kind};
@@ -18,6 +19,8 @@ pub struct SandboxConfig {
     pub cache: Option<PathBuf>,
     /// Who compiles.
     pub compiler: Compiler,
+    /// Puts advice into words for a guest whose request was denied.
+    pub spell: SpellAdvice,
 }
 
 /// Runs plugins.
@@ -26,6 +29,7 @@ pub struct Sandbox {
     engine: Engine,
     watchdog: Watchdog,
     cache: Arc<CompiledCache>,
+    spell: SpellAdvice,
 }
 
 /// Says why a plugin cannot be loaded.
@@ -77,9 +81,9 @@ impl Describe for LoadError {
     fn advice(&self) -> Vec<Advice> {
         match self {
             Self::Component(error) => error.advice(),
-            Self::Changed { name } => vec![Advice::Words(format!(
-                "If you trust the new file, install it again: holdfast plugin install {name}.wasm"
-            ))],
+            Self::Changed { name } => vec![Advice::ReinstallPlugin {
+                plugin: name.clone(),
+            }],
             _ => Vec::new(),
         }
     }
@@ -91,10 +95,10 @@ impl Sandbox {
     /// # Errors
     /// The engine does not work on this machine.
     pub fn new(config: SandboxConfig) -> Result<Self, LoadError> {
-        let engine = engine().map_err(|e| LoadError::Engine {
+        let engine = make_engine().map_err(|e| LoadError::Engine {
             detail: format!("{e:#}"),
         })?;
-        let watchdog = Watchdog::start(&engine);
+        let watchdog = Watchdog::start_clock(&engine);
         let watchdog = watchdog.map_err(|e| LoadError::Engine {
             detail: e.to_string(),
         })?;
@@ -103,6 +107,7 @@ impl Sandbox {
             engine,
             watchdog,
             cache,
+            spell: config.spell,
         })
     }
 
@@ -125,7 +130,7 @@ impl Sandbox {
             });
         }
         let inspection = inspect(bytes)?;
-        let compiled = self.cache.component(&self.engine, bytes, sha256);
+        let compiled = self.cache.load_component(&self.engine, bytes, sha256);
         let component = compiled.map_err(|source| LoadError::Compile {
             name: name.to_owned(),
             source,
@@ -133,6 +138,7 @@ impl Sandbox {
         let plugin = Plugin::new(
             self.engine.clone(),
             self.watchdog.clone(),
+            self.spell,
             &component,
             inspection,
         );

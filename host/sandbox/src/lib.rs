@@ -1,14 +1,19 @@
 //! Runs plugins: wasmtime, capabilities, grants, limits. Knows no repository.
+//!
+//! Each module imports only from those above it.
 
-/// The generated types of each released contract.
+/// The generated types of each released contract, and how they reach the capabilities.
 pub mod bindings;
 /// Compiled components, made once and authenticated.
 pub mod cache;
-/// What a guest can do: one file for each interface of the contract.
+/// What a guest can do: handles and the work behind them.
 pub mod capability;
+/// How components become machine code.
 mod codegen;
 /// Components as files: looked at, never run.
 pub mod component;
+/// The types that every interface of the contract uses.
+mod contract;
 /// The engine, and what loads plugins into it.
 pub mod engine;
 /// Asked, granted and narrowed: what a plugin may do in a job.

@@ -79,7 +79,7 @@ pub const LONG_CALL: Duration = Duration::from_secs(48 * 3600);
 pub struct CallLimits {
     /// Time that the guest itself may run; what it waits for does not count.
     pub guest_time: Duration,
-    /// Time for the whole call, waiting included; where none is given, by the kind of call.
+    /// Time for the whole call, waiting included; by default, by the kind of call.
     pub deadline: Option<Duration>,
     /// Most memory of one guest memory.
     pub memory_bytes: usize,

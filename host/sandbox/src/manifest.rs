@@ -30,9 +30,9 @@ impl PluginKind {
         Self::Notifier,
     ];
 
-    /// Returns the word for it, which is also the name of the interface that it exports.
+    /// Returns its name, which is also the name of the interface that it exports.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Source => "source",
             Self::Encryptor => "encryptor",
@@ -79,7 +79,7 @@ pub struct Setting {
     /// Whether a job must set it.
     #[serde(default)]
     pub required: bool,
-    /// What holds where a job does not set it.
+    /// Its value if a job does not set it.
     #[serde(default)]
     pub default: Value,
     /// What it is for, in one line.
@@ -262,7 +262,7 @@ impl Manifest {
         let mut filled = Map::new();
         for setting in &self.settings {
             let value = match given.get(&setting.name) {
-                Some(value) => setting.check(value)?,
+                Some(value) => setting.check_value(value)?,
                 None if setting.required => return Err(self.missing(setting)),
                 None => setting.default.clone(),
             };
@@ -326,7 +326,7 @@ impl Ask {
 
     /// Returns what is asked for, in words.
     #[must_use]
-    pub fn words(&self) -> String {
+    pub fn describe(&self) -> String {
         match self {
             Self::Trees {
                 access: Access::Read,
@@ -376,7 +376,7 @@ impl Ask {
 }
 
 impl Setting {
-    fn check(&self, value: &Value) -> Result<Value, SettingError> {
+    fn check_value(&self, value: &Value) -> Result<Value, SettingError> {
         let is_text = |value: &Value| value.is_string();
         let all = |check: &dyn Fn(&Value) -> bool| {
             value
@@ -406,9 +406,9 @@ impl Setting {
                 .is_some_and(|text| self.choices.iter().any(|choice| choice == text)),
         };
         if !fits {
-            return Err(self.unfit(value));
+            return Err(self.type_error(value));
         }
-        // The guest learns under which name a secret can be had, never where it comes from.
+        // The guest learns under which name a secret can be had, never its origin.
         let is_secret = self.r#type == SettingType::Secret;
         Ok(if is_secret {
             Value::String(self.name.clone())
@@ -417,7 +417,7 @@ impl Setting {
         })
     }
 
-    fn unfit(&self, value: &Value) -> SettingError {
+    fn type_error(&self, value: &Value) -> SettingError {
         let expected = match self.r#type {
             SettingType::String => "a text".to_owned(),
             SettingType::Integer => "a whole number".to_owned(),

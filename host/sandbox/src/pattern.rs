@@ -41,7 +41,7 @@ impl Pattern {
     /// # Errors
     /// It names no program in full, or is not closed.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
-        let mut words = words(text)?;
+        let mut words = parse_words(text)?;
         if words.is_empty() {
             return Err(PatternError::Empty);
         }
@@ -91,15 +91,15 @@ impl fmt::Display for Pattern {
 
 /// Writes a command line as the pattern that fits it and nothing else.
 #[must_use]
-pub fn exactly(program: &str, arguments: &[String]) -> String {
+pub fn write_exact(program: &str, arguments: &[String]) -> String {
     let words: Vec<String> = std::iter::once(program)
         .chain(arguments.iter().map(String::as_str))
-        .map(quoted)
+        .map(quote_word)
         .collect();
     words.join(" ")
 }
 
-fn quoted(word: &str) -> String {
+fn quote_word(word: &str) -> String {
     let is_plain = |c: char| !c.is_whitespace() && !matches!(c, '*' | '\'' | '\\');
     if !word.is_empty() && word.chars().all(is_plain) {
         return word.to_owned();
@@ -107,16 +107,16 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-fn words(text: &str) -> Result<Vec<Word>, PatternError> {
+fn parse_words(text: &str) -> Result<Vec<Word>, PatternError> {
     let mut words = Vec::new();
     let mut letters = text.chars();
     while let Some(first) = letters.find(|c| !c.is_whitespace()) {
-        words.push(word(first, &mut letters)?);
+        words.push(parse_word(first, &mut letters)?);
     }
     Ok(words)
 }
 
-fn word(first: char, letters: &mut Chars<'_>) -> Result<Word, PatternError> {
+fn parse_word(first: char, letters: &mut Chars<'_>) -> Result<Word, PatternError> {
     let mut parts = Vec::new();
     let mut part = String::new();
     let mut next = Some(first);
@@ -199,7 +199,7 @@ mod tests {
             &["tool"],
         ] {
             let arguments: Vec<String> = line[1..].iter().map(|word| (*word).to_owned()).collect();
-            let pattern = exactly(line[0], &arguments);
+            let pattern = write_exact(line[0], &arguments);
             assert!(fits(&pattern, line), "{pattern}");
             let more: Vec<&str> = line.iter().copied().chain(["x"]).collect();
             assert!(!fits(&pattern, &more), "{pattern}");

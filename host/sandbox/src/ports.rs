@@ -4,8 +4,15 @@
 //! - Implementations may block while what lies behind them is busy; a plugin call has a thread of
 //!   its own.
 
+use holdfast_base::advice::Advice;
 use holdfast_base::entry::{Entry, EntryPath, FileContent, RestoreTarget, Warning};
 use std::io;
+
+/// Puts advice into words for a guest whose request was denied.
+///
+/// Why not simply give the words here? Only whoever runs plugins knows how its commands are typed
+/// and how its configuration is written.
+pub type SpellAdvice = fn(&Advice) -> String;
 
 /// Where the entries of the snapshot that is being made go.
 pub trait DraftPort: Send + Sync {
@@ -19,7 +26,7 @@ pub trait DraftPort: Send + Sync {
         attributes: Vec<(String, String)>,
     ) -> io::Result<Box<dyn StreamSink>>;
 
-    /// Adds an entry that was found in a tree, with its content where it has any. Entries of one
+    /// Adds an entry that was found in a tree, with its content if it has any. Entries of one
     /// tree come in the order of a walk.
     ///
     /// # Errors
@@ -70,7 +77,7 @@ pub trait StreamSink: Send {
 
 /// A committed snapshot, for restores and verifications.
 pub trait ContentPort: Send + Sync {
-    /// Lists the entries at and below a path, all where none is given, in order, with the length of
+    /// Lists the entries at and below a path, all if none is given, in order, with the length of
     /// their content.
     ///
     /// # Errors
@@ -83,7 +90,7 @@ pub trait ContentPort: Send + Sync {
     /// There is no such entry, or it has no content.
     fn open(&self, path: &EntryPath) -> io::Result<Box<dyn io::Read + Send>>;
 
-    /// Writes the entries below a path, all where none is given, into a target whose root stands for
+    /// Writes the entries below a path, all if none is given, into a target whose root stands for
     /// that path.
     ///
     /// # Errors
@@ -106,7 +113,7 @@ pub trait StatePort: Send + Sync {
     /// The state cannot be read.
     fn get(&self, key: &str) -> io::Result<Option<Vec<u8>>>;
 
-    /// Sets a value, or removes it where none is given.
+    /// Sets a value, or removes it if none is given.
     ///
     /// # Errors
     /// The state has grown too large.

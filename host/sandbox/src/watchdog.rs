@@ -13,7 +13,7 @@ use wasmtime::Engine;
 struct Watched {
     run: Cancel,
     call: Cancel,
-    /// None where the time is too far away for the clock.
+    /// None if the time is too far away for the clock.
     deadline: Option<Instant>,
 }
 
@@ -29,21 +29,21 @@ pub(crate) struct Watchdog(Arc<Mutex<Calls>>);
 
 /// A call that is watched, for as long as this lives.
 pub(crate) struct Watch {
-    dog: Watchdog,
+    watchdog: Watchdog,
     number: u64,
     call: Cancel,
 }
 
 impl Watchdog {
     /// Starts the clock.
-    pub(crate) fn start(engine: &Engine) -> std::io::Result<Self> {
+    pub(crate) fn start_clock(engine: &Engine) -> std::io::Result<Self> {
         let dog = Self::default();
         let (weak, watching) = (engine.weak(), dog.clone());
         let tick = move || {
             while let Some(engine) = weak.upgrade() {
                 engine.increment_epoch();
                 drop(engine);
-                watching.look();
+                watching.end_overdue();
                 std::thread::sleep(TICK);
             }
         };
@@ -54,13 +54,13 @@ impl Watchdog {
     }
 
     /// Watches a call from now on.
-    pub(crate) fn watch(&self, run: &Cancel, time: Duration) -> Watch {
+    pub(crate) fn watch_call(&self, run: &Cancel, time: Duration) -> Watch {
         let call = Cancel::new();
         if let Some(reason) = run.reason() {
             call.raise(reason);
         }
         let deadline = Instant::now().checked_add(time);
-        let mut calls = self.calls();
+        let mut calls = self.lock_calls();
         let number = calls.next;
         calls.next += 1;
         calls.watched.insert(
@@ -72,20 +72,21 @@ impl Watchdog {
             },
         );
         Watch {
-            dog: self.clone(),
+            watchdog: self.clone(),
             number,
             call,
         }
     }
 
-    fn look(&self) {
+    /// Ends the calls whose time is over or whose run was cancelled.
+    fn end_overdue(&self) {
         let now = Instant::now();
         let over = |watched: &Watched| {
             let is_late = watched.deadline.is_some_and(|deadline| deadline <= now);
             watched.run.reason().or(is_late.then_some(Reason::Deadline))
         };
         let due: Vec<_> = self
-            .calls()
+            .lock_calls()
             .watched
             .values()
             .filter_map(|watched| Some((watched.call.clone(), over(watched)?)))
@@ -96,26 +97,26 @@ impl Watchdog {
         }
     }
 
-    fn calls(&self) -> MutexGuard<'_, Calls> {
+    fn lock_calls(&self) -> MutexGuard<'_, Calls> {
         self.0.lock_unpoisoned()
     }
 }
 
 impl Watch {
     /// Returns the clock that watches.
-    pub(crate) fn dog(&self) -> Watchdog {
-        self.dog.clone()
+    pub(crate) fn watchdog(&self) -> Watchdog {
+        self.watchdog.clone()
     }
 
     /// Returns what ends the call.
-    pub(crate) fn call(&self) -> Cancel {
+    pub(crate) fn cancel(&self) -> Cancel {
         self.call.clone()
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.dog.calls().watched.remove(&self.number);
+        self.watchdog.lock_calls().watched.remove(&self.number);
     }
 }
 
@@ -127,15 +128,15 @@ mod tests {
     fn a_call_ends_with_its_run_and_with_its_time_and_not_before() {
         let dog = Watchdog::default();
         let run = Cancel::new();
-        let patient = dog.watch(&run, Duration::MAX);
-        let late = dog.watch(&run, Duration::ZERO);
-        dog.look();
-        assert_eq!(patient.call().reason(), None);
-        assert_eq!(late.call().reason(), Some(Reason::Deadline));
+        let patient = dog.watch_call(&run, Duration::MAX);
+        let late = dog.watch_call(&run, Duration::ZERO);
+        dog.end_overdue();
+        assert_eq!(patient.cancel().reason(), None);
+        assert_eq!(late.cancel().reason(), Some(Reason::Deadline));
         run.raise(Reason::Interrupted);
-        dog.look();
-        assert_eq!(patient.call().reason(), Some(Reason::Interrupted));
+        dog.end_overdue();
+        assert_eq!(patient.cancel().reason(), Some(Reason::Interrupted));
         drop((patient, late));
-        assert!(dog.calls().watched.is_empty());
+        assert!(dog.lock_calls().watched.is_empty());
     }
 }

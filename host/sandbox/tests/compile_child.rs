@@ -22,7 +22,12 @@ fn main() {
     let directory = tempfile::tempdir().unwrap();
     let load = |compiler| {
         let cache = Some(directory.path().join("cache"));
-        let sandbox = Sandbox::new(SandboxConfig { cache, compiler }).unwrap();
+        let sandbox = Sandbox::new(SandboxConfig {
+            cache,
+            compiler,
+            spell: |advice| format!("{advice:?}"),
+        })
+        .unwrap();
         let bytes = source("", "");
         sandbox.load("guest", &bytes, &digest(&bytes)).map(drop)
     };

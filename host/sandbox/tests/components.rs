@@ -103,6 +103,7 @@ fn cached(directory: &Path) -> Sandbox {
     Sandbox::new(SandboxConfig {
         cache,
         compiler: Compiler::Here,
+        spell: |advice| format!("{advice:?}"),
     })
     .unwrap()
 }

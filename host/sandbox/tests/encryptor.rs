@@ -95,7 +95,7 @@ fn an_encryptor_that_does_not_finish_is_not_believed() {
     ] {
         let result = seal(&encryptor(&unfinished), b"secret");
         assert!(
-            matches!(result, Err(CallError::Untrue { .. })),
+            matches!(result, Err(CallError::FalseSuccess { .. })),
             "{result:?}"
         );
     }
@@ -110,7 +110,7 @@ fn an_instance_that_broke_is_not_used_again() {
     assert_eq!(seal(&encryptor, &[0, 7]).unwrap(), [7]);
     assert!(matches!(
         seal(&encryptor, &[1, 7]),
-        Err(CallError::Broke { .. })
+        Err(CallError::Crashed { .. })
     ));
     assert_eq!(seal(&encryptor, &[0, 7]).unwrap(), [7]);
 }
@@ -158,6 +158,6 @@ fn a_broken_range_leaves_the_encryptor_usable() {
     let memory = Memory::default();
     let sealed = Arc::new(Bytes(vec![1, 2, 3]));
     let result = encryptor.open_range(&[], sealed, (0, 1), Box::new(memory));
-    assert!(matches!(result, Err(CallError::Broke { .. })));
+    assert!(matches!(result, Err(CallError::Crashed { .. })));
     assert_eq!(seal(&encryptor, b"x").unwrap(), b"x");
 }

@@ -11,17 +11,19 @@ use std::time::{Duration, Instant};
 
 fn limit(result: Result<(), CallError>) -> String {
     match result {
-        Err(CallError::Limit { what, .. }) => what,
+        Err(CallError::Limit { limit, .. }) => limit.to_string(),
         other => panic!("{other:?}"),
     }
 }
 
 fn broke(result: Result<(), CallError>) -> (String, Vec<String>) {
-    match result {
-        Err(CallError::Broke {
-            what, backtrace, ..
-        }) => (what, backtrace),
-        other => panic!("{other:?}"),
+    let words = result.as_ref().err().map(ToString::to_string);
+    let what = words
+        .as_deref()
+        .and_then(|words| words.strip_prefix("plugin `guest` broke: "));
+    match (what, result) {
+        (Some(what), Err(CallError::Crashed { backtrace, .. })) => (what.to_owned(), backtrace),
+        (_, other) => panic!("{other:?}"),
     }
 }
 
@@ -152,7 +154,7 @@ fn a_flood_of_log_lines_does_not_drown_anyone() {
           (br_if $more (local.tee $a (i32.sub (local.get $a) (i32.const 1)))))";
     assert!(matches!(
         backup(&source(log, body)).0,
-        Err(CallError::Untrue { .. })
+        Err(CallError::FalseSuccess { .. })
     ));
 }
 
@@ -216,7 +218,7 @@ fn expect_failure(kind: FailureKind) -> String {
 
 fn is_empty_success(result: Result<(), CallError>) {
     assert!(
-        matches!(result, Err(CallError::Untrue { .. })),
+        matches!(result, Err(CallError::FalseSuccess { .. })),
         "{result:?}"
     );
 }

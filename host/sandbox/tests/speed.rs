@@ -277,6 +277,7 @@ fn a_plugin_is_ready_soon() {
         let sandbox = Sandbox::new(SandboxConfig {
             cache: Some(cache.path().to_owned()),
             compiler: Compiler::Here,
+            spell: |advice| format!("{advice:?}"),
         });
         let plugin = sandbox.unwrap().load("age", &bytes, &digest).unwrap();
         Encryptor::new(plugin, unlimited())

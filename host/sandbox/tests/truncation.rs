@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 fn untrue(result: Result<(), CallError>) -> String {
     match result {
-        Err(CallError::Untrue { what, .. }) => what,
+        Err(CallError::FalseSuccess { shortfall, .. }) => shortfall.to_string(),
         other => panic!("{other:?}"),
     }
 }

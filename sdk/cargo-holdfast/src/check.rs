@@ -30,10 +30,10 @@ fn print_inspection(inspection: &Inspection) {
     );
     println!("  {}", manifest.description);
     for kind in &inspection.kinds {
-        println!("  is a {}", kind.word());
+        println!("  is a {}", kind.as_str());
     }
     for ask in &manifest.capabilities {
-        println!("  asks to {} — {}", ask.words(), ask.reason());
+        println!("  asks to {} — {}", ask.describe(), ask.reason());
     }
     for setting in &manifest.settings {
         let required = if setting.required { ", required" } else { "" };

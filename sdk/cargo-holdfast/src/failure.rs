@@ -36,13 +36,25 @@ impl Failure {
             ComponentError::Read { .. } => join_causes(error),
             error => format!("cannot use `{}`: {}", file.display(), join_causes(error)),
         };
-        for advice in error.advice() {
-            words.push_str(&format!("\nhint: {advice}"));
+        if let Some(hint) = build_hint(error) {
+            words.push_str(&format!("\nhint: {hint}"));
         }
         match error.kind() {
             Kind::Usage => Self::Usage(words),
             _ => Self::Failed(words),
         }
+    }
+}
+
+/// Returns what an author can do about a file that is no plugin.
+fn build_hint(error: &ComponentError) -> Option<&'static str> {
+    match error {
+        ComponentError::CoreModule => Some("Build it with: cargo holdfast build"),
+        ComponentError::NoManifest => Some("Add a manifest with: cargo holdfast pack"),
+        ComponentError::Contract { .. } => {
+            Some("Build it again with the SDK of this version of holdfast")
+        }
+        _ => None,
     }
 }
 

@@ -12,7 +12,7 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::path::Path;
 
 pub(crate) fn run(global: &Global, command: Plugin, view: &View) -> Result<Outcome, JobError> {
-    let plugins = Plugins::open(&places(global)?)?;
+    let plugins = Plugins::open(&places(global)?, crate::advice::spell)?;
     match command {
         Plugin::Install {
             file,
@@ -33,7 +33,7 @@ pub(crate) fn run(global: &Global, command: Plugin, view: &View) -> Result<Outco
                 let kinds = plugin
                     .kinds
                     .iter()
-                    .map(|kind| kind.word())
+                    .map(|kind| kind.as_str())
                     .collect::<Vec<_>>()
                     .join(", ");
                 view.answer(&json(&plugin), |view| {
@@ -167,7 +167,7 @@ fn describe(inspection: &Inspection, view: &View) {
     let kinds = inspection
         .kinds
         .iter()
-        .map(|kind| kind.word())
+        .map(|kind| kind.as_str())
         .collect::<Vec<_>>()
         .join(", ");
     view.line(&format!(
@@ -196,6 +196,6 @@ fn describe(inspection: &Inspection, view: &View) {
         view.line("  asks to:");
     }
     for ask in &manifest.capabilities {
-        view.line(&format!("    {}: {}", ask.words(), ask.reason()));
+        view.line(&format!("    {}: {}", ask.describe(), ask.reason()));
     }
 }

@@ -5,8 +5,11 @@
 //! granted would promise what is not so.
 
 use super::{Config, ConfigError};
+use holdfast_base::advice::{Advice, Allowed, PluginInJob, SettingValue};
 use holdfast_base::nearest::closest;
-use holdfast_sandbox::grant::{Asker, Effective, Narrowing, Part, Terms, TermsTable, Unfit};
+use holdfast_sandbox::grant::{
+    Asker, Correction, Effective, Narrowing, NarrowingError, PluginRole, Terms, TermsTable,
+};
 use holdfast_sandbox::pattern::Pattern;
 use holdfast_sandbox::{LandlockRules, ResourceLimits, find_user};
 use serde::Deserialize;
@@ -64,8 +67,8 @@ pub type CommandConfigs = BTreeMap<Spanned<String>, CommandConfig>;
 pub struct Tables<'a> {
     /// Who it is, and in which job.
     pub by: Asker<'a>,
-    /// What part it has there.
-    pub part: Part,
+    /// What it does there.
+    pub role: PluginRole,
     /// What it may reach.
     pub allow: Option<&'a AllowConfig>,
     /// How its commands are run.
@@ -113,15 +116,15 @@ impl Config {
         effective: Effective,
     ) -> Result<Effective, ConfigError> {
         let mut effective = effective;
-        effective.part = tables.part;
+        effective.role = tables.role;
         if let Some(allow) = tables.allow {
             self.fits(&tables.by, allow, &effective)?;
             effective = effective.narrowed(&self.narrowing(allow)?);
         }
         for (program, command) in tables.commands.into_iter().flatten() {
             let by_name = program.get_ref().as_str();
-            let unfit = |unfit| self.unfit(program.span(), unfit);
-            effective.fits_program(&tables.by, by_name).map_err(unfit)?;
+            let checked = effective.check_program(&tables.by, by_name);
+            checked.map_err(|error| self.not_granted(program.span(), error))?;
             let Terms(terms) = &mut effective.terms;
             terms.insert(by_name.to_owned(), self.terms(command)?);
         }
@@ -182,22 +185,25 @@ impl Config {
     ) -> Result<(), ConfigError> {
         for line in allow.commands.iter().flatten() {
             let pattern = self.pattern(line)?;
-            let fits = effective.fits_pattern(by, &pattern);
-            fits.map_err(|unfit| self.unfit(line.span(), unfit))?;
+            let fits = effective.check_pattern(by, &pattern);
+            fits.map_err(|error| self.not_granted(line.span(), error))?;
         }
         for path in allow.paths.iter().flatten() {
-            let fits = effective.fits_path(by, path.get_ref());
-            fits.map_err(|unfit| self.unfit(path.span(), unfit))?;
+            let fits = effective.check_path(by, path.get_ref());
+            fits.map_err(|error| self.not_granted(path.span(), error))?;
         }
         for name in allow.secrets.iter().flatten() {
-            let fits = effective.fits_secret(by, name.get_ref());
-            fits.map_err(|unfit| self.unfit(name.span(), unfit))?;
+            let fits = effective.check_secret_name(by, name.get_ref());
+            fits.map_err(|error| self.not_granted(name.span(), error))?;
         }
         Ok(())
     }
 
-    fn unfit(&self, span: Range<usize>, unfit: Unfit) -> ConfigError {
-        self.wrong(span, unfit.message, Some(unfit.hint))
+    fn not_granted(&self, span: Range<usize>, error: Box<NarrowingError>) -> ConfigError {
+        ConfigError::NotGranted {
+            place: self.place(span),
+            error,
+        }
     }
 
     fn check_command(&self, command: &CommandConfig) -> Result<(), ConfigError> {
@@ -283,6 +289,101 @@ impl Config {
         }
         Ok(Some(wanted))
     }
+}
+
+/// Returns what would make a line true that allows what was not granted.
+pub(super) fn advise_correction(error: &NarrowingError) -> Advice {
+    match error {
+        NarrowingError::NotGranted {
+            owner, correction, ..
+        } => match correction.clone() {
+            Correction::GrantPrograms(programs) => Advice::GrantPlugin {
+                plugin: owner.plugin.clone(),
+                programs,
+            },
+            Correction::Remove => Advice::RemoveLine {
+                plugin: owner.plugin.clone(),
+            },
+            Correction::NameInSettings(settings) => Advice::Words(format!(
+                "Remove it here, or name it in {}, setting `{}`",
+                settings_table(owner),
+                settings.join("` or `")
+            )),
+        },
+        NarrowingError::ProgramNotGranted { granted, .. } if granted.is_empty() => {
+            Advice::Words("It may run nothing in this job: remove the table".to_owned())
+        }
+        NarrowingError::ProgramNotGranted { granted, .. } => Advice::Words(format!(
+            "It may run: {}; `\"*\"` stands for all of them",
+            granted.join(", ")
+        )),
+    }
+}
+
+fn settings_table(owner: &PluginInJob) -> String {
+    let (job, plugin) = (&owner.job, &owner.plugin);
+    match owner.role {
+        PluginRole::Source => format!("[job.{job}.with]"),
+        PluginRole::Verifier => format!("[job.{job}.verify-with.{plugin}]"),
+    }
+}
+
+/// Returns the table and the line that name something in a job's settings.
+#[must_use]
+pub fn settings_line(owner: &PluginInJob, setting: &str, value: &SettingValue) -> String {
+    let value = match value {
+        SettingValue::Text(text) => quote_text(text),
+        SettingValue::List(texts) => quote_list(texts),
+        SettingValue::SecretReference => "{ secret = \"file:/PATH\" }".to_owned(),
+    };
+    format!("{}: {setting} = {value}", settings_table(owner))
+}
+
+/// Returns the table and the line that allow a plugin something in a job.
+#[must_use]
+pub fn allow_line(owner: &PluginInJob, what: Allowed, values: &[String]) -> String {
+    let (job, plugin) = (&owner.job, &owner.plugin);
+    let table = match owner.role {
+        PluginRole::Source => format!("[job.{job}.allow]"),
+        PluginRole::Verifier => format!("[job.{job}.verify-allow.{plugin}]"),
+    };
+    let key = match what {
+        Allowed::Commands => "commands",
+        Allowed::Paths => "paths",
+        Allowed::Secrets => "secrets",
+    };
+    format!("{table}: {key} = {}", quote_list(values))
+}
+
+/// Returns the table that says how a program is run.
+#[must_use]
+pub fn command_table(owner: &PluginInJob, program: &str) -> String {
+    let (job, plugin) = (&owner.job, &owner.plugin);
+    let program = quote_key(program);
+    match owner.role {
+        PluginRole::Source => format!("[job.{job}.command.{program}]"),
+        PluginRole::Verifier => format!("[job.{job}.verify-command.{plugin}.{program}]"),
+    }
+}
+
+/// Writes texts as TOML does.
+fn quote_list(texts: &[String]) -> String {
+    let texts: Vec<String> = texts.iter().map(|text| quote_text(text)).collect();
+    format!("[{}]", texts.join(", "))
+}
+
+/// Writes a key as TOML does.
+fn quote_key(name: &str) -> String {
+    let is_bare = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    if !name.is_empty() && name.bytes().all(is_bare) {
+        return name.to_owned();
+    }
+    quote_text(name)
+}
+
+/// Writes a text as TOML does.
+fn quote_text(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
 }
 
 #[cfg(test)]

@@ -6,13 +6,16 @@ pub mod reference;
 pub mod store;
 mod words;
 
-pub use allow::{AllowConfig, CommandConfig, CommandConfigs, Tables};
+pub use allow::{
+    AllowConfig, CommandConfig, CommandConfigs, Tables, allow_line, command_table, settings_line,
+};
 pub use keep::{CopyConfig, KeepConfig, TagRules};
 pub use store::StoreConfig;
 
 use holdfast_base::advice::Advice;
 use holdfast_base::error::{Describe, Kind};
 use holdfast_base::nearest::closest;
+use holdfast_sandbox::grant::NarrowingError;
 use holdfast_sandbox::manifest::{Manifest, SettingError};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -147,6 +150,14 @@ pub enum ConfigError {
         /// What is there.
         suggestion: Option<String>,
     },
+    /// A line allows a plugin what it was not granted.
+    #[error("{place}: {error}")]
+    NotGranted {
+        /// File, line and column.
+        place: String,
+        /// What it allows.
+        error: Box<NarrowingError>,
+    },
     /// No store is in it.
     #[error("{path} has no store")]
     NoStore {
@@ -189,6 +200,7 @@ impl Describe for ConfigError {
                 suggestion: Some(text),
                 ..
             } => text.clone(),
+            Self::NotGranted { error, .. } => return vec![allow::advise_correction(error)],
             Self::NoStore { .. } => format!("Add one:\n  {LEAST}"),
             Self::SeveralStores { names, .. } => format!("Name one: {}", names.join(", ")),
             Self::Read { .. } | Self::Wrong { .. } | Self::Missing { .. } => return Vec::new(),

@@ -6,23 +6,24 @@
 //! - A command whose time is over has failed, however it then ends.
 //! - Secrets do not stand on command lines, and are taken out of what a command says.
 
+use super::failure::{carry_failure, failure};
+use super::guest::Guest;
+use super::secret_filter::SecretFilter;
 use super::streams::{Reader, Writer};
-use super::{Answer, Guest, Hidden, cancelled, failure, held, of_io};
-use crate::bindings::v1::shared::process::{
-    Command as WitCommand, EnvValue, ExitStatus as WitStatus, Host, HostChild,
-};
-use crate::bindings::v1::shared::types::{Failure, FailureKind};
+use crate::contract::{Failure, FailureKind};
 use crate::ports::StreamSink;
 use crate::watchdog::Watch;
+use holdfast_base::advice::Advice;
 use holdfast_base::cancel::{Cancel, Reason};
 use holdfast_base::error::join_causes;
 use holdfast_base::size::ByteSize;
 use holdfast_base::sync::Unpoisoned;
-use holdfast_process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, SecretFile, resolve};
+use holdfast_process::{
+    Child, ChildStdin, ChildStdout, Command, ExitStatus, ResolveError, SecretFile, resolve,
+};
 use std::io::{self, Read, Write};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use wasmtime::component::Resource;
 
 /// Variables by which a program is made to load or run something else than was granted.
 const REFUSED_VARIABLES: &[&str] = &[
@@ -61,64 +62,61 @@ const REFUSED_PREFIXES: &[&str] = &[
 ];
 
 /// A running command.
-pub struct Running {
+pub struct RunningCommand {
     child: Arc<Mutex<Child>>,
-    leash: Leash,
+    control: CommandControl,
 }
 
-impl Drop for Running {
+impl Drop for RunningCommand {
     fn drop(&mut self) {
-        self.leash.stop.raise(Reason::Failed);
+        self.control.stop.raise(Reason::Failed);
     }
 }
 
 /// How long a command may run.
 struct Timeout {
     time: Duration,
-    /// The table that says so.
-    table: String,
+    /// What an operator does who wants to give it more time.
+    advice: String,
+    watch: Watch,
 }
 
-/// What holds a command, shared by it and its streams.
+/// What ends a command, shared by it and its streams.
 #[derive(Clone)]
-struct Leash {
+struct CommandControl {
     name: Arc<str>,
     /// Ends this command, and nothing else of the call.
     stop: Cancel,
     /// What the job allows it, and the clock that sees to it.
-    timeout: Option<Arc<(Timeout, Watch)>>,
-    hidden: Arc<Hidden>,
+    timeout: Option<Arc<Timeout>>,
+    secret_filter: Arc<SecretFilter>,
 }
 
-impl Leash {
-    /// Says so if the command's time is over: whatever it did since is no success.
-    fn overrun(&self) -> Option<io::Error> {
-        let (timeout, _) = self.timeout.as_deref()?;
+impl CommandControl {
+    /// Returns a failure if the command's time is over: whatever it did since is no success.
+    fn timeout_error(&self) -> Option<io::Error> {
+        let timeout = self.timeout.as_deref()?;
         (self.stop.reason() == Some(Reason::Deadline)).then(|| {
             let seconds = timeout.time.as_secs();
             let message = format!(
                 "`{}` was stopped: it ran longer than the {seconds} s that the job allows it",
                 self.name
             );
-            let hint = format!(
-                "To give it more time, raise timeout-seconds in {}",
-                timeout.table
-            );
-            held(Failure {
-                hint: Some(hint),
+            carry_failure(Failure {
+                hint: Some(timeout.advice.clone()),
                 ..failure(FailureKind::Timeout, message)
             })
         })
     }
 
-    /// Returns what an error on one of its streams really is.
-    fn because(&self, error: io::Error) -> io::Error {
-        self.overrun().unwrap_or(error)
+    /// Replaces an error on one of the streams by the timeout that caused it, if there was one.
+    fn explain_error(&self, error: io::Error) -> io::Error {
+        self.timeout_error().unwrap_or(error)
     }
 
     /// Takes secrets out of what the command said.
-    fn told(&self, status: ExitStatus) -> ExitStatus {
-        let stderr_tail = self.hidden.hide(&status.stderr_tail).into_owned();
+    fn redact_status(&self, status: ExitStatus) -> ExitStatus {
+        let stderr_tail = self.secret_filter.redact(&status.stderr_tail).into_owned();
         ExitStatus {
             stderr_tail,
             ..status
@@ -126,15 +124,11 @@ impl Leash {
     }
 }
 
-fn lock(child: &Mutex<Child>) -> MutexGuard<'_, Child> {
-    child.lock_unpoisoned()
-}
-
 /// Standard output that ends well only if the command did.
 struct CheckedOutput {
     stdout: ChildStdout,
     child: Arc<Mutex<Child>>,
-    leash: Leash,
+    control: CommandControl,
     given: u64,
 }
 
@@ -143,32 +137,32 @@ impl Read for CheckedOutput {
         let count = self
             .stdout
             .read(buffer)
-            .map_err(|e| self.leash.because(e))?;
+            .map_err(|e| self.control.explain_error(e))?;
         self.given += count as u64;
         if count > 0 || buffer.is_empty() {
             return Ok(count);
         }
-        let status = lock(&self.child).wait()?;
-        if let Some(overrun) = self.leash.overrun() {
+        let status = self.child.lock_unpoisoned().wait()?;
+        if let Some(overrun) = self.control.timeout_error() {
             return Err(overrun);
         }
         if status.is_success() {
             return Ok(0);
         }
-        let status = self.leash.told(status);
+        let status = self.control.redact_status(status);
         let message = format!(
             "`{}`, after {} of output, {status}",
-            self.leash.name,
+            self.control.name,
             ByteSize(self.given)
         );
-        Err(held(failure(FailureKind::Failed, message)))
+        Err(carry_failure(failure(FailureKind::Failed, message)))
     }
 }
 
 /// Standard input that kills the command unless it is finished.
 struct CheckedInput {
     stdin: Option<ChildStdin>,
-    leash: Leash,
+    control: CommandControl,
     taken: u64,
 }
 
@@ -176,7 +170,9 @@ impl StreamSink for CheckedInput {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         let closed = || io::Error::from(io::ErrorKind::BrokenPipe);
         let stdin = self.stdin.as_mut().ok_or_else(closed)?;
-        stdin.write_all(bytes).map_err(|e| self.leash.because(e))?;
+        stdin
+            .write_all(bytes)
+            .map_err(|e| self.control.explain_error(e))?;
         self.taken += bytes.len() as u64;
         Ok(())
     }
@@ -191,7 +187,7 @@ impl Drop for CheckedInput {
     fn drop(&mut self) {
         // Killed first: a pipe that closes looks like the end of the input.
         if self.stdin.is_some() {
-            self.leash.stop.raise(Reason::Failed);
+            self.control.stop.raise(Reason::Failed);
         }
     }
 }
@@ -212,36 +208,55 @@ fn check_variable(name: &str) -> Result<(), Failure> {
     Ok(())
 }
 
+/// A command that a guest wants to run.
+pub(crate) struct WantedCommand {
+    pub(crate) program: String,
+    pub(crate) arguments: Vec<String>,
+    pub(crate) environment: Vec<(String, VariableValue)>,
+    pub(crate) stdin: bool,
+}
+
+/// What a variable of a command's environment is set to.
+pub(crate) enum VariableValue {
+    /// A text.
+    Plain(String),
+    /// The content of a secret.
+    Secret(String),
+    /// The path of a file with the content of a secret.
+    SecretFile(String),
+}
+
 impl Guest {
-    fn secret(&self, name: &str) -> Result<Vec<u8>, Failure> {
-        self.context.effective.secret(&self.asker(), name)?;
-        let secret = self.context.secrets.resolve(name).map_err(|e| of_io(&e))?;
-        self.hidden.add(&secret);
-        Ok(secret)
+    fn command_secret(&self, name: &str) -> Result<Vec<u8>, Failure> {
+        let checked = self.context.effective.check_secret(&self.asker(), name);
+        checked.map_err(|denial| self.denied(&denial))?;
+        self.resolve_secret(name)
     }
 
-    /// Everybody on this machine can read command lines.
+    /// Refuses arguments with secrets in them: everybody on this machine can read command lines.
     fn check_arguments(&self, arguments: &[String]) -> Result<(), Failure> {
         if arguments.iter().any(|argument| argument.contains('\0')) {
             let message = "an argument has a NUL byte in it";
             return Err(failure(FailureKind::Invalid, message));
         }
-        if arguments.iter().any(|argument| self.hidden.is_in(argument)) {
+        let filter = &self.secret_filter;
+        if arguments.iter().any(|text| filter.finds_secret_in(text)) {
             let message = "a secret must not stand on a command line, where everybody can read it";
             return Err(failure(FailureKind::Denied, message));
         }
         Ok(())
     }
 
-    fn prepare(&self, wanted: WitCommand) -> Result<Command, Failure> {
+    fn prepare_command(&self, wanted: WantedCommand) -> Result<Command, Failure> {
         let effective = &self.context.effective;
-        effective.command(&self.asker(), &wanted.program, &wanted.arguments)?;
+        let checked = effective.check_command(&self.asker(), &wanted.program, &wanted.arguments);
+        checked.map_err(|denial| self.denied(&denial))?;
         self.check_arguments(&wanted.arguments)?;
-        let terms = effective.terms.of(&wanted.program);
-        let absent =
-            |e: holdfast_process::ResolveError| failure(FailureKind::NotFound, e.to_string());
+        let terms = effective.terms.for_program(&wanted.program);
+        let program = resolve(&wanted.program);
+        let absent = |e: ResolveError| failure(FailureKind::NotFound, e.to_string());
         let mut command = Command {
-            program: resolve(&wanted.program).map_err(absent)?,
+            program: program.map_err(absent)?,
             arguments: wanted.arguments.into_iter().map(Into::into).collect(),
             stdin: wanted.stdin,
             current_dir: terms.directory,
@@ -251,24 +266,7 @@ impl Guest {
             ..Command::default()
         };
         for (name, value) in wanted.environment {
-            check_variable(&name)?;
-            let plain = match value {
-                EnvValue::Plain(text) => text.into_bytes(),
-                EnvValue::Secret(secret) => self.secret(&secret)?,
-                EnvValue::SecretFile(secret) => {
-                    let content = self.secret(&secret)?.into();
-                    command.secret_files.push(SecretFile {
-                        variable: name,
-                        content,
-                    });
-                    continue;
-                }
-            };
-            if plain.contains(&0) {
-                let message = format!("the value of `{name}` has a NUL byte in it");
-                return Err(failure(FailureKind::Invalid, message));
-            }
-            command.environment.push((name, plain.into()));
+            self.set_variable(&mut command, name, value)?;
         }
         // The operator's come last, and so win.
         for (name, value) in terms.environment {
@@ -278,116 +276,108 @@ impl Guest {
         Ok(command)
     }
 
+    fn set_variable(
+        &self,
+        command: &mut Command,
+        variable: String,
+        value: VariableValue,
+    ) -> Result<(), Failure> {
+        check_variable(&variable)?;
+        let plain = match value {
+            VariableValue::Plain(text) => text.into_bytes(),
+            VariableValue::Secret(secret) => self.command_secret(&secret)?,
+            VariableValue::SecretFile(secret) => {
+                let content = self.command_secret(&secret)?.into();
+                command.secret_files.push(SecretFile { variable, content });
+                return Ok(());
+            }
+        };
+        if plain.contains(&0) {
+            let message = format!("the value of `{variable}` has a NUL byte in it");
+            return Err(failure(FailureKind::Invalid, message));
+        }
+        command.environment.push((variable, plain.into()));
+        Ok(())
+    }
+
     /// Makes what ends a command: with the call, and when its own time is over.
-    fn leash(&self, program: &str) -> Leash {
+    fn control_command(&self, program: &str) -> CommandControl {
         let effective = &self.context.effective;
-        let watched = effective.terms.of(program).timeout.map(|time| {
-            let watch = self.clock.watch(&Cancel::new(), time);
-            let (by, name) = (self.asker(), effective.terms.name_of(program));
-            let table = effective.part.command_table(by.job, by.plugin, name);
-            Arc::new((Timeout { time, table }, watch))
+        let timeout = effective.terms.for_program(program).timeout.map(|time| {
+            let advice = Advice::RaiseCommandTimeout {
+                owner: self.asker().with_role(effective.role),
+                program: effective.terms.table_name(program).to_owned(),
+            };
+            Arc::new(Timeout {
+                time,
+                advice: (self.spell)(&advice),
+                watch: self.clock.watch_call(&Cancel::new(), time),
+            })
         });
-        let stop = watched
+        let stop = timeout
             .as_ref()
-            .map_or_else(Cancel::new, |watched| watched.1.call());
+            .map_or_else(Cancel::new, |timeout| timeout.watch.cancel());
         let hook = stop.clone();
         self.call.on_raise(move || hook.raise(Reason::Failed));
-        Leash {
+        CommandControl {
             name: Arc::from(program),
             stop,
-            timeout: watched,
-            hidden: Arc::clone(&self.hidden),
+            timeout,
+            secret_filter: Arc::clone(&self.secret_filter),
         }
     }
-}
 
-impl Host for Guest {
-    fn spawn(&mut self, wanted: WitCommand) -> Answer<Resource<Running>> {
-        let spawn = || -> Result<Running, Failure> {
-            let program = wanted.program.clone();
-            let command = self.prepare(wanted)?;
-            let leash = self.leash(&program);
-            let child = command.spawn(&leash.stop);
-            let failed = |error| failure(FailureKind::Failed, join_causes(&error));
-            Ok(Running {
-                child: Arc::new(Mutex::new(child.map_err(failed)?)),
-                leash,
-            })
-        };
-        match spawn() {
-            Ok(running) => self.keep(running),
-            Err(failure) => Ok(Err(failure)),
-        }
-    }
-}
-
-impl HostChild for Guest {
-    fn take_stdin(
-        &mut self,
-        this: Resource<Running>,
-    ) -> wasmtime::Result<Option<Resource<Writer>>> {
-        let running = self.table.get(&this)?;
-        let leash = running.leash.clone();
-        let Some(stdin) = lock(&running.child).take_stdin() else {
-            return Ok(None);
-        };
-        let input = CheckedInput {
-            stdin: Some(stdin),
-            leash,
-            taken: 0,
-        };
-        Ok(Some(self.table.push(Writer::new(Box::new(input)))?))
-    }
-
-    fn take_stdout(
-        &mut self,
-        this: Resource<Running>,
-    ) -> wasmtime::Result<Option<Resource<Reader>>> {
-        let running = self.table.get(&this)?;
-        let (child, leash) = (Arc::clone(&running.child), running.leash.clone());
-        let Some(stdout) = lock(&child).take_stdout() else {
-            return Ok(None);
-        };
-        let output = CheckedOutput {
-            stdout,
-            child,
-            leash,
-            given: 0,
-        };
-        Ok(Some(self.table.push(Reader::new(output))?))
-    }
-
-    fn wait(&mut self, this: Resource<Running>) -> Answer<WitStatus> {
-        let running = self.table.delete(this)?;
-        let wait = || -> io::Result<ExitStatus> {
-            let mut child = lock(&running.child);
-            drop(child.take_stdin());
-            let unread = child.take_stdout();
-            drop(child);
-            if let Some(mut unread) = unread {
-                // Nobody wants its output; a full pipe would let it wait for ever.
-                io::copy(&mut unread, &mut io::sink()).map_err(|e| running.leash.because(e))?;
-            }
-            let status = lock(&running.child).wait()?;
-            running.leash.overrun().map_or(Ok(status), Err)
-        };
-        let status = wait();
-        if let Some(reason) = self.call.reason() {
-            return Ok(Err(cancelled(reason)));
-        }
-        Ok(match status {
-            Ok(status) => Ok(WitStatus {
-                code: status.code,
-                signal: status.signal,
-                stderr_tail: running.leash.told(status).stderr_tail,
-            }),
-            Err(error) => Err(of_io(&error)),
+    /// Runs a command.
+    pub(crate) fn spawn_command(&self, wanted: WantedCommand) -> Result<RunningCommand, Failure> {
+        let program = wanted.program.clone();
+        let command = self.prepare_command(wanted)?;
+        let control = self.control_command(&program);
+        let child = command.spawn(&control.stop);
+        let failed = |error| failure(FailureKind::Failed, join_causes(&error));
+        Ok(RunningCommand {
+            child: Arc::new(Mutex::new(child.map_err(failed)?)),
+            control,
         })
     }
+}
 
-    fn drop(&mut self, this: Resource<Running>) -> wasmtime::Result<()> {
-        self.table.delete(this)?;
-        Ok(())
+impl RunningCommand {
+    /// Returns what writes to its standard input, the first time only.
+    pub(crate) fn take_stdin(&self) -> Option<Writer> {
+        let stdin = self.child.lock_unpoisoned().take_stdin()?;
+        Some(Writer::new(Box::new(CheckedInput {
+            stdin: Some(stdin),
+            control: self.control.clone(),
+            taken: 0,
+        })))
+    }
+
+    /// Returns what reads from its standard output, the first time only.
+    pub(crate) fn take_stdout(&self) -> Option<Reader> {
+        let stdout = self.child.lock_unpoisoned().take_stdout()?;
+        Some(Reader::new(CheckedOutput {
+            stdout,
+            child: Arc::clone(&self.child),
+            control: self.control.clone(),
+            given: 0,
+        }))
+    }
+
+    /// Waits for its end.
+    pub(crate) fn wait_for_end(&self) -> io::Result<ExitStatus> {
+        let mut child = self.child.lock_unpoisoned();
+        drop(child.take_stdin());
+        let unread = child.take_stdout();
+        drop(child);
+        if let Some(mut unread) = unread {
+            // Nobody wants its output; a full pipe would let it wait for ever.
+            io::copy(&mut unread, &mut io::sink()).map_err(|e| self.control.explain_error(e))?;
+        }
+        let status = self.child.lock_unpoisoned().wait()?;
+        match self.control.timeout_error() {
+            Some(timeout) => Err(timeout),
+            None => Ok(self.control.redact_status(status)),
+        }
     }
 }
 

@@ -1,23 +1,19 @@
-//! Granted secrets. The guest sees the content of one only where the grant says so.
+//! Granted secrets. The guest sees the content of one only if the grant says so.
 
-use super::{Answer, Guest, of_io};
-use crate::bindings::v1::shared::secrets::Host;
-use crate::bindings::v1::shared::types::Failure;
+use super::guest::Guest;
+use crate::contract::Failure;
 
-impl Host for Guest {
-    fn names(&mut self) -> wasmtime::Result<Vec<String>> {
+impl Guest {
+    /// Returns the names of the secrets that may be handed on.
+    pub(crate) fn secret_names(&self) -> Vec<String> {
         let granted = self.context.effective.open_secrets();
-        Ok(granted.map(|rule| rule.name.clone()).collect())
+        granted.map(|rule| rule.name.clone()).collect()
     }
 
-    fn reveal(&mut self, name: String) -> Answer<Vec<u8>> {
-        let reveal = || -> Result<Vec<u8>, Failure> {
-            self.context.effective.reveal(&self.asker(), &name)?;
-            let secret = self.context.secrets.resolve(&name);
-            let secret = secret.map_err(|e| of_io(&e))?;
-            self.hidden.add(&secret);
-            Ok(secret)
-        };
-        Ok(reveal())
+    /// Returns the content of a secret.
+    pub(crate) fn reveal_secret(&self, name: &str) -> Result<Vec<u8>, Failure> {
+        let checked = self.context.effective.check_reveal(&self.asker(), name);
+        checked.map_err(|denial| self.denied(&denial))?;
+        self.resolve_secret(name)
     }
 }

@@ -1,49 +1,47 @@
 //! Durable values of the job, for plugins that were granted them.
 
-use super::{Answer, Guest, failure, of_io};
-use crate::bindings::v1::shared::state::Host;
-use crate::bindings::v1::shared::types::{Failure, FailureKind};
+use super::failure::{failure, io_failure};
+use super::guest::Guest;
+use crate::contract::{Failure, FailureKind};
 use crate::limits::STATE_VALUE_BYTES_MAX;
 
+/// Longest key of a value.
+const KEY_BYTES_MAX: usize = 1024;
+
 impl Guest {
-    fn may_keep(&self) -> Result<(), Failure> {
-        Ok(self.context.effective.state(&self.asker())?)
-    }
-}
-
-impl Host for Guest {
-    fn get(&mut self, key: String) -> Answer<Option<Vec<u8>>> {
-        Ok(self
-            .may_keep()
-            .and_then(|()| self.context.state.get(&key).map_err(|e| of_io(&e))))
+    fn check_state(&self) -> Result<(), Failure> {
+        let checked = self.context.effective.check_state(&self.asker());
+        checked.map_err(|denial| self.denied(&denial))
     }
 
-    fn set(&mut self, key: String, value: Vec<u8>) -> Answer<()> {
-        if value.len() > STATE_VALUE_BYTES_MAX || key.len() > 1024 {
+    /// Returns a value.
+    pub(crate) fn state_value(&self, key: &str) -> Result<Option<Vec<u8>>, Failure> {
+        self.check_state()?;
+        self.context.state.get(key).map_err(|e| io_failure(&e))
+    }
+
+    /// Sets a value, or removes it if none is given.
+    pub(crate) fn set_state_value(&self, key: &str, value: Option<Vec<u8>>) -> Result<(), Failure> {
+        if let Some(value) = &value
+            && (value.len() > STATE_VALUE_BYTES_MAX || key.len() > KEY_BYTES_MAX)
+        {
             let message = format!(
                 "a value of {} bytes under a key of {}",
                 value.len(),
                 key.len()
             );
-            return Ok(Err(failure(FailureKind::Limit, message)));
+            return Err(failure(FailureKind::Limit, message));
         }
-        let set = || {
-            self.context
-                .state
-                .set(&key, Some(value))
-                .map_err(|e| of_io(&e))
-        };
-        Ok(self.may_keep().and_then(|()| set()))
+        self.check_state()?;
+        self.context
+            .state
+            .set(key, value)
+            .map_err(|e| io_failure(&e))
     }
 
-    fn remove(&mut self, key: String) -> Answer<()> {
-        let remove = || self.context.state.set(&key, None).map_err(|e| of_io(&e));
-        Ok(self.may_keep().and_then(|()| remove()))
-    }
-
-    fn keys(&mut self) -> Answer<Vec<String>> {
-        Ok(self
-            .may_keep()
-            .and_then(|()| self.context.state.keys().map_err(|e| of_io(&e))))
+    /// Returns the keys of all values.
+    pub(crate) fn state_keys(&self) -> Result<Vec<String>, Failure> {
+        self.check_state()?;
+        self.context.state.keys().map_err(|e| io_failure(&e))
     }
 }

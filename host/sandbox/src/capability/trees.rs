@@ -2,10 +2,10 @@
 
 mod new_file;
 
+use super::failure::{failure, io_failure};
+use super::guest::Guest;
 use super::streams::{Blob, BlobBytes, Reader, Writer};
-use super::{Answer, Guest, failure, of_io};
-use crate::bindings::v1::shared::trees::{Access as WitAccess, Host, HostTree, Node, NodeKind};
-use crate::bindings::v1::shared::types::{Failure, FailureKind};
+use crate::contract::{Failure, FailureKind};
 use crate::grant::TreeRule;
 use crate::manifest::Access;
 use holdfast_base::entry::{Entry, EntryKind, EntryPath, RestoreTarget};
@@ -18,18 +18,18 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::sync::Arc;
-use wasmtime::component::Resource;
 
 /// A directory tree that the operator granted.
 pub struct OpenTree {
-    /// None where it is absent: a restore makes it.
+    /// None if it is absent: a restore makes it.
     tree: Option<Tree>,
     rule: TreeRule,
     access: Access,
 }
 
 impl OpenTree {
-    pub(crate) fn tree(&self) -> Result<&Tree, Failure> {
+    /// Returns the tree, which must exist.
+    pub(crate) fn existing(&self) -> Result<&Tree, Failure> {
         let absent = || {
             failure(
                 FailureKind::NotFound,
@@ -39,7 +39,7 @@ impl OpenTree {
         self.tree.as_ref().ok_or_else(absent)
     }
 
-    fn may_write(&self) -> Result<(), Failure> {
+    fn check_writable(&self) -> Result<(), Failure> {
         if self.access == Access::Write {
             return Ok(());
         }
@@ -47,17 +47,17 @@ impl OpenTree {
         Err(failure(FailureKind::Denied, message))
     }
 
-    /// Returns what writes into the tree, and makes the tree where it is absent.
+    /// Returns what writes into the tree, and makes the tree if it is absent.
     pub(crate) fn extractor(&self, overwrite: bool) -> Result<Extractor, Failure> {
-        self.may_write()?;
+        self.check_writable()?;
         let options = ExtractOptions { overwrite };
-        self.at_place(options, |path| Extractor::new(path, options))
-            .map_err(|e| self.failed(&e))
+        self.with_path(options, |path| Extractor::new(path, options))
+            .map_err(|e| self.named_failure(&e))
     }
 
-    /// Does something with a path to the tree. Where the job demands that the tree lies in some
+    /// Does something with a path to the tree. If the job demands that the tree lies in some
     /// directory, the path leads to what was opened there, and to nothing that took its name since.
-    fn at_place<T>(
+    fn with_path<T>(
         &self,
         options: ExtractOptions,
         work: impl FnOnce(&Path) -> io::Result<T>,
@@ -74,19 +74,126 @@ impl OpenTree {
             return work(within);
         }
         let path = EntryPath::new(below).map_err(io::Error::other)?;
-        Extractor::new(within, options)?.make(&directory(path))?;
+        Extractor::new(within, options)?.make(&new_directory(path))?;
         work(&Tree::open_within(within, &self.rule.path)?.held_path())
     }
 
-    fn failed(&self, error: &io::Error) -> Failure {
-        let mut failure = of_io(error);
+    fn named_failure(&self, error: &io::Error) -> Failure {
+        let mut failure = io_failure(error);
         failure.message = format!("`{}`: {}", self.rule.name, failure.message);
         failure
     }
 }
 
+impl OpenTree {
+    /// Opens a tree by its rule. For writing it need not exist.
+    fn open(rule: TreeRule, access: Access) -> Result<Self, OpenError> {
+        let opened = match &rule.within {
+            Some(within) => Tree::open_within(within, &rule.path),
+            None => Tree::open(&rule.path),
+        };
+        let mut open = Self {
+            tree: None,
+            rule,
+            access,
+        };
+        match opened {
+            Ok(tree) => open.tree = Some(tree),
+            Err(error) if access == Access::Write && error.kind() == io::ErrorKind::NotFound => {}
+            Err(error)
+                if open.rule.within.is_some() && error.kind() == io::ErrorKind::CrossesDevices =>
+            {
+                return Err(OpenError::LeadsOut(open.rule));
+            }
+            Err(error) => return Err(OpenError::Failed(open.named_failure(&error))),
+        }
+        Ok(open)
+    }
+
+    /// Lists a directory of the tree; the tree itself if the name is empty.
+    pub(crate) fn list_directory(&self, directory: Vec<u8>) -> Result<Vec<Entry>, Failure> {
+        let below = optional_path(directory)?;
+        let found = self.existing()?.list(below.as_ref());
+        found.map_err(|e| io_failure(&e))
+    }
+
+    fn open_file(&self, file: Vec<u8>) -> Result<File, Failure> {
+        let opened = self.existing()?.open_file(&entry_path(file)?);
+        opened.map_err(|e| io_failure(&e))
+    }
+
+    /// Opens a file to read it from its beginning to its end.
+    pub(crate) fn open_reader(&self, file: Vec<u8>) -> Result<Reader, Failure> {
+        let file = self.open_file(file)?;
+        let size = file.metadata().ok().map(|meta| meta.size());
+        Ok(Reader::sized(file, size))
+    }
+
+    /// Opens a file to read it at any place.
+    pub(crate) fn open_blob(&self, file: Vec<u8>) -> Result<Blob, Failure> {
+        let bytes = Arc::new(FileBlob(self.open_file(file)?));
+        Ok(Blob { bytes })
+    }
+
+    /// Starts a file, which appears when it is finished.
+    pub(crate) fn create_file(
+        &self,
+        file: Vec<u8>,
+        mode: u32,
+        overwrite: bool,
+    ) -> Result<Writer, Failure> {
+        self.check_writable()?;
+        let path = entry_path(file)?;
+        let options = ExtractOptions { overwrite };
+        let started = self.with_path(options, |tree| {
+            NewFile::create_aside(tree, &path, mode, overwrite)
+        });
+        let file = started.map_err(|e| io_failure(&e))?;
+        Ok(Writer::new(Box::new(file)))
+    }
+
+    /// Makes a directory.
+    pub(crate) fn create_directory(
+        &self,
+        directory: Vec<u8>,
+        overwrite: bool,
+    ) -> Result<(), Failure> {
+        let directory = new_directory(entry_path(directory)?);
+        let made = self.extractor(overwrite)?.make(&directory);
+        made.map_err(|e| io_failure(&e))
+    }
+
+    /// Removes a file or an empty directory.
+    pub(crate) fn remove(&self, name: Vec<u8>) -> Result<(), Failure> {
+        self.check_writable()?;
+        let removed = self.existing()?.remove(&entry_path(name)?);
+        removed.map_err(|e| io_failure(&e))
+    }
+}
+
+/// Says why a tree is not opened.
+enum OpenError {
+    /// A link leads out of the directory that it must lie in.
+    LeadsOut(TreeRule),
+    /// The system refused.
+    Failed(Failure),
+}
+
+impl Guest {
+    /// Opens a granted tree.
+    pub(crate) fn open_tree(&self, name: &str, access: Access) -> Result<OpenTree, Failure> {
+        let effective = &self.context.effective;
+        let checked = effective.check_tree(&self.asker(), name, access);
+        let rule = checked.map_err(|denial| self.denied(&denial))?;
+        OpenTree::open(rule, access).map_err(|error| match error {
+            OpenError::LeadsOut(rule) => self.denied(&effective.deny_link(&self.asker(), &rule)),
+            OpenError::Failed(failure) => failure,
+        })
+    }
+}
+
 /// Describes a directory that is to be made.
-fn directory(path: EntryPath) -> Entry {
+fn new_directory(path: EntryPath) -> Entry {
     Entry {
         path,
         kind: EntryKind::Directory,
@@ -96,163 +203,17 @@ fn directory(path: EntryPath) -> Entry {
     }
 }
 
-fn path(bytes: Vec<u8>) -> Result<EntryPath, Failure> {
+/// Returns the path of an entry.
+pub(crate) fn entry_path(bytes: Vec<u8>) -> Result<EntryPath, Failure> {
     EntryPath::new(bytes).map_err(|e| failure(FailureKind::Invalid, e.to_string()))
 }
 
-impl Host for Guest {
-    fn granted(&mut self) -> wasmtime::Result<Vec<(String, WitAccess)>> {
-        let granted = self.context.effective.open_trees();
-        let access = |access| match access {
-            Access::Read => WitAccess::Read,
-            Access::Write => WitAccess::Write,
-        };
-        Ok(granted
-            .map(|rule| (rule.name.clone(), access(rule.access)))
-            .collect())
-    }
-
-    fn open(&mut self, name: String, access: WitAccess) -> Answer<Resource<OpenTree>> {
-        let access = match access {
-            WitAccess::Read => Access::Read,
-            WitAccess::Write => Access::Write,
-        };
-        let open = || -> Result<OpenTree, Failure> {
-            let effective = &self.context.effective;
-            let rule = effective.tree(&self.asker(), &name, access)?;
-            let opened = match &rule.within {
-                Some(within) => Tree::open_within(within, &rule.path),
-                None => Tree::open(&rule.path),
-            };
-            let mut open = OpenTree {
-                tree: None,
-                rule,
-                access,
-            };
-            match opened {
-                Ok(tree) => open.tree = Some(tree),
-                Err(error)
-                    if access == Access::Write && error.kind() == io::ErrorKind::NotFound => {}
-                Err(error)
-                    if open.rule.within.is_some()
-                        && error.kind() == io::ErrorKind::CrossesDevices =>
-                {
-                    return Err(effective.led_away(&self.asker(), &open.rule).into());
-                }
-                Err(error) => return Err(open.failed(&error)),
-            }
-            Ok(open)
-        };
-        match open() {
-            Ok(open) => self.keep(open),
-            Err(failure) => Ok(Err(failure)),
-        }
-    }
-}
-
-impl HostTree for Guest {
-    fn list_directory(
-        &mut self,
-        this: Resource<OpenTree>,
-        directory: Vec<u8>,
-    ) -> Answer<Vec<Node>> {
-        let tree = self.table.get(&this)?;
-        let list = || -> Result<Vec<Node>, Failure> {
-            let below = if directory.is_empty() {
-                None
-            } else {
-                Some(path(directory)?)
-            };
-            let found = tree.tree()?.list(below.as_ref()).map_err(|e| of_io(&e))?;
-            Ok(found.into_iter().map(node).collect())
-        };
-        Ok(list())
-    }
-
-    fn read_file(&mut self, this: Resource<OpenTree>, file: Vec<u8>) -> Answer<Resource<Reader>> {
-        match open_file(self.table.get(&this)?, file) {
-            Ok(file) => {
-                let size = file.metadata().ok().map(|meta| meta.size());
-                self.keep(Reader::sized(file, size))
-            }
-            Err(failure) => Ok(Err(failure)),
-        }
-    }
-
-    fn open_file(&mut self, this: Resource<OpenTree>, file: Vec<u8>) -> Answer<Resource<Blob>> {
-        match open_file(self.table.get(&this)?, file) {
-            Ok(file) => self.keep(Blob {
-                bytes: Arc::new(FileBlob(file)),
-            }),
-            Err(failure) => Ok(Err(failure)),
-        }
-    }
-
-    fn create_file(
-        &mut self,
-        this: Resource<OpenTree>,
-        file: Vec<u8>,
-        mode: u32,
-    ) -> Answer<Resource<Writer>> {
-        let overwrite = self.overwrite;
-        let tree = self.table.get(&this)?;
-        let start = || -> Result<NewFile, Failure> {
-            tree.may_write()?;
-            let path = path(file)?;
-            let options = ExtractOptions { overwrite };
-            tree.at_place(options, |tree| NewFile::start(tree, &path, mode, overwrite))
-                .map_err(|e| of_io(&e))
-        };
-        match start() {
-            Ok(file) => self.keep(Writer::new(Box::new(file))),
-            Err(failure) => Ok(Err(failure)),
-        }
-    }
-
-    fn create_directory(&mut self, this: Resource<OpenTree>, wanted: Vec<u8>) -> Answer<()> {
-        let overwrite = self.overwrite;
-        let tree = self.table.get(&this)?;
-        let make = || -> Result<(), Failure> {
-            let directory = directory(path(wanted)?);
-            tree.extractor(overwrite)?
-                .make(&directory)
-                .map_err(|e| of_io(&e))
-        };
-        Ok(make())
-    }
-
-    fn remove(&mut self, this: Resource<OpenTree>, name: Vec<u8>) -> Answer<()> {
-        let tree = self.table.get(&this)?;
-        let remove = || -> Result<(), Failure> {
-            tree.may_write()?;
-            tree.tree()?.remove(&path(name)?).map_err(|e| of_io(&e))
-        };
-        Ok(remove())
-    }
-
-    fn drop(&mut self, this: Resource<OpenTree>) -> wasmtime::Result<()> {
-        self.table.delete(this)?;
-        Ok(())
-    }
-}
-
-fn open_file(tree: &OpenTree, file: Vec<u8>) -> Result<File, Failure> {
-    tree.tree()?.open_file(&path(file)?).map_err(|e| of_io(&e))
-}
-
-fn node(entry: Entry) -> Node {
-    let (kind, size) = match entry.kind {
-        EntryKind::File { size, .. } => (NodeKind::File, size),
-        EntryKind::Directory => (NodeKind::Directory, 0),
-        EntryKind::Symlink { .. } => (NodeKind::Symlink, 0),
-        _ => (NodeKind::Other, 0),
-    };
-    Node {
-        path: entry.path.as_bytes().to_vec(),
-        kind,
-        size,
-        modified_ns: entry.modified.0,
-        mode: entry.ownership.map_or(0, |ownership| ownership.mode),
+/// Returns the path of an entry; none if it is empty.
+pub(crate) fn optional_path(bytes: Vec<u8>) -> Result<Option<EntryPath>, Failure> {
+    if bytes.is_empty() {
+        Ok(None)
+    } else {
+        entry_path(bytes).map(Some)
     }
 }
 

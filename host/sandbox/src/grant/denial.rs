@@ -1,48 +1,12 @@
-//! What is denied, and what would allow it: the very line or command, wherever there is one.
+//! What was denied, to whom, and which step refused.
+//!
+//! All of it is data: `jobs` knows how tables of the configuration are written, and the command
+//! line knows how commands are typed.
 
-use crate::bindings::v1::shared::types::{Failure, FailureKind};
-use holdfast_base::advice::Advice;
-use serde_json::Value;
-
-/// What part a plugin has in a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Part {
-    /// It makes the backup.
-    #[default]
-    Source,
-    /// It judges the backup.
-    Verifier,
-}
-
-impl Part {
-    /// Returns the table of the plugin's settings.
-    #[must_use]
-    pub fn settings_table(self, job: &str, plugin: &str) -> String {
-        match self {
-            Self::Source => format!("[job.{job}.with]"),
-            Self::Verifier => format!("[job.{job}.verify-with.{plugin}]"),
-        }
-    }
-
-    /// Returns the table that says how a program is run.
-    #[must_use]
-    pub fn command_table(self, job: &str, plugin: &str, program: &str) -> String {
-        let program = key(program);
-        match self {
-            Self::Source => format!("[job.{job}.command.{program}]"),
-            Self::Verifier => format!("[job.{job}.verify-command.{plugin}.{program}]"),
-        }
-    }
-
-    /// Returns the table that narrows what the plugin may do.
-    #[must_use]
-    pub fn allow_table(self, job: &str, plugin: &str) -> String {
-        match self {
-            Self::Source => format!("[job.{job}.allow]"),
-            Self::Verifier => format!("[job.{job}.verify-allow.{plugin}]"),
-        }
-    }
-}
+use crate::manifest::Ask;
+use holdfast_base::advice::{Advice, Allowed, PluginInJob, PluginRole, SettingValue};
+use std::fmt;
+use std::path::PathBuf;
 
 /// Who asks, and in which job.
 #[derive(Debug, Clone, Copy)]
@@ -54,97 +18,133 @@ pub struct Asker<'a> {
 }
 
 impl Asker<'_> {
-    pub(super) fn denial(&self, part: Part, deed: String, remedy: Remedy) -> Denial {
-        Denial {
+    /// Returns the asker with what it does in the job.
+    #[must_use]
+    pub fn with_role(&self, role: PluginRole) -> PluginInJob {
+        PluginInJob {
             plugin: self.plugin.to_owned(),
             job: self.job.to_owned(),
-            part,
-            deed,
-            remedy,
+            role,
         }
     }
 }
 
-/// What would allow what was denied.
+/// What a plugin asked to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Remedy {
-    /// A line in the job's settings.
-    Setting(String),
-    /// A line in the job's `allow` table.
-    Allow(String),
-    /// Another yes: the command to type.
-    Grant(String),
-    /// Nothing: it is not what the manifest asks for.
-    NeverAsked,
+pub enum Request {
+    /// To read a directory tree, by the name that the settings give it.
+    ReadTree(String),
+    /// To write to a directory tree.
+    WriteTree(String),
+    /// To open a tree that a link leads out of the directory that it must lie in.
+    LeaveDirectory {
+        /// The tree.
+        tree: String,
+        /// The directory that it must lie in.
+        within: PathBuf,
+    },
+    /// To run a command line.
+    RunCommand(String),
+    /// To hand on a secret.
+    UseSecret(String),
+    /// To see a secret.
+    RevealSecret(String),
+    /// To keep values between runs.
+    KeepState,
+    /// Something that its manifest asks for.
+    Capability(Ask),
 }
 
-/// Says what was denied, to whom, and what would allow it.
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ReadTree(name) => write!(f, "to read directory `{name}`"),
+            Self::WriteTree(name) => write!(f, "to write to directory `{name}`"),
+            Self::LeaveDirectory { tree, within } => write!(
+                f,
+                "to open directory `{tree}`, from where a link leads out of `{}`",
+                within.display()
+            ),
+            Self::RunCommand(line) => write!(f, "to run `{line}`"),
+            Self::UseSecret(name) => write!(f, "to use secret `{name}`"),
+            Self::RevealSecret(name) => write!(f, "to see the content of secret `{name}`"),
+            Self::KeepState => f.write_str("to keep values between runs"),
+            Self::Capability(ask) => write!(f, "to {}", ask.describe()),
+        }
+    }
+}
+
+/// Which step refused, and what it would have to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeniedBy {
+    /// The manifest does not ask for it: nothing can allow it.
+    Manifest,
+    /// It was not granted at install.
+    Grant {
+        /// The programs to grant if only some are granted, each as a pattern.
+        programs: Vec<String>,
+    },
+    /// The job's settings do not name it.
+    Settings {
+        /// The setting that would name it.
+        setting: String,
+        /// What it would have to say.
+        value: SettingValue,
+    },
+    /// The job takes it away.
+    Narrowing {
+        /// What the job would have to allow.
+        what: Allowed,
+        /// All that it would have to allow, new and old.
+        values: Vec<String>,
+    },
+}
+
+/// Says what was denied, to whom, and which step refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("plugin `{plugin}` asked {deed}, which {}", self.whose())]
+#[error("plugin `{}` asked {request}, which {}", .owner.plugin, self.describe_step())]
 pub struct Denial {
-    /// The plugin.
-    pub plugin: String,
-    /// The job.
-    pub job: String,
-    /// What part the plugin has in it.
-    pub part: Part,
+    /// Who asked.
+    pub owner: PluginInJob,
     /// What it asked to do.
-    pub deed: String,
-    /// What would allow it.
-    pub remedy: Remedy,
+    pub request: Request,
+    /// Which step refused.
+    pub denied_by: DeniedBy,
 }
 
 impl Denial {
-    fn whose(&self) -> String {
-        match self.remedy {
-            Remedy::Setting(_) => format!("the settings of job `{}` do not name", self.job),
-            Remedy::Allow(_) => format!("job `{}` does not allow", self.job),
-            Remedy::Grant(_) => "was not granted when it was installed".into(),
-            Remedy::NeverAsked => "neither its manifest nor the job's settings name".into(),
+    fn describe_step(&self) -> String {
+        let job = &self.owner.job;
+        match self.denied_by {
+            DeniedBy::Manifest => "neither its manifest nor the job's settings name".into(),
+            DeniedBy::Grant { .. } => "was not granted when it was installed".into(),
+            DeniedBy::Settings { .. } => format!("the settings of job `{job}` do not name"),
+            DeniedBy::Narrowing { .. } => format!("job `{job}` does not allow"),
         }
     }
 
-    /// Returns what to do next.
+    /// Returns what would allow it.
     #[must_use]
-    pub fn hint(&self) -> Advice {
-        let (job, plugin) = (&self.job, &self.plugin);
-        Advice::Words(match &self.remedy {
-            Remedy::Setting(line) => {
-                let table = self.part.settings_table(job, plugin);
-                format!("To allow it, write into {table}: {line}")
-            }
-            Remedy::Allow(line) => {
-                let table = self.part.allow_table(job, plugin);
-                format!("To allow it, write into {table}: {line}")
-            }
-            Remedy::Grant(command) => format!("To grant it: {command}"),
-            Remedy::NeverAsked => format!(
-                "No grant can allow it: see what the manifest asks for with `holdfast plugin show {plugin}`"
-            ),
-        })
-    }
-}
-
-impl From<Denial> for Failure {
-    fn from(denial: Denial) -> Self {
-        Self {
-            kind: FailureKind::Denied,
-            message: denial.to_string(),
-            hint: Some(denial.hint().to_string()),
+    pub fn advice(&self) -> Advice {
+        let owner = self.owner.clone();
+        match self.denied_by.clone() {
+            DeniedBy::Manifest => Advice::ShowRequests {
+                plugin: owner.plugin,
+            },
+            DeniedBy::Grant { programs } => Advice::GrantPlugin {
+                plugin: owner.plugin,
+                programs,
+            },
+            DeniedBy::Settings { setting, value } => Advice::NameInSettings {
+                owner,
+                setting,
+                value,
+            },
+            DeniedBy::Narrowing { what, values } => Advice::AllowInJob {
+                owner,
+                what,
+                values,
+            },
         }
     }
-}
-
-/// Writes a key as TOML does.
-fn key(name: &str) -> String {
-    let is_bare = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
-    if !name.is_empty() && name.bytes().all(is_bare) {
-        return name.to_owned();
-    }
-    quoted(name)
-}
-
-/// Writes a text as TOML does.
-pub(super) fn quoted(text: &str) -> String {
-    Value::String(text.to_owned()).to_string()
 }

@@ -13,7 +13,7 @@ pub const ANY_PROGRAM: &str = "*";
 pub struct TermsTable {
     /// The user and group it runs as.
     pub user: Option<(u32, u32)>,
-    /// Where it starts; `/` unless told otherwise.
+    /// Where it starts; `/` by default.
     pub directory: Option<PathBuf>,
     /// Variables of its environment; they win over the plugin's.
     pub environment: BTreeMap<String, String>,
@@ -21,7 +21,7 @@ pub struct TermsTable {
     pub timeout: Option<Duration>,
     /// What it may use up.
     pub limits: ResourceLimits,
-    /// What it may reach of the file system; everything its user may where none is given.
+    /// What it may reach of the file system; everything that its user may if none is given.
     pub landlock: Option<LandlockRules>,
 }
 
@@ -32,14 +32,14 @@ pub struct Terms(pub BTreeMap<String, TermsTable>);
 impl Terms {
     /// Returns how a program is run: by its own table, or by the one for any program.
     #[must_use]
-    pub fn of(&self, program: &str) -> TermsTable {
-        let table = self.0.get(self.name_of(program));
+    pub fn for_program(&self, program: &str) -> TermsTable {
+        let table = self.0.get(self.table_name(program));
         table.cloned().unwrap_or_default()
     }
 
     /// Returns the name of the table by which a program is run.
     #[must_use]
-    pub fn name_of<'a>(&self, program: &'a str) -> &'a str {
+    pub fn table_name<'a>(&self, program: &'a str) -> &'a str {
         if self.0.contains_key(program) {
             program
         } else {
@@ -62,8 +62,8 @@ mod tests {
             ("sh".to_owned(), seconds(1)),
             (ANY_PROGRAM.to_owned(), seconds(2)),
         ]));
-        assert_eq!(terms.of("sh"), seconds(1));
-        assert_eq!(terms.of("tar"), seconds(2));
-        assert_eq!(Terms::default().of("sh"), TermsTable::default());
+        assert_eq!(terms.for_program("sh"), seconds(1));
+        assert_eq!(terms.for_program("tar"), seconds(2));
+        assert_eq!(Terms::default().for_program("sh"), TermsTable::default());
     }
 }

@@ -1,8 +1,10 @@
 //! Grants: every step can only take away.
 
 use super::*;
+use crate::manifest::{Access, Manifest};
 use crate::pattern::Pattern;
-use serde_json::json;
+use holdfast_base::advice::{Advice, Allowed};
+use serde_json::{Map, Value, json};
 
 const BY: Asker<'_> = Asker {
     plugin: "p",
@@ -50,27 +52,33 @@ fn words(line: &str) -> Vec<String> {
 #[test]
 fn only_what_is_asked_granted_and_named_is_effective() {
     let yes = effective(&all(), &granted(&all()), &settings());
-    assert!(yes.tree(&BY, "/etc", Access::Read).is_ok());
-    assert!(yes.tree(&BY, "/etc", Access::Write).is_err());
-    assert!(yes.tree(&BY, "/", Access::Read).is_err());
-    assert!(yes.command(&BY, "tar", &words("-c db")).is_ok());
-    assert!(yes.command(&BY, "tar", &words("-c other")).is_err());
-    assert!(yes.command(&BY, "pg_dump", &words("any thing")).is_ok());
-    assert!(yes.command(&BY, "sh", &words("-c db")).is_err());
-    assert!(yes.secret(&BY, "password").is_ok());
-    assert!(yes.reveal(&BY, "password").is_err());
-    assert!(yes.state(&BY).is_err());
+    assert!(yes.check_tree(&BY, "/etc", Access::Read).is_ok());
+    assert!(yes.check_tree(&BY, "/etc", Access::Write).is_err());
+    assert!(yes.check_tree(&BY, "/", Access::Read).is_err());
+    assert!(yes.check_command(&BY, "tar", &words("-c db")).is_ok());
+    assert!(yes.check_command(&BY, "tar", &words("-c other")).is_err());
+    assert!(
+        yes.check_command(&BY, "pg_dump", &words("any thing"))
+            .is_ok()
+    );
+    assert!(yes.check_command(&BY, "sh", &words("-c db")).is_err());
+    assert!(yes.check_secret(&BY, "password").is_ok());
+    assert!(yes.check_reveal(&BY, "password").is_err());
+    assert!(yes.check_state(&BY).is_err());
 }
 
 #[test]
 fn what_was_never_granted_is_named() {
     let none = effective(&all(), &Grant::default(), &settings());
-    assert_eq!(none.lacking.len(), 4);
+    assert_eq!(none.ungranted.len(), 4);
     assert!(none.trees.is_empty() && none.commands.is_empty() && none.secrets.is_empty());
-    let denial = none.first_lacking(&BY).unwrap();
+    let denial = none.check_granted(&BY).unwrap_err();
     assert_eq!(
-        denial.hint().to_string(),
-        "To grant it: holdfast plugin grant p"
+        denial.advice(),
+        Advice::GrantPlugin {
+            plugin: "p".into(),
+            programs: vec![],
+        }
     );
 }
 
@@ -91,24 +99,31 @@ fn a_job_takes_away_and_the_denial_shows_the_line() {
         secrets: Some(vec![]),
     };
     let narrow = effective(&all(), &granted(&all()), &settings()).narrowed(&narrowing);
-    assert!(narrow.tree(&BY, "/srv/x", Access::Read).is_ok());
+    assert!(narrow.check_tree(&BY, "/srv/x", Access::Read).is_ok());
     assert!(
         narrow
-            .command(&BY, "pg_dump", &words("--format=c db"))
+            .check_command(&BY, "pg_dump", &words("--format=c db"))
             .is_ok()
     );
-    assert!(narrow.secret(&BY, "password").is_err());
-    let denial = narrow.command(&BY, "pg_dump", &words("-Fc")).unwrap_err();
+    assert!(narrow.check_secret(&BY, "password").is_err());
+    let denial = narrow
+        .check_command(&BY, "pg_dump", &words("-Fc"))
+        .unwrap_err();
     assert_eq!(
         denial.to_string(),
         "plugin `p` asked to run `pg_dump -Fc`, which job `j` does not allow"
     );
+    let advice = |what, values: &[&str]| Advice::AllowInJob {
+        owner: BY.with_role(PluginRole::Source),
+        what,
+        values: values.iter().map(|text| (*text).to_owned()).collect(),
+    };
     assert_eq!(
-        denial.hint().to_string(),
-        r#"To allow it, write into [job.j.allow]: commands = ["pg_dump --format=* *", "pg_dump -Fc"]"#
+        denial.advice(),
+        advice(Allowed::Commands, &["pg_dump --format=* *", "pg_dump -Fc"])
     );
-    let denial = narrow.tree(&BY, "/etc", Access::Read).unwrap_err();
-    assert!(denial.hint().to_string().contains("[job.j.allow]"));
+    let denial = narrow.check_tree(&BY, "/etc", Access::Read).unwrap_err();
+    assert_eq!(denial.advice(), advice(Allowed::Paths, &["/srv", "/etc"]));
 }
 
 #[test]
@@ -118,23 +133,29 @@ fn an_install_may_grant_only_some_programs() {
         ..granted(&all())
     };
     let yes = effective(&all(), &grant, &settings());
-    let denial = yes.command(&BY, "tar", &words("-c db")).unwrap_err();
-    assert!(denial.hint().to_string().ends_with("--allow-command tar"));
+    let denial = yes.check_command(&BY, "tar", &words("-c db")).unwrap_err();
+    assert_eq!(
+        denial.advice(),
+        Advice::GrantPlugin {
+            plugin: "p".into(),
+            programs: vec!["sqlite3".into(), "tar".into()],
+        }
+    );
 }
 
 #[test]
-fn a_wider_request_needs_a_new_yes_and_a_narrower_one_does_not() {
-    assert!(granted(&all()).lacks(&all()).is_empty());
+fn a_wider_request_needs_a_new_grant_and_a_narrower_one_does_not() {
+    assert!(granted(&all()).list_missing(&all()).is_empty());
     let wider = manifest(&json!([
         {"capability": "trees", "access": "write", "from-setting": "paths", "reason": ""},
         {"capability": "process", "commands": ["pg_dump", "sh"], "reason": ""},
         {"capability": "secrets", "from-setting": "password", "reveal": true, "reason": ""},
         {"capability": "state", "reason": ""},
     ]));
-    assert_eq!(granted(&all()).lacks(&wider).len(), 4);
+    assert_eq!(granted(&all()).list_missing(&wider).len(), 4);
     let narrower = manifest(&json!([
         {"capability": "trees", "access": "read", "from-setting": "paths", "reason": ""},
         {"capability": "process", "commands": ["sh"], "reason": ""},
     ]));
-    assert!(granted(&wider).lacks(&narrower).is_empty());
+    assert!(granted(&wider).list_missing(&narrower).is_empty());
 }

@@ -2,7 +2,7 @@
 //!
 //! An instance is used again only after a call that ended without a trap and left no handle behind.
 
-use super::{CallContext, CallError, Finding, Plugin, end, few};
+use super::{CallContext, CallError, Finding, Plugin, Shortfall, end_call, limit_findings};
 use crate::bindings::v1::encryptor::exports::holdfast::plugin::encryptor as wit;
 use crate::bindings::v1::encryptor::{EncryptorPlugin as Bindings, EncryptorPluginPre};
 use crate::capability::Guest;
@@ -44,9 +44,9 @@ impl Encryptor {
     /// # Errors
     /// It is none, or cannot be linked.
     pub fn new(plugin: Plugin, context: CallContext) -> Result<Self, CallError> {
-        plugin.is(PluginKind::Encryptor)?;
+        plugin.check_kind(PluginKind::Encryptor)?;
         let linked = EncryptorPluginPre::new(plugin.linked.clone());
-        let linked = linked.map_err(|e| plugin.cannot_start(&e))?;
+        let linked = linked.map_err(|e| plugin.start_error(e))?;
         Ok(Self {
             plugin,
             context: Arc::new(context),
@@ -62,7 +62,7 @@ impl Encryptor {
     }
 
     /// Makes a call, and keeps the instance if nothing of the call is left in it.
-    fn call<T>(
+    fn call_instance<T>(
         &self,
         time: Duration,
         call: impl FnOnce(&mut Store<Guest>, &Bindings) -> wasmtime::Result<Result<T, super::Failure>>,
@@ -71,14 +71,14 @@ impl Encryptor {
         let (mut instance, _watch) = match ready {
             Some(mut instance) => {
                 let time = self.context.limits.deadline.unwrap_or(time);
-                let watch = self.plugin.watchdog.watch(&self.context.cancel, time);
-                instance.store.data_mut().begin_call(watch.call());
+                let watch = self.plugin.watchdog.watch_call(&self.context.cancel, time);
+                instance.store.data_mut().begin_call(watch.cancel());
                 instance.store.set_epoch_deadline(1);
                 (instance, watch)
             }
             None => {
-                let mut running = self.plugin.begin(&self.context, time)?;
-                let bindings = running.finish_start(|store| self.linked.instantiate(store))?;
+                let mut running = self.plugin.begin_call(&self.context, time)?;
+                let bindings = running.instantiate(|store| self.linked.instantiate(store))?;
                 (
                     Instance {
                         store: running.store,
@@ -90,7 +90,7 @@ impl Encryptor {
             }
         };
         let result = call(&mut instance.store, &instance.bindings);
-        let (answer, is_reusable) = end(&mut instance.store, result);
+        let (answer, is_reusable) = end_call(&mut instance.store, result);
         instance.calls += 1;
         let mut ready = self.ready.lock_unpoisoned();
         if is_reusable && instance.calls < CALLS_MAX && ready.len() < READY_MAX {
@@ -108,9 +108,9 @@ impl Encryptor {
             let found = bindings
                 .holdfast_plugin_encryptor()
                 .call_check(&mut *store, recipients);
-            few(store, found)
+            limit_findings(store, found)
         };
-        self.call(SHORT_CALL, check)
+        self.call_instance(SHORT_CALL, check)
     }
 
     /// Makes a new pair of keys.
@@ -118,7 +118,7 @@ impl Encryptor {
     /// # Errors
     /// The plugin failed.
     pub fn generate(&self) -> Result<KeyPair, CallError> {
-        self.call(SHORT_CALL, |store, bindings| {
+        self.call_instance(SHORT_CALL, |store, bindings| {
             bindings.holdfast_plugin_encryptor().call_generate(store)
         })
     }
@@ -162,7 +162,7 @@ impl Encryptor {
     /// Opens a range of the plaintext: its offset and its length.
     ///
     /// # Errors
-    /// As for [`Encryptor::open`]; also where the range reaches past the end.
+    /// As for [`Encryptor::open`]; also if the range reaches past the end.
     pub fn open_range(
         &self,
         identities: &[Identity],
@@ -198,17 +198,16 @@ impl Encryptor {
             taken: 0,
             finished: Arc::clone(&finished),
         };
-        self.call(SEAL_CALL, |store, bindings| {
+        self.call_instance(SEAL_CALL, |store, bindings| {
             let target = store.data_mut().table.push(Writer::new(Box::new(target)))?;
             call(store, bindings, target)
         })?;
         if finished.load(Ordering::SeqCst) {
             return Ok(());
         }
-        let what = "it did not finish what it wrote".to_owned();
-        Err(CallError::Untrue {
+        Err(CallError::FalseSuccess {
             plugin: self.name().to_owned(),
-            what,
+            shortfall: Shortfall::Output,
         })
     }
 }

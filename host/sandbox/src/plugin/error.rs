@@ -1,18 +1,20 @@
-//! Why a call failed, in words for people.
+//! Why a call failed.
 
-use crate::bindings::v1::shared::types::{Failure, FailureKind};
-use crate::capability::guest::{BeyondLimit, Ended, OutOfTime};
-use crate::capability::{Hidden, cleaned};
+use crate::capability::failure::{CallEnded, CountLimit, GuestTimeOver, clean_text};
+use crate::capability::guest::GrowthRefused;
+use crate::capability::secret_filter::SecretFilter;
+use crate::capability::unfinished::UnfinishedEntry;
+use crate::contract::{Failure, FailureKind};
 use crate::grant::Denial;
 use holdfast_base::advice::Advice;
 use holdfast_base::cancel::Reason;
-use holdfast_base::error::{Describe, Kind};
+use holdfast_base::error::{Describe, Kind, join_causes};
 use std::sync::Arc;
 use wasmtime::component::ResourceTableError;
 use wasmtime::{Trap, WasmBacktrace};
 
-/// Functions of a backtrace that are told.
-const FRAMES_TOLD: usize = 8;
+/// Functions of a backtrace that are shown.
+const FRAMES_MAX: usize = 8;
 
 /// Says why a call failed.
 #[derive(Debug, thiserror::Error)]
@@ -28,39 +30,41 @@ pub enum CallError {
     /// The plugin asks for something that was never granted; it was not started.
     #[error(transparent)]
     Denied(#[from] Box<Denial>),
-    /// The plugin broke.
-    #[error("plugin `{plugin}` broke: {what}")]
-    Broke {
+    /// The plugin crashed.
+    #[error("plugin `{plugin}` broke: {crash}{}", describe_last_error(.last_error.as_deref()))]
+    Crashed {
         /// The plugin.
         plugin: String,
         /// How.
-        what: String,
+        crash: Crash,
+        /// The last error that it wrote into the log.
+        last_error: Option<String>,
         /// The functions that it was in, innermost first.
         backtrace: Vec<String>,
     },
     /// The plugin reached a limit.
-    #[error("plugin `{plugin}` was stopped: {what}")]
+    #[error("plugin `{plugin}` was stopped: {limit}")]
     Limit {
         /// The plugin.
         plugin: String,
         /// Which limit.
-        what: String,
+        limit: CallLimit,
     },
     /// The plugin cannot be started.
-    #[error("plugin `{plugin}` cannot be started: {detail}")]
+    #[error("plugin `{plugin}` cannot be started: {error:#}")]
     Start {
         /// The plugin.
         plugin: String,
-        /// Why.
-        detail: String,
+        /// What the engine says.
+        error: wasmtime::Error,
     },
-    /// The plugin says that all went well, and it did not.
-    #[error("plugin `{plugin}` reported success, but {what}")]
-    Untrue {
+    /// The plugin reported success, and its work is not whole.
+    #[error("plugin `{plugin}` reported success, but {shortfall}")]
+    FalseSuccess {
         /// The plugin.
         plugin: String,
-        /// What is not so.
-        what: String,
+        /// What is missing.
+        shortfall: Shortfall,
     },
     /// The plugin is of another kind.
     #[error("plugin `{plugin}` is no {kind}")]
@@ -82,6 +86,97 @@ pub enum CallError {
         /// Why.
         reason: Reason,
     },
+}
+
+/// How a plugin crashed.
+#[derive(Debug, thiserror::Error)]
+pub enum Crash {
+    /// It panicked.
+    #[error("it panicked")]
+    Panic,
+    /// It reached outside of its memory.
+    #[error("it reached outside of its memory")]
+    OutOfBounds,
+    /// It was called again after a crash.
+    #[error("it had broken before")]
+    BrokenBefore,
+    /// Another trap of WebAssembly.
+    #[error("{0}")]
+    Trap(Trap),
+    /// It ended itself.
+    #[error("it ended itself with status {0}")]
+    Exit(i32),
+    /// It used a handle that it does not hold.
+    #[error("it used a handle that it does not hold ({detail})")]
+    Handle {
+        /// What the engine says.
+        detail: String,
+    },
+    /// It broke the contract in another way.
+    #[error("{detail}")]
+    Misuse {
+        /// What the engine says.
+        detail: String,
+    },
+}
+
+/// Which limit a plugin reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CallLimit {
+    /// The time that the guest itself may run.
+    #[error("it ran longer than it may")]
+    GuestTime,
+    /// The time for the whole call.
+    #[error("its time was over")]
+    CallTime,
+    /// The stack.
+    #[error("its stack overflowed: it calls itself too deeply")]
+    Stack,
+    /// Handles at once.
+    #[error("it holds too many handles")]
+    Handles,
+    /// Memory, while it ran.
+    #[error("it wanted more memory than it may have")]
+    Memory,
+    /// Memory, before it ran.
+    #[error("it needs more memory than it may have")]
+    FirstMemory,
+    /// Tables.
+    #[error("it wanted larger tables than it may have")]
+    Tables,
+    /// Bytes of one call of the host.
+    #[error("it handed over more at once than it may")]
+    CallBytes,
+    /// Instances, memories or tables.
+    #[error("it has more parts than it may have")]
+    Parts,
+    /// A count of the host.
+    #[error(transparent)]
+    Count(CountLimit),
+}
+
+/// What is missing from the work of a plugin that reported success.
+#[derive(Debug, thiserror::Error)]
+pub enum Shortfall {
+    /// An entry was started and is not whole.
+    #[error(transparent)]
+    Unfinished(UnfinishedEntry),
+    /// What was added did not get into the draft.
+    #[error("{}", join_causes(.0))]
+    Draft(std::io::Error),
+    /// There are fewer entries than the job demands.
+    #[error("{}", match .0 {
+        0 => "it put nothing into the snapshot".to_owned(),
+        count => format!("it put only {count} entries into the snapshot"),
+    })]
+    Entries(u64),
+    /// What it wrote was not finished.
+    #[error("it did not finish what it wrote")]
+    Output,
+}
+
+fn describe_last_error(words: Option<&str>) -> String {
+    words.map_or_else(String::new, |words| format!("; its last words: {words}"))
 }
 
 impl Describe for CallError {
@@ -112,8 +207,8 @@ impl Describe for CallError {
             Self::Failed { failure, .. } => {
                 failure.hint.iter().cloned().map(Advice::Words).collect()
             }
-            Self::Denied(denial) => vec![denial.hint()],
-            Self::Broke { backtrace, .. } if !backtrace.is_empty() => {
+            Self::Denied(denial) => vec![denial.advice()],
+            Self::Crashed { backtrace, .. } if !backtrace.is_empty() => {
                 vec![Advice::Words(format!(
                     "For its author, it broke in: {}",
                     backtrace.join(" < ")
@@ -125,19 +220,19 @@ impl Describe for CallError {
 }
 
 /// How a call came to its end.
-pub(crate) struct Ending {
+pub(crate) struct CallEnd {
     pub(crate) plugin: String,
     /// Why the call was ended from outside, if it was.
     pub(crate) reason: Option<Reason>,
     /// The last error that the guest wrote into the log.
-    pub(crate) last_words: Option<String>,
-    /// What must not be told.
-    pub(crate) hidden: Arc<Hidden>,
+    pub(crate) last_error: Option<String>,
+    /// Takes secrets out of what the guest says.
+    pub(crate) secret_filter: Arc<SecretFilter>,
 }
 
-impl Ending {
+impl CallEnd {
     /// Turns what a call came to into an answer.
-    pub(crate) fn settle<T>(
+    pub(crate) fn into_answer<T>(
         self,
         result: wasmtime::Result<Result<T, Failure>>,
     ) -> Result<T, CallError> {
@@ -147,17 +242,25 @@ impl Ending {
             (_, Some(reason)) => Err(CallError::Cancelled { plugin, reason }),
             (Ok(Err(failure)), None) => Err(CallError::Failed {
                 plugin,
-                failure: tidy(failure, &self.hidden),
+                failure: redact_failure(failure, &self.secret_filter),
             }),
-            (Err(error), None) => Err(broken(plugin, self.last_words, &error)),
+            (Err(error), None) => Err(match find_limit(&error) {
+                Some(limit) => CallError::Limit { plugin, limit },
+                None => CallError::Crashed {
+                    plugin,
+                    crash: find_crash(&error),
+                    last_error: self.last_error,
+                    backtrace: list_functions(&error),
+                },
+            }),
         }
     }
 }
 
-fn tidy(failure: Failure, hidden: &Hidden) -> Failure {
-    let tidy = |text: &str| cleaned(&hidden.hide(text));
-    let message = tidy(&failure.message);
-    let hint = failure.hint.as_deref().map(tidy);
+fn redact_failure(failure: Failure, filter: &SecretFilter) -> Failure {
+    let redact = |text: &str| clean_text(&filter.redact(text));
+    let message = redact(&failure.message);
+    let hint = failure.hint.as_deref().map(redact);
     Failure {
         message,
         hint,
@@ -165,100 +268,76 @@ fn tidy(failure: Failure, hidden: &Hidden) -> Failure {
     }
 }
 
-fn broken(plugin: String, last_words: Option<String>, error: &wasmtime::Error) -> CallError {
-    if let Some(what) = limit(error) {
-        return CallError::Limit { plugin, what };
-    }
+fn list_functions(error: &wasmtime::Error) -> Vec<String> {
     let frames = error
         .downcast_ref::<WasmBacktrace>()
         .map(WasmBacktrace::frames)
         .unwrap_or_default();
     let names = frames.iter().filter_map(wasmtime::FrameInfo::func_name);
-    let backtrace = names.take(FRAMES_TOLD).map(cleaned).collect();
-    let mut what = match error.downcast_ref::<Trap>() {
-        Some(Trap::UnreachableCodeReached) => "it panicked".to_owned(),
-        Some(Trap::MemoryOutOfBounds) => "it reached outside of its memory".to_owned(),
-        Some(Trap::CannotEnterComponent) => "it had broken before".to_owned(),
-        Some(trap) => trap.to_string(),
-        None => misuse(error),
-    };
-    if let Some(words) = last_words {
-        what.push_str(&format!("; its last words: {words}"));
-    }
-    CallError::Broke {
-        plugin,
-        what,
-        backtrace,
-    }
+    names.take(FRAMES_MAX).map(clean_text).collect()
 }
 
 /// Returns which limit was reached, if one was.
-fn limit(error: &wasmtime::Error) -> Option<String> {
-    if error.is::<OutOfTime>() {
-        return Some("it ran longer than it may".to_owned());
+fn find_limit(error: &wasmtime::Error) -> Option<CallLimit> {
+    if error.is::<GuestTimeOver>() {
+        return Some(CallLimit::GuestTime);
     }
-    if error.is::<Ended>() {
-        return Some("its time was over".to_owned());
+    if error.is::<CallEnded>() {
+        return Some(CallLimit::CallTime);
     }
-    if let Some(beyond) = error.downcast_ref::<BeyondLimit>() {
-        return Some(beyond.0.clone());
+    if let Some(count) = error.downcast_ref::<CountLimit>() {
+        return Some(CallLimit::Count(*count));
+    }
+    match error.downcast_ref::<GrowthRefused>() {
+        Some(GrowthRefused::Memory) => return Some(CallLimit::Memory),
+        Some(GrowthRefused::Table) => return Some(CallLimit::Tables),
+        None => {}
     }
     if matches!(error.downcast_ref::<Trap>(), Some(Trap::StackOverflow)) {
-        return Some("its stack overflowed: it calls itself too deeply".to_owned());
+        return Some(CallLimit::Stack);
     }
     if matches!(
         error.downcast_ref::<ResourceTableError>(),
         Some(ResourceTableError::Full)
     ) {
-        return Some("it holds too many handles".to_owned());
+        return Some(CallLimit::Handles);
     }
-    let cause = error.root_cause().to_string();
-    let known = [
-        (
-            "forcing trap when growing memory",
-            "it wanted more memory than it may have",
-        ),
-        (
-            "forcing a memory growth failure",
-            "it wanted more memory than it may have",
-        ),
-        (
-            "forcing trap when growing table",
-            "it wanted larger tables than it may have",
-        ),
-        (
-            "fuel allocated for hostcalls",
-            "it handed over more at once than it may",
-        ),
-        (
-            "memory minimum size",
-            "it needs more memory than it may have",
-        ),
-        (
-            "resource limit exceeded",
-            "it has more parts than it may have",
-        ),
-        ("too many handles", "it holds too many handles"),
-        ("maximum component handles", "it holds too many handles"),
-    ];
-    let is_said = |(text, _): &&(&str, &str)| cause.contains(text);
-    known
-        .iter()
-        .find(is_said)
-        .map(|(_, words)| (*words).to_owned())
+    find_engine_limit(&error.root_cause().to_string())
 }
 
-/// Says how the guest broke the contract.
-fn misuse(error: &wasmtime::Error) -> String {
+/// Returns which limit of the engine was reached. Why not simply match a type? The engine has none
+/// for these: its text is all that it gives.
+fn find_engine_limit(cause: &str) -> Option<CallLimit> {
+    let known = [
+        ("fuel allocated for hostcalls", CallLimit::CallBytes),
+        ("memory minimum size", CallLimit::FirstMemory),
+        ("resource limit exceeded", CallLimit::Parts),
+        ("too many handles", CallLimit::Handles),
+        ("maximum component handles", CallLimit::Handles),
+    ];
+    let found = known.iter().find(|(text, _)| cause.contains(text));
+    found.map(|(_, limit)| *limit)
+}
+
+/// Returns how the guest crashed or broke the contract.
+fn find_crash(error: &wasmtime::Error) -> Crash {
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::UnreachableCodeReached) => return Crash::Panic,
+        Some(Trap::MemoryOutOfBounds) => return Crash::OutOfBounds,
+        Some(Trap::CannotEnterComponent) => return Crash::BrokenBefore,
+        Some(trap) => return Crash::Trap(*trap),
+        None => {}
+    }
     if let Some(exit) = error.downcast_ref::<wasmtime_wasi::I32Exit>() {
-        return format!("it ended itself with status {}", exit.0);
+        return Crash::Exit(exit.0);
     }
-    let cause = error.root_cause().to_string();
+    let detail = error.root_cause().to_string();
     if error.is::<ResourceTableError>()
-        || cause.contains("handle index")
-        || cause.contains("resource")
+        || detail.contains("handle index")
+        || detail.contains("resource")
     {
-        return format!("it used a handle that it does not hold ({cause})");
+        return Crash::Handle { detail };
     }
-    cleaned(&cause)
+    let detail = clean_text(&detail);
+    Crash::Misuse { detail }
 }

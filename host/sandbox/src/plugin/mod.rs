@@ -16,66 +16,51 @@ pub mod source;
 /// Verifiers.
 pub mod verifier;
 
-use crate::bindings::v1::shared;
-use crate::capability::{Guest, cleaned, link_fast, link_wasi};
-use crate::component::{CONTRACT, Inspection, PACKAGE};
-use crate::grant::{Asker, Effective};
-use crate::limits::{CallLimits, FINDINGS_MAX};
+use crate::bindings::v1::make_linker;
+use crate::capability::Guest;
+use crate::capability::failure::clean_text;
+use crate::capability::guest::Caller;
+use crate::component::Inspection;
+use crate::grant::Asker;
+use crate::limits::FINDINGS_MAX;
 use crate::manifest::PluginKind;
-use crate::ports::{Listener, SecretPort, StatePort};
+use crate::ports::SpellAdvice;
 use crate::watchdog::{Watch, Watchdog};
-use error::Ending;
-use holdfast_base::cancel::Cancel;
+use error::CallEnd;
 use std::sync::Arc;
 use std::time::Duration;
-use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
+use wasmtime::component::{Component, InstancePre};
 use wasmtime::{Engine, Store};
 
-pub use error::CallError;
-pub use shared::types::{Attributes, Failure, FailureKind, Finding, Severity};
+pub use crate::capability::CallContext;
+pub use crate::contract::{Attributes, Failure, FailureKind, Finding, Severity};
+pub use error::{CallError, CallLimit, Crash, Shortfall};
 
 /// A plugin that was loaded.
 pub struct Plugin {
     engine: Engine,
     watchdog: Watchdog,
+    spell: SpellAdvice,
     linked: InstancePre<Guest>,
     inspection: Inspection,
     name: Arc<str>,
-}
-
-/// What a call may use, and for which job it is made.
-pub struct CallContext {
-    /// The job.
-    pub job: String,
-    /// Its settings, checked and filled in.
-    pub settings: serde_json::Value,
-    /// What the plugin may do.
-    pub effective: Effective,
-    /// Resolves its secrets.
-    pub secrets: Arc<dyn SecretPort>,
-    /// Keeps its values.
-    pub state: Arc<dyn StatePort>,
-    /// Hears how far the work is.
-    pub listener: Arc<dyn Listener>,
-    /// Ends the call.
-    pub cancel: Cancel,
-    /// What the call may take.
-    pub limits: CallLimits,
 }
 
 impl Plugin {
     pub(crate) fn new(
         engine: Engine,
         watchdog: Watchdog,
+        spell: SpellAdvice,
         component: &Component,
         inspection: Inspection,
     ) -> wasmtime::Result<Self> {
-        let linker = link(&engine, &inspection)?;
+        let linker = make_linker(&engine, &inspection)?;
         let linked = linker.instantiate_pre(component)?;
         let name = Arc::from(inspection.manifest.name.as_str());
         Ok(Self {
             engine,
             watchdog,
+            spell,
             linked,
             inspection,
             name,
@@ -94,37 +79,38 @@ impl Plugin {
         &self.name
     }
 
-    fn is(&self, kind: PluginKind) -> Result<(), CallError> {
+    /// Checks that the plugin is of this kind.
+    fn check_kind(&self, kind: PluginKind) -> Result<(), CallError> {
         if self.inspection.kinds.contains(&kind) {
             return Ok(());
         }
         Err(CallError::OtherKind {
             plugin: self.name.to_string(),
-            kind: kind.word(),
+            kind: kind.as_str(),
         })
     }
 
     /// Makes a store, and starts to watch the time.
-    fn begin(&self, context: &Arc<CallContext>, time: Duration) -> Result<Running, CallError> {
+    fn begin_call(&self, context: &Arc<CallContext>, time: Duration) -> Result<Running, CallError> {
         let asker = Asker {
             plugin: &self.name,
             job: &context.job,
         };
-        if let Some(denial) = context.effective.first_lacking(&asker) {
-            return Err(Box::new(denial).into());
-        }
-        let watch = self
-            .watchdog
-            .watch(&context.cancel, context.limits.deadline.unwrap_or(time));
-        let (context, name) = (Arc::clone(context), Arc::clone(&self.name));
-        let store = Guest::store(&self.engine, context, name, &watch);
+        context.effective.check_granted(&asker)?;
+        let time = context.limits.deadline.unwrap_or(time);
+        let watch = self.watchdog.watch_call(&context.cancel, time);
+        let caller = Caller {
+            plugin: Arc::clone(&self.name),
+            spell: self.spell,
+        };
+        let store = Guest::make_store(&self.engine, Arc::clone(context), caller, &watch);
         Ok(Running { store, watch })
     }
 
-    fn cannot_start(&self, error: &wasmtime::Error) -> CallError {
+    fn start_error(&self, error: wasmtime::Error) -> CallError {
         CallError::Start {
             plugin: self.name.to_string(),
-            detail: format!("{error:#}"),
+            error,
         }
     }
 }
@@ -137,7 +123,7 @@ struct Running {
 
 impl Running {
     /// Brings the guest to life. What it does while it starts is bounded as a call is.
-    fn finish_start<B>(
+    fn instantiate<B>(
         &mut self,
         start: impl FnOnce(&mut Store<Guest>) -> wasmtime::Result<B>,
     ) -> Result<B, CallError> {
@@ -153,76 +139,41 @@ impl Running {
         call: impl FnOnce(&mut Store<Guest>) -> wasmtime::Result<Result<T, Failure>>,
     ) -> Result<T, CallError> {
         let result = call(&mut self.store);
-        end(&mut self.store, result).0
+        end_call(&mut self.store, result).0
     }
 }
 
 /// Ends a call. Returns what it came to, and whether the store may be used again.
-fn end<T>(
+fn end_call<T>(
     store: &mut Store<Guest>,
     result: wasmtime::Result<Result<T, Failure>>,
 ) -> (Result<T, CallError>, bool) {
     let guest = store.data_mut();
     let (reason, is_clean) = guest.end_call();
-    let last_words = guest.log.last_error();
-    let ending = Ending {
+    let last_error = guest.log.last_error();
+    let ending = CallEnd {
         plugin: guest.plugin.to_string(),
         reason,
-        last_words,
-        hidden: Arc::clone(&guest.hidden),
+        last_error,
+        secret_filter: Arc::clone(&guest.secret_filter),
     };
     let is_reusable = is_clean && result.is_ok();
-    (ending.settle(result), is_reusable)
-}
-
-/// Links what the component imports, and WASI with nothing in it where it wants that.
-fn link(engine: &Engine, inspection: &Inspection) -> wasmtime::Result<Linker<Guest>> {
-    type Own = HasSelf<Guest>;
-    let mut linker = Linker::new(engine);
-    let to = &mut linker;
-    for interface in &inspection.imports {
-        match interface.as_str() {
-            "types" => shared::types::add_to_linker::<_, Own>(to, |guest| guest)?,
-            "streams" => {
-                shared::streams::add_to_linker::<_, Own>(to, |guest| guest)?;
-                link_fast(to, &format!("{PACKAGE}streams@{CONTRACT}"))?;
-            }
-            "config" => shared::config::add_to_linker::<_, Own>(to, |guest| guest)?,
-            "log" => shared::log::add_to_linker::<_, Own>(to, |guest| guest)?,
-            "progress" => shared::progress::add_to_linker::<_, Own>(to, |guest| guest)?,
-            "crypto" => shared::crypto::add_to_linker::<_, Own>(to, |guest| guest)?,
-            "clock" => shared::clock::add_to_linker::<_, Own>(to, |guest| guest)?,
-            "random" => shared::random::add_to_linker::<_, Own>(to, |guest| guest)?,
-            "trees" => shared::trees::add_to_linker::<_, Own>(to, |guest| guest)?,
-            "process" => shared::process::add_to_linker::<_, Own>(to, |guest| guest)?,
-            "net" => shared::net::add_to_linker::<_, Own>(to, |guest| guest)?,
-            "http" => shared::http::add_to_linker::<_, Own>(to, |guest| guest)?,
-            "secrets" => shared::secrets::add_to_linker::<_, Own>(to, |guest| guest)?,
-            "state" => shared::state::add_to_linker::<_, Own>(to, |guest| guest)?,
-            "entries" => shared::entries::add_to_linker::<_, Own>(to, |guest| guest)?,
-            // Not of this contract: instantiating names it.
-            _ => {}
-        }
-    }
-    if !inspection.wasi.is_empty() {
-        link_wasi(to)?;
-    }
-    Ok(linker)
+    (ending.into_answer(result), is_reusable)
 }
 
 /// What a guest answers: a trap, or a failure of its own, or findings.
 type Found = wasmtime::Result<Result<Vec<Finding>, Failure>>;
 
 /// Keeps as many findings as a person would read, without secrets.
-fn few(store: &Store<Guest>, found: Found) -> Found {
-    let hidden = &store.data().hidden;
-    let told = |text: &str| cleaned(&hidden.hide(text));
+fn limit_findings(store: &Store<Guest>, found: Found) -> Found {
+    let filter = &store.data().secret_filter;
+    let redact = |text: &str| clean_text(&filter.redact(text));
     let tidy = |mut findings: Vec<Finding>| {
         findings.truncate(FINDINGS_MAX);
         for finding in &mut findings {
-            finding.subject = told(&finding.subject);
-            finding.message = told(&finding.message);
-            finding.hint = finding.hint.as_deref().map(told);
+            finding.subject = redact(&finding.subject);
+            finding.message = redact(&finding.message);
+            finding.hint = finding.hint.as_deref().map(redact);
         }
         findings
     };

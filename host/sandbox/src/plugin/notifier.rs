@@ -1,6 +1,6 @@
 //! Notifiers.
 
-use super::{CallContext, CallError, Finding, Plugin, few};
+use super::{CallContext, CallError, Finding, Plugin, limit_findings};
 use crate::bindings::v1::notifier::{NotifierPlugin as Bindings, NotifierPluginPre};
 use crate::capability::Guest;
 use crate::limits::SHORT_CALL;
@@ -17,11 +17,11 @@ impl Plugin {
         context: &Arc<CallContext>,
         call: impl FnOnce(&mut Store<Guest>, &Bindings) -> wasmtime::Result<Result<T, super::Failure>>,
     ) -> Result<T, CallError> {
-        self.is(PluginKind::Notifier)?;
+        self.check_kind(PluginKind::Notifier)?;
         let linked = NotifierPluginPre::new(self.linked.clone());
-        let linked = linked.map_err(|e| self.cannot_start(&e))?;
-        let mut running = self.begin(context, SHORT_CALL)?;
-        let bindings = running.finish_start(|store| linked.instantiate(store))?;
+        let linked = linked.map_err(|e| self.start_error(e))?;
+        let mut running = self.begin_call(context, SHORT_CALL)?;
+        let bindings = running.instantiate(|store| linked.instantiate(store))?;
         running.finish(|store| call(store, &bindings))
     }
 
@@ -32,7 +32,7 @@ impl Plugin {
     pub fn check_notifier(&self, context: &Arc<CallContext>) -> Result<Vec<Finding>, CallError> {
         let check = |store: &mut Store<Guest>, bindings: &Bindings| {
             let found = bindings.holdfast_plugin_notifier().call_check(&mut *store);
-            few(store, found)
+            limit_findings(store, found)
         };
         self.as_notifier(context, check)
     }

@@ -3,14 +3,14 @@
 //! [`Source::backup`] succeeds only if the source returned well, finished every entry that it
 //! started, and put in as many entries as the job demands.
 
-use super::{CallContext, CallError, Finding, Plugin, Running, few};
+use super::{CallContext, CallError, Finding, Plugin, Running, Shortfall, limit_findings};
 use crate::bindings::v1::source::exports::holdfast::plugin::source as wit;
 use crate::bindings::v1::source::{SourcePlugin as Bindings, SourcePluginPre};
 use crate::capability::entries::{ContentHandle, DraftHandle};
+use crate::capability::unfinished::UnfinishedEntries;
 use crate::limits::{LONG_CALL, SHORT_CALL};
 use crate::manifest::PluginKind;
 use crate::ports::{ContentPort, DraftPort};
-use holdfast_base::error::join_causes;
 use std::sync::Arc;
 use std::time::Duration;
 use wasmtime::component::Resource;
@@ -26,9 +26,9 @@ impl Plugin {
     /// # Errors
     /// It is none.
     pub fn source(&self) -> Result<Source<'_>, CallError> {
-        self.is(PluginKind::Source)?;
+        self.check_kind(PluginKind::Source)?;
         let linked = SourcePluginPre::new(self.linked.clone());
-        let linked = linked.map_err(|e| self.cannot_start(&e))?;
+        let linked = linked.map_err(|e| self.start_error(e))?;
         Ok(Source {
             plugin: self,
             linked,
@@ -43,13 +43,13 @@ pub struct Source<'a> {
 }
 
 impl Source<'_> {
-    fn start(
+    fn start_call(
         &self,
         context: &Arc<CallContext>,
         time: Duration,
     ) -> Result<(Running, Bindings), CallError> {
-        let mut running = self.plugin.begin(context, time)?;
-        let bindings = running.finish_start(|store| self.linked.instantiate(store))?;
+        let mut running = self.plugin.begin_call(context, time)?;
+        let bindings = running.instantiate(|store| self.linked.instantiate(store))?;
         Ok((running, bindings))
     }
 
@@ -58,10 +58,10 @@ impl Source<'_> {
     /// # Errors
     /// The plugin failed to answer.
     pub fn check(&self, context: &Arc<CallContext>) -> Result<Vec<Finding>, CallError> {
-        let (mut running, bindings) = self.start(context, SHORT_CALL)?;
+        let (mut running, bindings) = self.start_call(context, SHORT_CALL)?;
         running.finish(|store| {
             let found = bindings.holdfast_plugin_source().call_check(&mut *store);
-            few(store, found)
+            limit_findings(store, found)
         })
     }
 
@@ -75,8 +75,8 @@ impl Source<'_> {
         draft: &Arc<dyn DraftPort>,
         previous: Option<&Previous>,
     ) -> Result<(), CallError> {
-        let (mut running, bindings) = self.start(context, LONG_CALL)?;
-        let ledger = Arc::clone(&running.store.data().ledger);
+        let (mut running, bindings) = self.start_call(context, LONG_CALL)?;
+        let unfinished = Arc::clone(&running.store.data().unfinished);
         running.finish(|store| {
             let handle = store
                 .data_mut()
@@ -87,22 +87,13 @@ impl Source<'_> {
                 .holdfast_plugin_source()
                 .call_backup(store, borrowed, previous)
         })?;
-        let untrue = |what| CallError::Untrue {
-            plugin: self.plugin.name.to_string(),
-            what,
-        };
-        if let Some(complaint) = ledger.complaint() {
-            return Err(untrue(complaint));
-        }
-        let totals = draft.settle().map_err(|e| untrue(join_causes(&e)))?;
-        if totals.entries < context.limits.entries_min {
-            let what = match totals.entries {
-                0 => "it put nothing into the snapshot".to_owned(),
-                count => format!("it put only {count} entries into the snapshot"),
-            };
-            return Err(untrue(what));
-        }
-        Ok(())
+        let entries_min = context.limits.entries_min;
+        check_draft(&unfinished, draft.as_ref(), entries_min).map_err(|shortfall| {
+            CallError::FalseSuccess {
+                plugin: self.plugin.name.to_string(),
+                shortfall,
+            }
+        })
     }
 
     /// Tells the source that its snapshot was committed.
@@ -110,7 +101,7 @@ impl Source<'_> {
     /// # Errors
     /// The plugin failed; the snapshot stays.
     pub fn committed(&self, context: &Arc<CallContext>, snapshot: &str) -> Result<(), CallError> {
-        let (mut running, bindings) = self.start(context, SHORT_CALL)?;
+        let (mut running, bindings) = self.start_call(context, SHORT_CALL)?;
         running.finish(|store| {
             bindings
                 .holdfast_plugin_source()
@@ -118,7 +109,7 @@ impl Source<'_> {
         })
     }
 
-    /// Lets the source bring a snapshot back to where it came from.
+    /// Lets the source restore a snapshot to its origin.
     ///
     /// # Errors
     /// It failed or broke.
@@ -128,17 +119,31 @@ impl Source<'_> {
         content: &Arc<dyn ContentPort>,
         request: &RestoreRequest,
     ) -> Result<(), CallError> {
-        let (mut running, bindings) = self.start(context, LONG_CALL)?;
+        let (mut running, bindings) = self.start_call(context, LONG_CALL)?;
         running.finish(|store| {
             let guest = store.data_mut();
             guest.overwrite = request.overwrite;
-            let handle = guest.table.push(ContentHandle {
-                content: Arc::clone(content),
-            })?;
+            let handle = guest.table.push(ContentHandle(Arc::clone(content)))?;
             let borrowed = Resource::new_borrow(handle.rep());
             bindings
                 .holdfast_plugin_source()
                 .call_restore(store, borrowed, request)
         })
     }
+}
+
+/// Checks that what a source reported as done is in the draft.
+fn check_draft(
+    unfinished: &UnfinishedEntries,
+    draft: &dyn DraftPort,
+    entries_min: u64,
+) -> Result<(), Shortfall> {
+    if let Some(entry) = unfinished.first_entry() {
+        return Err(Shortfall::Unfinished(entry));
+    }
+    let totals = draft.settle().map_err(Shortfall::Draft)?;
+    if totals.entries < entries_min {
+        return Err(Shortfall::Entries(totals.entries));
+    }
+    Ok(())
 }

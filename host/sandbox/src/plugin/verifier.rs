@@ -1,6 +1,6 @@
 //! Verifiers.
 
-use super::{CallContext, CallError, Finding, Plugin, few};
+use super::{CallContext, CallError, Finding, Plugin, limit_findings};
 use crate::bindings::v1::verifier::{VerifierPlugin as Bindings, VerifierPluginPre};
 use crate::capability::Guest;
 use crate::capability::entries::ContentHandle;
@@ -19,11 +19,11 @@ impl Plugin {
         time: Duration,
         call: impl FnOnce(&mut Store<Guest>, &Bindings) -> wasmtime::Result<Result<T, super::Failure>>,
     ) -> Result<T, CallError> {
-        self.is(PluginKind::Verifier)?;
+        self.check_kind(PluginKind::Verifier)?;
         let linked = VerifierPluginPre::new(self.linked.clone());
-        let linked = linked.map_err(|e| self.cannot_start(&e))?;
-        let mut running = self.begin(context, time)?;
-        let bindings = running.finish_start(|store| linked.instantiate(store))?;
+        let linked = linked.map_err(|e| self.start_error(e))?;
+        let mut running = self.begin_call(context, time)?;
+        let bindings = running.instantiate(|store| linked.instantiate(store))?;
         running.finish(|store| call(store, &bindings))
     }
 
@@ -34,7 +34,7 @@ impl Plugin {
     pub fn check_verifier(&self, context: &Arc<CallContext>) -> Result<Vec<Finding>, CallError> {
         let check = |store: &mut Store<Guest>, bindings: &Bindings| {
             let found = bindings.holdfast_plugin_verifier().call_check(&mut *store);
-            few(store, found)
+            limit_findings(store, found)
         };
         self.as_verifier(context, SHORT_CALL, check)
     }
@@ -49,14 +49,15 @@ impl Plugin {
         content: &Arc<dyn ContentPort>,
     ) -> Result<Vec<Finding>, CallError> {
         let verify = |store: &mut Store<Guest>, bindings: &Bindings| {
-            let handle = store.data_mut().table.push(ContentHandle {
-                content: Arc::clone(content),
-            })?;
+            let handle = store
+                .data_mut()
+                .table
+                .push(ContentHandle(Arc::clone(content)))?;
             let borrowed = Resource::new_borrow(handle.rep());
             let found = bindings
                 .holdfast_plugin_verifier()
                 .call_verify(&mut *store, borrowed);
-            few(store, found)
+            limit_findings(store, found)
         };
         self.as_verifier(context, LONG_CALL, verify)
     }

@@ -86,6 +86,7 @@ pub fn sandbox() -> Sandbox {
     Sandbox::new(SandboxConfig {
         cache: None,
         compiler: Compiler::Here,
+        spell: |advice| format!("{advice:?}"),
     })
     .unwrap()
 }

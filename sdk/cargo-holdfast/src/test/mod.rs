@@ -105,6 +105,7 @@ impl Bench {
         let config = SandboxConfig {
             cache: None,
             compiler: Compiler::Here,
+            spell: |advice| advice.to_string(),
         };
         Ok(Self {
             sandbox: Sandbox::new(config).trying("set up the engine")?,

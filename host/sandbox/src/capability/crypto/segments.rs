@@ -5,11 +5,9 @@
 //!   must be there in full.
 //! - Many segments are read, worked on in place and written at once; none of them allocates.
 
-use super::damaged;
-use crate::bindings::v1::shared::crypto::Segments;
-use crate::bindings::v1::shared::types::{Failure, FailureKind};
+use crate::capability::failure::{check_cancelled, failure};
 use crate::capability::streams::{Reader, Writer};
-use crate::capability::{cancelled, failure};
+use crate::contract::{Failure, FailureKind};
 use holdfast_base::cancel::Cancel;
 use ring::aead::{Aad, LessSafeKey, Nonce};
 
@@ -19,6 +17,29 @@ const BATCH_BYTES: usize = 1 << 20;
 const SEGMENT_BYTES_MAX: u32 = 1 << 20;
 const TAG_BYTES: usize = 16;
 const PREFIX_BYTES_MAX: usize = 7;
+
+/// How a stream is cut and numbered, and which part of it is wanted.
+pub(crate) struct Segments {
+    /// Bytes of the content of a segment.
+    pub(crate) segment_bytes: u32,
+    /// What every nonce begins with.
+    pub(crate) nonce_prefix: Vec<u8>,
+    /// The number of the first segment.
+    pub(crate) first: u64,
+    /// Whether the stream is read to its end.
+    pub(crate) to_end: bool,
+    /// Bytes of content that are left out.
+    pub(crate) skip: u64,
+    /// Bytes of content that are wanted; all if none is given.
+    pub(crate) take: Option<u64>,
+}
+
+pub(super) fn damaged() -> Failure {
+    failure(
+        FailureKind::Damaged,
+        "it was changed, or the key does not fit",
+    )
+}
 
 /// Numbers the segments of a stream and makes their nonces.
 struct Counter {
@@ -42,7 +63,7 @@ impl Counter {
         })
     }
 
-    fn nonce(&mut self, is_last: bool) -> Result<Nonce, Failure> {
+    fn next_nonce(&mut self, is_last: bool) -> Result<Nonce, Failure> {
         let mut bytes = [0; 12];
         bytes[3..11].copy_from_slice(&self.next.to_be_bytes());
         let (start, _) = bytes.split_at_mut(self.prefix.len());
@@ -58,6 +79,15 @@ impl Counter {
         self.next = self.next.checked_add(1).ok_or_else(too_many)?;
         Ok(Nonce::assume_unique_for_key(bytes))
     }
+}
+
+/// Segments that were read into a buffer.
+struct ReadSegments {
+    count: usize,
+    /// The length of the last of them.
+    last: usize,
+    /// Whether the last of them is the last of the stream.
+    is_end: bool,
 }
 
 /// A buffer with room for many segments, and what is known of them.
@@ -88,13 +118,12 @@ impl Batch {
         }
     }
 
-    /// Reads segments until the buffer is full. Returns how many there are, how long the last of
-    /// them is, and whether it is the last of the stream.
-    fn fill(&mut self, from: &mut Reader) -> Result<(usize, usize, bool), Failure> {
+    /// Reads segments until the buffer is full.
+    fn read_batch(&mut self, from: &mut Reader) -> Result<ReadSegments, Failure> {
         let (mut count, mut last) = (0, 0);
         if self.is_first {
             self.is_first = false;
-            self.ahead = from.fill_all(&mut self.buffer[..self.segment])?;
+            self.ahead = from.read_full(&mut self.buffer[..self.segment])?;
         } else {
             let at = self.room * self.stride;
             self.buffer.copy_within(at..at + self.ahead, 0);
@@ -105,27 +134,35 @@ impl Batch {
             count += 1;
             last = next;
             if last < self.segment {
-                return Ok((count, last, true));
+                let is_end = true;
+                return Ok(ReadSegments {
+                    count,
+                    last,
+                    is_end,
+                });
             }
             let at = count * self.stride;
-            next = from.fill_all(&mut self.buffer[at..at + self.segment])?;
+            next = from.read_full(&mut self.buffer[at..at + self.segment])?;
             if next == 0 {
-                return Ok((count, last, true));
+                let is_end = true;
+                return Ok(ReadSegments {
+                    count,
+                    last,
+                    is_end,
+                });
             }
         }
         self.ahead = next;
-        Ok((count, last, false))
+        Ok(ReadSegments {
+            count,
+            last,
+            is_end: false,
+        })
     }
 }
 
-fn check_cancelled(cancel: &Cancel) -> Result<(), Failure> {
-    cancel
-        .reason()
-        .map_or(Ok(()), |reason| Err(cancelled(reason)))
-}
-
 /// Seals a stream from its beginning to its end.
-pub(super) fn seal(
+pub(crate) fn seal_segments(
     key: &LessSafeKey,
     segments: Segments,
     cancel: &Cancel,
@@ -139,18 +176,23 @@ pub(super) fn seal(
     let mut total = 0;
     loop {
         check_cancelled(cancel)?;
-        let (count, last, is_end) = batch.fill(from)?;
+        let ReadSegments {
+            count,
+            last,
+            is_end,
+        } = batch.read_batch(from)?;
         for at in 0..count {
             let is_last = is_end && at + 1 == count;
             let length = if at + 1 == count { last } else { segment };
             let piece = &mut batch.buffer[at * stride..at * stride + length + TAG_BYTES];
             let (plain, place) = piece.split_at_mut(length);
-            let tag = key.seal_in_place_separate_tag(counter.nonce(is_last)?, Aad::empty(), plain);
+            let tag =
+                key.seal_in_place_separate_tag(counter.next_nonce(is_last)?, Aad::empty(), plain);
             let tag = tag.map_err(|_| failure(FailureKind::Failed, "sealing failed"))?;
             place.copy_from_slice(tag.as_ref());
         }
         let sealed = (count - 1) * stride + last + TAG_BYTES;
-        to.take(&batch.buffer[..sealed])?;
+        to.write_all(&batch.buffer[..sealed])?;
         total += sealed as u64;
         if is_end {
             return Ok(total);
@@ -159,7 +201,7 @@ pub(super) fn seal(
 }
 
 /// Opens sealed segments, and gives the part of their content that was asked for.
-pub(super) fn open(
+pub(crate) fn open_segments(
     key: &LessSafeKey,
     segments: Segments,
     cancel: &Cancel,
@@ -176,7 +218,11 @@ pub(super) fn open(
     };
     loop {
         check_cancelled(cancel)?;
-        let (count, last, is_end) = batch.fill(from)?;
+        let ReadSegments {
+            count,
+            last,
+            is_end,
+        } = batch.read_batch(from)?;
         let is_absent = count == 1 && last == 0;
         if is_absent && segments.to_end {
             return Err(failure(FailureKind::Damaged, "it was cut short"));
@@ -186,7 +232,7 @@ pub(super) fn open(
             let length = if at + 1 == count { last } else { stride };
             let is_last = segments.to_end && is_end && at + 1 == count;
             let is_first = counter.next == 0;
-            let nonce = counter.nonce(is_last)?;
+            let nonce = counter.next_nonce(is_last)?;
             let piece = &mut batch.buffer[at * stride..at * stride + length];
             let plain = key
                 .open_in_place(nonce, Aad::empty(), piece)
@@ -201,9 +247,9 @@ pub(super) fn open(
                 .copy_within(at * stride..at * stride + plain, filled);
             filled += plain;
         }
-        window.pass(&batch.buffer[..filled], to)?;
+        window.pass_on(&batch.buffer[..filled], to)?;
         if is_end || (window.is_full() && !segments.to_end) {
-            return window.close();
+            return window.check_complete();
         }
     }
 }
@@ -220,7 +266,7 @@ impl Window {
         self.take.is_some_and(|take| self.given == take)
     }
 
-    fn pass(&mut self, plain: &[u8], to: &mut Writer) -> Result<(), Failure> {
+    fn pass_on(&mut self, plain: &[u8], to: &mut Writer) -> Result<(), Failure> {
         let length = plain.len() as u64;
         let skipped = length.min(self.skip);
         self.skip -= skipped;
@@ -230,10 +276,10 @@ impl Window {
         if wanted == 0 {
             return Ok(());
         }
-        to.take(&plain[skipped as usize..(skipped + wanted) as usize])
+        to.write_all(&plain[skipped as usize..(skipped + wanted) as usize])
     }
 
-    fn close(&self) -> Result<u64, Failure> {
+    fn check_complete(&self) -> Result<u64, Failure> {
         if self.skip > 0 || self.take.is_some_and(|take| self.given < take) {
             let message = "the stream ended before the range that was asked for";
             return Err(failure(FailureKind::Damaged, message));

@@ -1,16 +1,15 @@
 //! Transfers that the host carries on in the background, each on a thread of its own.
 
-use super::{Reader, SPLICE_BYTES, Writer, copy};
-use crate::bindings::v1::shared::streams::HostTransfer;
-use crate::bindings::v1::shared::types::{Failure, FailureKind};
-use crate::capability::guest::BeyondLimit;
-use crate::capability::{Answer, Guest, failure};
+use super::handles::{Reader, Writer, copy_stream};
+use super::pieces::Piece;
+use crate::capability::failure::{CountLimit, failure};
+use crate::contract::{Failure, FailureKind};
 use crate::limits::TRANSFERS_MAX;
+use holdfast_base::cancel::Cancel;
 use holdfast_base::sync::Unpoisoned;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use wasmtime::component::Resource;
 
 type Moved = Result<u64, Failure>;
 
@@ -30,6 +29,22 @@ impl Drop for Transfer {
     }
 }
 
+impl Transfer {
+    /// Returns how many bytes were moved so far.
+    pub(crate) fn moved_bytes(&self) -> u64 {
+        self.moved.load(Ordering::Relaxed)
+    }
+
+    /// Waits for the end and returns how many bytes were moved.
+    pub(crate) fn finish(&self) -> Result<u64, Failure> {
+        let again = || {
+            let what = "the transfer was waited for before";
+            Err(failure(FailureKind::Invalid, what))
+        };
+        join_thread(&self.thread).unwrap_or_else(again)
+    }
+}
+
 /// All transfers of a call.
 #[derive(Default)]
 pub(crate) struct Transfers(Vec<Thread>);
@@ -39,62 +54,48 @@ fn is_over(thread: &Thread) -> bool {
     thread.as_ref().is_none_or(JoinHandle::is_finished)
 }
 
-fn join(thread: &Thread) -> Option<Moved> {
+fn join_thread(thread: &Thread) -> Option<Moved> {
     let taken = thread.lock_unpoisoned().take()?;
     let broke = |_| Err(failure(FailureKind::Failed, "the transfer broke"));
     Some(taken.join().unwrap_or_else(broke))
 }
 
 impl Transfers {
-    fn add(&mut self, thread: &Thread) -> wasmtime::Result<()> {
+    fn add_thread(&mut self, thread: &Thread) -> Result<(), CountLimit> {
         self.0.retain(|thread| !is_over(thread));
         if self.0.len() >= TRANSFERS_MAX {
-            let message = format!("more than {TRANSFERS_MAX} transfers were going on at once");
-            return Err(wasmtime::Error::new(BeyondLimit(message)));
+            return Err(CountLimit::Transfers);
         }
         self.0.push(Arc::clone(thread));
         Ok(())
     }
 
-    /// Waits for what is left; the call was ended before, so that all of it comes to its end.
-    pub(crate) fn join(&mut self) {
-        for thread in self.0.drain(..) {
-            let _ = join(&thread);
-        }
-    }
-}
-
-impl HostTransfer for Guest {
-    fn start(
+    /// Starts a transfer of everything from a reader to a writer, until the call ends.
+    pub(crate) fn start_transfer(
         &mut self,
-        source: Resource<Reader>,
-        target: Resource<Writer>,
-    ) -> wasmtime::Result<Resource<Transfer>> {
-        let mut from = self.table.delete(source)?;
-        let mut to = self.table.delete(target)?;
+        mut from: Reader,
+        mut to: Writer,
+        call: Cancel,
+        mut piece: Piece,
+    ) -> wasmtime::Result<Transfer> {
         let thread = Thread::default();
-        self.transfers.add(&thread)?;
+        self.add_thread(&thread)?;
         let transfer = Transfer {
             thread: Arc::clone(&thread),
             moved: Arc::default(),
             given_up: Arc::default(),
         };
-        let (call, moved, given_up) = (
-            self.call.clone(),
-            Arc::clone(&transfer.moved),
-            Arc::clone(&transfer.given_up),
-        );
-        let mut piece = self.pieces.take(SPLICE_BYTES);
+        let (moved, given_up) = (Arc::clone(&transfer.moved), Arc::clone(&transfer.given_up));
         let work = move || {
-            let note = |total| {
+            let report = |total| {
                 moved.store(total, Ordering::Relaxed);
                 if given_up.load(Ordering::Relaxed) {
                     return Err(failure(FailureKind::Cancelled, "the transfer was given up"));
                 }
                 Ok(())
             };
-            if let Err(failure) = copy(&mut from, &mut to, &call, &mut piece.bytes, note) {
-                to.fail(&failure);
+            if let Err(failure) = copy_stream(&mut from, &mut to, &call, &mut piece.bytes, report) {
+                to.discard(&failure);
             }
             to.finish()
         };
@@ -102,26 +103,13 @@ impl HostTransfer for Guest {
             .name("transfer".to_owned())
             .spawn(work)?;
         *thread.lock_unpoisoned() = Some(spawned);
-        Ok(self.table.push(transfer)?)
+        Ok(transfer)
     }
 
-    fn moved(&mut self, this: Resource<Transfer>) -> wasmtime::Result<u64> {
-        Ok(self.table.get(&this)?.moved.load(Ordering::Relaxed))
-    }
-
-    fn wait(&mut self, this: Resource<Transfer>) -> Answer<u64> {
-        let transfer = self.table.delete(this)?;
-        let again = || {
-            Err(failure(
-                FailureKind::Invalid,
-                "the transfer was waited for before",
-            ))
-        };
-        Ok(join(&transfer.thread).unwrap_or_else(again))
-    }
-
-    fn drop(&mut self, this: Resource<Transfer>) -> wasmtime::Result<()> {
-        self.table.delete(this)?;
-        Ok(())
+    /// Waits for what is left; the call was ended before, so that all of it comes to its end.
+    pub(crate) fn join_all(&mut self) {
+        for thread in self.0.drain(..) {
+            let _ = join_thread(&thread);
+        }
     }
 }

@@ -27,7 +27,7 @@ pub(crate) struct NewFile {
 }
 
 impl NewFile {
-    pub(crate) fn start(
+    pub(crate) fn create_aside(
         tree: &Path,
         path: &EntryPath,
         mode: u32,
@@ -43,7 +43,7 @@ impl NewFile {
             }
         };
         if !overwrite && is_taken(&directory, path.name())? {
-            return Err(taken());
+            return Err(already_taken());
         }
         let mut chance = [0; 8];
         getrandom::fill(&mut chance).map_err(io::Error::other)?;
@@ -62,7 +62,7 @@ impl NewFile {
     }
 }
 
-fn taken() -> io::Error {
+fn already_taken() -> io::Error {
     io::Error::new(
         io::ErrorKind::AlreadyExists,
         "something stands there already",
@@ -95,7 +95,7 @@ impl StreamSink for NewFile {
         };
         match rustix::fs::renameat_with(&self.directory, from, &self.directory, to, flags) {
             Ok(()) => {}
-            Err(Errno::EXIST) => return Err(taken()),
+            Err(Errno::EXIST) => return Err(already_taken()),
             // A file system that cannot promise it: looked at just before instead.
             Err(Errno::INVAL) if !is_taken(&self.directory, to)? => {
                 rustix::fs::renameat(&self.directory, from, &self.directory, to)?;
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     fn start(tree: &Path, name: &str, overwrite: bool) -> io::Result<Box<NewFile>> {
-        NewFile::start(tree, &EntryPath::new(name).unwrap(), 0o640, overwrite).map(Box::new)
+        NewFile::create_aside(tree, &EntryPath::new(name).unwrap(), 0o640, overwrite).map(Box::new)
     }
 
     #[test]

@@ -75,11 +75,11 @@ fn what_was_sealed_opens_again_whatever_its_length() {
         batch + SEGMENT,
         3 * batch,
     ] {
-        let sealed = run(seal, all(), &plain(length)).unwrap();
+        let sealed = run(seal_segments, all(), &plain(length)).unwrap();
         let count = length.div_ceil(SEGMENT).max(1);
         assert_eq!(sealed.len(), length + count * TAG_BYTES, "{length}");
         assert!(
-            run(open, all(), &sealed).unwrap() == plain(length),
+            run(open_segments, all(), &sealed).unwrap() == plain(length),
             "{length}"
         );
     }
@@ -87,7 +87,7 @@ fn what_was_sealed_opens_again_whatever_its_length() {
 
 #[test]
 fn the_nonce_is_the_prefix_the_number_and_the_mark_of_the_end() {
-    let sealed = run(seal, all(), &plain(1500)).unwrap();
+    let sealed = run(seal_segments, all(), &plain(1500)).unwrap();
     let mut nonce = *b"abc\0\0\0\0\0\0\0\0\0";
     let mut first = sealed[..SEGMENT + TAG_BYTES].to_vec();
     let opened = key().open_in_place(
@@ -108,44 +108,49 @@ fn the_nonce_is_the_prefix_the_number_and_the_mark_of_the_end() {
 
 #[test]
 fn a_stream_cut_anywhere_is_damaged() {
-    let sealed = run(seal, all(), &plain(2500)).unwrap();
+    let sealed = run(seal_segments, all(), &plain(2500)).unwrap();
     for length in [0, 1, 15, 16, 1015, 1016, 1017, 2031, 2032, sealed.len() - 1] {
-        let failure = run(open, all(), &sealed[..length]).unwrap_err();
+        let failure = run(open_segments, all(), &sealed[..length]).unwrap_err();
         assert_eq!(failure.kind, FailureKind::Damaged, "{length}");
     }
 }
 
 #[test]
 fn a_changed_bit_a_swapped_segment_and_an_appended_one_are_damage() {
-    let sealed = run(seal, all(), &plain(3000)).unwrap();
+    let sealed = run(seal_segments, all(), &plain(3000)).unwrap();
     for at in [0, 500, 1015, 2040, sealed.len() - 1] {
         let mut changed = sealed.clone();
         changed[at] ^= 1;
         assert_eq!(
-            run(open, all(), &changed).unwrap_err().kind,
+            run(open_segments, all(), &changed).unwrap_err().kind,
             FailureKind::Damaged
         );
     }
     let mut swapped = sealed[1016..2032].to_vec();
     swapped.extend_from_slice(&sealed[..1016]);
     swapped.extend_from_slice(&sealed[2032..]);
-    assert!(run(open, all(), &swapped).is_err());
+    assert!(run(open_segments, all(), &swapped).is_err());
     let longer = [&sealed[..], &sealed[..1016]].concat();
-    assert!(run(open, all(), &longer).is_err());
+    assert!(run(open_segments, all(), &longer).is_err());
 }
 
 #[test]
 fn a_range_is_given_in_full_or_not_at_all() {
-    let sealed = run(seal, all(), &plain(3500)).unwrap();
+    let sealed = run(seal_segments, all(), &plain(3500)).unwrap();
     let from_second = &sealed[1016..];
-    let got = run(open, segments(1, true, 100, Some(1500)), from_second).unwrap();
+    let got = run(
+        open_segments,
+        segments(1, true, 100, Some(1500)),
+        from_second,
+    )
+    .unwrap();
     assert_eq!(got, &plain(3500)[1100..2600]);
     let middle = &sealed[1016..2 * 1016];
-    let got = run(open, segments(1, false, 10, Some(20)), middle).unwrap();
+    let got = run(open_segments, segments(1, false, 10, Some(20)), middle).unwrap();
     assert_eq!(got, &plain(3500)[1010..1030]);
-    assert!(run(open, segments(1, false, 10, Some(2000)), middle).is_err());
-    assert!(run(open, segments(1, true, 10, Some(20)), middle).is_err());
-    assert!(run(open, segments(0, true, 9000, None), &sealed).is_err());
+    assert!(run(open_segments, segments(1, false, 10, Some(2000)), middle).is_err());
+    assert!(run(open_segments, segments(1, true, 10, Some(20)), middle).is_err());
+    assert!(run(open_segments, segments(0, true, 9000, None), &sealed).is_err());
 }
 
 #[test]
@@ -157,7 +162,7 @@ fn segments_that_cannot_be_are_refused() {
     };
     for segments in [wrong(0, 0), wrong(u32::MAX, 0), wrong(1000, 8)] {
         assert_eq!(
-            run(seal, segments, b"x").unwrap_err().kind,
+            run(seal_segments, segments, b"x").unwrap_err().kind,
             FailureKind::Invalid
         );
     }
@@ -166,7 +171,7 @@ fn segments_that_cannot_be_are_refused() {
         ..segments(1 << 40, false, 0, None)
     };
     assert_eq!(
-        run(open, far, &[0; 32]).unwrap_err().kind,
+        run(open_segments, far, &[0; 32]).unwrap_err().kind,
         FailureKind::Limit
     );
 }

@@ -1,4 +1,4 @@
-//! Keeps secrets out of words.
+//! Takes secrets out of texts.
 //!
 //! Every secret that a call resolved is known here, and taken out of what the guest, or a command
 //! that was given it, says to people: log lines, failures, warnings, facts, findings, the end of a
@@ -11,37 +11,37 @@ use zeroize::Zeroizing;
 
 /// What stands for a secret.
 const INSTEAD: &str = "[secret]";
-/// Shortest secret, or line of one, that is looked for: shorter ones are found in any words, and
-/// taking them out would tell where they are.
+/// Shortest secret, or line of one, that is looked for: shorter ones occur in any text, and taking
+/// them out would show their places.
 const BYTES_MIN: usize = 4;
 
 /// The secrets of a call.
 #[derive(Default)]
-pub(crate) struct Hidden(Mutex<Vec<Zeroizing<String>>>);
+pub(crate) struct SecretFilter(Mutex<Vec<Zeroizing<String>>>);
 
-impl Hidden {
-    fn held(&self) -> MutexGuard<'_, Vec<Zeroizing<String>>> {
+impl SecretFilter {
+    fn secrets(&self) -> MutexGuard<'_, Vec<Zeroizing<String>>> {
         self.0.lock_unpoisoned()
     }
 
-    /// Takes note of a secret, and of its lines.
-    pub(crate) fn add(&self, secret: &[u8]) {
+    /// Adds a secret, and each of its lines.
+    pub(crate) fn add_secret(&self, secret: &[u8]) {
         let text = Zeroizing::new(String::from_utf8_lossy(secret).into_owned());
-        let mut held = self.held();
+        let mut secrets = self.secrets();
         let lines = text.lines().map(str::trim);
         for piece in std::iter::once(text.trim()).chain(lines) {
-            if piece.len() >= BYTES_MIN && !held.iter().any(|known| known.as_str() == piece) {
-                held.push(Zeroizing::new(piece.to_owned()));
+            if piece.len() >= BYTES_MIN && !secrets.iter().any(|known| known.as_str() == piece) {
+                secrets.push(Zeroizing::new(piece.to_owned()));
             }
         }
         // The whole before its parts.
-        held.sort_by_key(|piece| std::cmp::Reverse(piece.len()));
+        secrets.sort_by_key(|piece| std::cmp::Reverse(piece.len()));
     }
 
     /// Takes the secrets out of a text.
-    pub(crate) fn hide<'a>(&self, text: &'a str) -> Cow<'a, str> {
+    pub(crate) fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let mut text = Cow::Borrowed(text);
-        for secret in self.held().iter() {
+        for secret in self.secrets().iter() {
             if text.contains(secret.as_str()) {
                 text = Cow::Owned(text.replace(secret.as_str(), INSTEAD));
             }
@@ -50,8 +50,8 @@ impl Hidden {
     }
 
     /// Returns whether a text has a secret in it.
-    pub(crate) fn is_in(&self, text: &str) -> bool {
-        self.held()
+    pub(crate) fn finds_secret_in(&self, text: &str) -> bool {
+        self.secrets()
             .iter()
             .any(|secret| text.contains(secret.as_str()))
     }
@@ -63,14 +63,16 @@ mod tests {
 
     #[test]
     fn secrets_and_their_lines_are_taken_out_of_words() {
-        let hidden = Hidden::default();
-        assert_eq!(hidden.hide("hunter2"), "hunter2");
-        hidden.add(b"host:5432:*:me:hunter2\nother:s3cret\n\nab\n");
-        hidden.add(b"hunter2");
+        let filter = SecretFilter::default();
+        assert_eq!(filter.redact("hunter2"), "hunter2");
+        filter.add_secret(b"host:5432:*:me:hunter2\nother:s3cret\n\nab\n");
+        filter.add_secret(b"hunter2");
         assert_eq!(
-            hidden.hide("no hunter2, no other:s3cret, ab"),
+            filter.redact("no hunter2, no other:s3cret, ab"),
             "no [secret], no [secret], ab"
         );
-        assert!(hidden.is_in("--password=hunter2") && !hidden.is_in("--password"));
+        assert!(
+            filter.finds_secret_in("--password=hunter2") && !filter.finds_secret_in("--password")
+        );
     }
 }
