@@ -17,11 +17,11 @@ impl Aligned {
         Self { memory, start }
     }
 
-    pub(crate) fn bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.memory[self.start..self.start + BUFFER_BYTES]
     }
 
-    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+    pub(crate) fn as_bytes_mut(&mut self) -> &mut [u8] {
         &mut self.memory[self.start..self.start + BUFFER_BYTES]
     }
 }
@@ -33,7 +33,7 @@ mod tests {
     #[test]
     fn it_is_aligned() {
         let aligned = Aligned::new();
-        assert_eq!(aligned.bytes().as_ptr() as usize % ALIGNMENT, 0);
-        assert_eq!(aligned.bytes().len(), BUFFER_BYTES);
+        assert_eq!(aligned.as_bytes().as_ptr() as usize % ALIGNMENT, 0);
+        assert_eq!(aligned.as_bytes().len(), BUFFER_BYTES);
     }
 }

@@ -5,7 +5,7 @@
 //!
 //! - Direct writes want memory, offsets and lengths that are aligned. What is not goes the usual way:
 //!   the end of a file, and the edges of what is written in pieces.
-//! - They are used on file systems that are known to do them well. Anywhere else, and where the
+//! - They are used on file systems that are known to do them well. Anywhere else, and if the
 //!   system says that it cannot after all, everything goes the usual way.
 
 mod aligned;

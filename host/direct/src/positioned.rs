@@ -47,7 +47,7 @@ impl PositionedFile {
 
     /// Returns the file, for everything but writing.
     #[must_use]
-    pub fn file(&self) -> &File {
+    pub fn as_file(&self) -> &File {
         &self.file
     }
 
@@ -92,7 +92,7 @@ fn write_aligned(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
         let buffer = buffer.get_or_insert_with(Aligned::new);
         let mut at = offset;
         for piece in bytes.chunks(BUFFER_BYTES) {
-            let place = &mut buffer.bytes_mut()[..piece.len()];
+            let place = &mut buffer.as_bytes_mut()[..piece.len()];
             place.copy_from_slice(piece);
             file.write_all_at(place, at)?;
             at += piece.len() as u64;

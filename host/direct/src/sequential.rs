@@ -52,7 +52,7 @@ impl SequentialFile {
     /// # Errors
     /// Passes on what the system answers.
     pub fn finish(mut self) -> io::Result<File> {
-        self.drain()?;
+        self.drain_buffer()?;
         if self.way == Way::Direct {
             self.go_cached()?;
         }
@@ -60,11 +60,11 @@ impl SequentialFile {
         Ok(self.file)
     }
 
-    fn drain(&mut self) -> io::Result<()> {
+    fn drain_buffer(&mut self) -> io::Result<()> {
         let mut at = 0;
         while at < self.filled {
             let end = at + self.choose_way(self.filled - at)?;
-            match self.file.write(&self.buffer.bytes()[at..end]) {
+            match self.file.write(&self.buffer.as_bytes()[at..end]) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => {
                     at += count;
@@ -81,7 +81,7 @@ impl SequentialFile {
             }
         }
         self.filled = 0;
-        self.write_back();
+        self.start_write_back();
         Ok(())
     }
 
@@ -111,7 +111,7 @@ impl SequentialFile {
         set_direct(&self.file, false)
     }
 
-    fn write_back(&mut self) {
+    fn start_write_back(&mut self) {
         let waiting = self.written - self.handed_over;
         if self.way != Way::Cached || waiting < WRITE_BACK_BYTES {
             return;
@@ -126,16 +126,17 @@ impl SequentialFile {
 impl Write for SequentialFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.filled == BUFFER_BYTES {
-            self.drain()?;
+            self.drain_buffer()?;
         }
         let count = bytes.len().min(BUFFER_BYTES - self.filled);
-        self.buffer.bytes_mut()[self.filled..self.filled + count].copy_from_slice(&bytes[..count]);
+        self.buffer.as_bytes_mut()[self.filled..self.filled + count]
+            .copy_from_slice(&bytes[..count]);
         self.filled += count;
         Ok(count)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.drain()
+        self.drain_buffer()
     }
 }
 

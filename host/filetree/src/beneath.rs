@@ -2,7 +2,7 @@
 //!
 //! - Symbolic links are not followed, whoever planted them, and no path leads upwards.
 //! - A path may be longer than the system takes in one call.
-//! - Where the kernel lacks `openat2` (before 5.6, or behind an old sandbox), the same is reached
+//! - If the kernel lacks `openat2` (before 5.6, or behind an old sandbox), the same is reached
 //!   one component at a time.
 
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
@@ -34,7 +34,7 @@ pub(crate) fn open_beneath(
 /// Opens what a path leads to, links included, if all of the way lies below the directory.
 ///
 /// # Errors
-/// The way leaves the directory: `CrossesDevices`. On a kernel without `openat2`, also where a link
+/// The way leaves the directory: `CrossesDevices`. On a kernel without `openat2`, also if a link
 /// is on it.
 pub(crate) fn resolve_within(at: &OwnedFd, path: &[u8], flags: OFlags) -> io::Result<OwnedFd> {
     if !has_openat2() {

@@ -1,9 +1,9 @@
-//! Tells how two trees differ, strictly: names, kinds, content, owners, modes, times, attributes,
+//! Compares two trees strictly: names, kinds, content, owners, modes, times, attributes,
 //! link targets and hard links. For tests, and for restores that are checked.
 //!
 //! - Both trees are walked side by side, and content is read piece by piece: neither memory nor open
 //!   descriptors grow with the trees.
-//! - Files that differ only in where their holes are, are equal.
+//! - Files that differ only in the places of their holes are equal.
 //! - The two roots themselves are not compared, only what lies in them.
 
 use crate::tree::Tree;
@@ -55,7 +55,7 @@ impl fmt::Display for Difference {
     }
 }
 
-/// Returns one line for each difference; none where the trees are equal.
+/// Returns one line for each difference; none if the trees are equal.
 ///
 /// # Errors
 /// A tree cannot be opened.
@@ -64,7 +64,7 @@ pub fn compare(a: &Path, b: &Path) -> io::Result<Vec<String>> {
     Ok(found.iter().map(ToString::to_string).collect())
 }
 
-/// Returns how the trees differ, in the order of a walk; nothing where they are equal.
+/// Returns how the trees differ, in the order of a walk; nothing if they are equal.
 ///
 /// # Errors
 /// A tree cannot be opened.
@@ -72,8 +72,8 @@ pub fn differences(a: &Path, b: &Path) -> io::Result<Vec<Difference>> {
     let mut differences = Differences(Vec::new());
     let mut left = Tree::open(a)?.walk(WalkOptions::default())?;
     let mut right = Tree::open(b)?.walk(WalkOptions::default())?;
-    let mut expected = differences.next(&mut left);
-    let mut there = differences.next(&mut right);
+    let mut expected = differences.next_entry(&mut left);
+    let mut there = differences.next_entry(&mut right);
     loop {
         let order = match (&expected, &there) {
             (None, None) => return Ok(differences.0),
@@ -84,16 +84,16 @@ pub fn differences(a: &Path, b: &Path) -> io::Result<Vec<Difference>> {
         let one = order.is_le().then(|| expected.take()).flatten();
         let other = order.is_ge().then(|| there.take()).flatten();
         match (one, other) {
-            (Some(one), Some(other)) => differences.of_entries(one, other),
+            (Some(one), Some(other)) => differences.compare_entries(one, other),
             (Some((one, _)), None) => differences.only_in(&one, a),
             (None, Some((other, _))) => differences.only_in(&other, b),
             (None, None) => {}
         }
         if order.is_le() {
-            expected = differences.next(&mut left);
+            expected = differences.next_entry(&mut left);
         }
         if order.is_ge() {
-            there = differences.next(&mut right);
+            there = differences.next_entry(&mut right);
         }
     }
 }
@@ -103,7 +103,7 @@ type Content = Option<Box<dyn FileContent>>;
 struct Differences(Vec<Difference>);
 
 impl Differences {
-    fn add(&mut self, path: impl ToString, aspect: Aspect, message: String) {
+    fn add_difference(&mut self, path: impl ToString, aspect: Aspect, message: String) {
         self.0.push(Difference {
             path: path.to_string(),
             aspect,
@@ -111,12 +111,12 @@ impl Differences {
         });
     }
 
-    fn next(&mut self, walk: &mut Walk) -> Option<(Entry, Content)> {
+    fn next_entry(&mut self, walk: &mut Walk) -> Option<(Entry, Content)> {
         loop {
             match walk.next()? {
                 Found::Entry(entry, content) => return Some((entry, content)),
                 Found::Skipped(warning) => {
-                    self.add(warning.subject, Aspect::Unreadable, warning.message);
+                    self.add_difference(warning.subject, Aspect::Unreadable, warning.message);
                 }
             }
         }
@@ -124,46 +124,57 @@ impl Differences {
 
     fn only_in(&mut self, entry: &Entry, tree: &Path) {
         let message = format!("only in {}", tree.display());
-        self.add(&entry.path, Aspect::Presence, message);
+        self.add_difference(&entry.path, Aspect::Presence, message);
     }
 
-    fn of_entries(&mut self, one: (Entry, Content), other: (Entry, Content)) {
+    fn compare_entries(&mut self, one: (Entry, Content), other: (Entry, Content)) {
         let ((mut expected, content), (mut there, other_content)) = (one, other);
         let path = expected.path.clone();
         if expected.kind != there.kind {
-            let message = format!("{} is not {}", shown(&there.kind), shown(&expected.kind));
-            self.add(&path, Aspect::Kind, message);
+            let message = format!(
+                "{} is not {}",
+                describe_kind(&there.kind),
+                describe_kind(&expected.kind)
+            );
+            self.add_difference(&path, Aspect::Kind, message);
         } else if let (Some(one), Some(other)) = (content, other_content) {
-            let files = (&mut expected, one, &mut there, other);
-            match first_difference(files) {
+            let one = ComparedFile {
+                entry: &mut expected,
+                content: one,
+            };
+            let other = ComparedFile {
+                entry: &mut there,
+                content: other,
+            };
+            match first_difference(one, other) {
                 Ok(None) => {}
                 Ok(Some(at)) => {
                     let message = format!("the content differs from byte {at} on");
-                    self.add(&path, Aspect::Content, message);
+                    self.add_difference(&path, Aspect::Content, message);
                 }
-                Err(error) => self.add(&path, Aspect::Unreadable, error.to_string()),
+                Err(error) => self.add_difference(&path, Aspect::Unreadable, error.to_string()),
             }
         }
         if let (Some(one), Some(other)) = (&expected.ownership, &there.ownership) {
-            self.of_ownership(&path, one, other);
+            self.compare_ownership(&path, one, other);
         }
         if expected.modified != there.modified {
             let message = format!("time {} is not {}", there.modified.0, expected.modified.0);
-            self.add(&path, Aspect::Time, message);
+            self.add_difference(&path, Aspect::Time, message);
         }
     }
 
-    fn of_ownership(&mut self, path: &impl ToString, expected: &Ownership, there: &Ownership) {
+    fn compare_ownership(&mut self, path: &impl ToString, expected: &Ownership, there: &Ownership) {
         if expected.mode != there.mode {
             let message = format!("mode {:o} is not {:o}", there.mode, expected.mode);
-            self.add(path.to_string(), Aspect::Mode, message);
+            self.add_difference(path.to_string(), Aspect::Mode, message);
         }
         if (expected.uid, expected.gid) != (there.uid, there.gid) {
             let message = format!(
                 "owner {}:{} is not {}:{}",
                 there.uid, there.gid, expected.uid, expected.gid
             );
-            self.add(path.to_string(), Aspect::Owner, message);
+            self.add_difference(path.to_string(), Aspect::Owner, message);
         }
         let names = |it: &Ownership| -> Vec<_> {
             let pair = |(name, value): &(Vec<u8>, Vec<u8>)| {
@@ -177,12 +188,12 @@ impl Differences {
                 names(there),
                 names(expected)
             );
-            self.add(path.to_string(), Aspect::Attributes, message);
+            self.add_difference(path.to_string(), Aspect::Attributes, message);
         }
     }
 }
 
-fn shown(kind: &EntryKind) -> String {
+fn describe_kind(kind: &EntryKind) -> String {
     match kind {
         EntryKind::Symlink { target } => format!("a link to `{}`", printable(target)),
         EntryKind::HardLink { target } => format!("another name of `{target}`"),
@@ -191,25 +202,23 @@ fn shown(kind: &EntryKind) -> String {
     }
 }
 
-/// Two files, each with its entry.
-type Files<'a> = (
-    &'a mut Entry,
-    Box<dyn FileContent>,
-    &'a mut Entry,
-    Box<dyn FileContent>,
-);
+/// A file that is compared.
+struct ComparedFile<'a> {
+    entry: &'a mut Entry,
+    content: Box<dyn FileContent>,
+}
 
-/// Returns the first byte in which two files differ; none where they are equal. Completes the
+/// Returns the first byte in which two files differ; none if they are equal. Completes the
 /// entries with what only an open file tells.
-fn first_difference((entry, one, other_entry, other): Files<'_>) -> io::Result<Option<u64>> {
+fn first_difference(one: ComparedFile<'_>, other: ComparedFile<'_>) -> io::Result<Option<u64>> {
     let (mut one, mut other) = (
-        Whole::new(open(entry, one)?),
-        Whole::new(open(other_entry, other)?),
+        Whole::new(open_content(one)?),
+        Whole::new(open_content(other)?),
     );
     let (mut a, mut b) = (vec![0; PIECE], vec![0; PIECE]);
     let mut at = 0;
     loop {
-        let (m, n) = (one.fill(&mut a)?, other.fill(&mut b)?);
+        let (m, n) = (one.read_full(&mut a)?, other.read_full(&mut b)?);
         let shorter = m.min(n);
         if a[..shorter] != b[..shorter] {
             let offset = a.iter().zip(&b).take_while(|(x, y)| x == y).count();
@@ -225,10 +234,10 @@ fn first_difference((entry, one, other_entry, other): Files<'_>) -> io::Result<O
     }
 }
 
-fn open(entry: &mut Entry, content: Box<dyn FileContent>) -> io::Result<Box<dyn OpenFile>> {
-    let file = content.open()?;
+fn open_content(compared: ComparedFile<'_>) -> io::Result<Box<dyn OpenFile>> {
+    let file = compared.content.open()?;
     let xattrs = file.xattrs();
-    if let Some(ownership) = &mut entry.ownership {
+    if let Some(ownership) = &mut compared.entry.ownership {
         ownership.xattrs = xattrs.pairs;
     }
     xattrs
@@ -236,7 +245,7 @@ fn open(entry: &mut Entry, content: Box<dyn FileContent>) -> io::Result<Box<dyn 
         .map_or(Ok(file), |trouble| Err(io::Error::other(trouble)))
 }
 
-/// Reads a file with zeros where its holes are.
+/// Reads a file with zeros in place of its holes.
 struct Whole {
     file: Box<dyn OpenFile>,
     extents: Vec<Extent>,
@@ -257,7 +266,7 @@ impl Whole {
     }
 
     /// Fills the buffer; less only at the end.
-    fn fill(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+    fn read_full(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut filled = 0;
         while filled < buffer.len() {
             let size = self.file.size();

@@ -4,7 +4,7 @@
 //! - What is read are the file's data extents, as they were when it was opened; growing, shrinking
 //!   and rewriting while it is read are noticed by size and times.
 //! - A small file costs an open, one `fstat`, a list of attributes, one read and one more `fstat`: its end is known by
-//!   its size. Holes are looked for only where a file takes less room than its size.
+//!   its size. Holes are looked for only if a file takes less room than its size.
 
 use crate::xattr;
 use holdfast_base::entry::{Extent, FileContent, Identity, OpenFile, Xattrs};
@@ -78,7 +78,7 @@ impl FileContent for FoundFile {
     }
 }
 
-/// Returns where data lies; none where there is no hole after all.
+/// Returns the extents of the data; none if there is no hole after all.
 fn data_extents(fd: &OwnedFd, size: u64) -> io::Result<Option<Vec<Extent>>> {
     let mut extents = Vec::new();
     let mut at = 0;

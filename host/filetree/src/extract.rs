@@ -13,13 +13,16 @@ mod standing;
 mod written;
 
 use holdfast_base::entry::{Entry, EntryKind, EntryPath, Ownership, RestoreTarget, TargetFile};
+use holdfast_base::sync::Unpoisoned;
 use holdfast_base::time::Instant;
 use holdfast_direct::PositionedFile;
-use opened::{Directories, Opened, lock};
+use opened::{Directories, OpenDirectory};
 use replaced::{Place, beside, replace};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
-use standing::{BEGUN, BEGUN_DIRECTORY, is_adopted, is_begun, is_complete, kind, look, taken};
+use standing::{
+    BEGUN, BEGUN_DIRECTORY, already_taken, file_type, is_adopted, is_begun, is_complete, stat_entry,
+};
 use std::collections::HashSet;
 use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
@@ -27,7 +30,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use written::{Common, Handed, Notes, WrittenFile};
+use written::{Common, Inherited, Notes, WrittenFile};
 
 /// How entries are written.
 #[derive(Debug, Clone, Copy, Default)]
@@ -59,7 +62,7 @@ pub struct Extractor {
 }
 
 impl Extractor {
-    /// Opens the directory, and makes it where it is absent.
+    /// Opens the directory, and makes it if it is absent.
     ///
     /// # Errors
     /// The directory cannot be made or opened.
@@ -83,7 +86,7 @@ impl Extractor {
         })
     }
 
-    /// Tells whether owners are set, instead of only by root.
+    /// Sets owners if asked to, whoever runs this; by default only root sets them.
     #[must_use]
     pub fn with_owner(mut self, set_owner: bool) -> Self {
         if let Some(common) = Arc::get_mut(&mut self.common) {
@@ -92,7 +95,7 @@ impl Extractor {
         self
     }
 
-    /// Tells whether extended attributes, ACLs among them, are set; they are unless told otherwise.
+    /// Sets extended attributes, ACLs among them, only if asked to; by default they are set.
     #[must_use]
     pub fn with_attributes(mut self, set_attributes: bool) -> Self {
         if let Some(common) = Arc::get_mut(&mut self.common) {
@@ -104,15 +107,15 @@ impl Extractor {
     /// Returns what could not be set on entries that were written all the same.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
-        lock(&self.common.notes).all()
+        self.common.notes.lock_unpoisoned().list_notes()
     }
 
     /// Opens the directory that holds an entry, and makes what is absent of it.
-    fn parent(&self, path: &EntryPath) -> io::Result<Arc<Opened>> {
+    fn open_parent(&self, path: &EntryPath) -> io::Result<Arc<OpenDirectory>> {
         let made = |path: &[u8]| {
-            lock(&self.made_for_others).insert(path.to_vec());
+            self.made_for_others.lock_unpoisoned().insert(path.to_vec());
         };
-        self.directories.of(path, &made).map_err(|error| {
+        self.directories.open_parent(path, &made).map_err(|error| {
             // The system does not say what it is that stands in the way.
             match Errno::from_io_error(&error) {
                 Some(Errno::LOOP | Errno::NOTDIR) => io::Error::new(
@@ -132,7 +135,7 @@ impl Extractor {
         make: impl Fn(&OwnedFd, &[u8]) -> Result<(), Errno>,
     ) -> io::Result<()> {
         if !self.options.overwrite {
-            return Err(taken());
+            return Err(already_taken());
         }
         let make = |parent: &OwnedFd, name: &[u8]| Ok(make(parent, name)?);
         if is_directory(parent, name)? {
@@ -143,7 +146,7 @@ impl Extractor {
     }
 
     fn make_directory(&self, entry: &Entry) -> io::Result<()> {
-        let parent = self.parent(&entry.path)?;
+        let parent = self.open_parent(&entry.path)?;
         let name = entry.path.name();
         // Without an owner and a mode to come, it is what it will be.
         let mode = match entry.ownership {
@@ -156,12 +159,12 @@ impl Extractor {
             Err(error) => return Err(error.into()),
         };
         match &entry.ownership {
-            Some(ownership) if is_ours => lock(&self.pending).push(Pending {
+            Some(ownership) if is_ours => self.pending.lock_unpoisoned().push(Pending {
                 path: entry.path.as_bytes().into(),
                 ownership: ownership.clone(),
                 modified: entry.modified,
             }),
-            Some(_) => lock(&self.common.notes).add(format!(
+            Some(_) => self.common.notes.lock_unpoisoned().add_note(format!(
                 "{}: the directory stood there already, with something in it, and keeps its \
                  owner, mode and time; --overwrite sets them",
                 entry.path
@@ -174,17 +177,20 @@ impl Extractor {
     /// Handles what stands where a directory belongs; returns whether its mode is ours to set.
     fn meet_directory(&self, parent: &OwnedFd, entry: &Entry, mode: Mode) -> io::Result<bool> {
         let name = entry.path.name();
-        let there = look(parent, name)?;
-        let Some(stat) = there.filter(|stat| kind(stat).is_dir()) else {
+        let there = stat_entry(parent, name)?;
+        let Some(stat) = there.filter(|stat| file_type(stat).is_dir()) else {
             // A directory cannot take the place of something else in one step.
             if !self.options.overwrite {
-                return Err(taken());
+                return Err(already_taken());
             }
             standing::remove(parent, name)?;
             rustix::fs::mkdirat(parent, name, mode)?;
             return Ok(true);
         };
-        let was_made_here = lock(&self.made_for_others).remove(entry.path.as_bytes());
+        let was_made_here = self
+            .made_for_others
+            .lock_unpoisoned()
+            .remove(entry.path.as_bytes());
         Ok(was_made_here
             || self.options.overwrite
             || is_adopted(parent, &stat, entry, self.common.own.0))
@@ -197,13 +203,13 @@ impl Extractor {
         is_same: impl Fn(&OwnedFd, &Stat) -> bool,
         make: impl Fn(&OwnedFd, &[u8]) -> Result<(), Errno>,
     ) -> io::Result<()> {
-        let parent = self.parent(&entry.path)?;
+        let parent = self.open_parent(&entry.path)?;
         let name = entry.path.name();
         match make(&parent.fd, name) {
             Ok(()) => {}
-            Err(Errno::EXIST) => match look(&parent.fd, name)? {
+            Err(Errno::EXIST) => match stat_entry(&parent.fd, name)? {
                 // The same link: its own owner and time give nobody anything.
-                Some(stat) if is_same(&parent.fd, &stat) && kind(&stat).is_symlink() => {}
+                Some(stat) if is_same(&parent.fd, &stat) && file_type(&stat).is_symlink() => {}
                 Some(stat) if is_begun(&stat, entry, None, self.common.own.0) => {
                     standing::remove(&parent.fd, name)?;
                     make(&parent.fd, name)?;
@@ -220,7 +226,7 @@ impl Extractor {
 
     fn make_node(&self, entry: &Entry, node: FileType, major: u32, minor: u32) -> io::Result<()> {
         let device = rustix::fs::makedev(major, minor);
-        let is_same = |_: &OwnedFd, stat: &Stat| kind(stat) == node && stat.st_rdev == device;
+        let is_same = |_: &OwnedFd, stat: &Stat| file_type(stat) == node && stat.st_rdev == device;
         let mode = match entry.ownership {
             Some(_) => BEGUN,
             None => Mode::RUSR | Mode::WUSR,
@@ -250,11 +256,14 @@ impl Extractor {
     }
 
     fn make_link(&self, entry: &Entry, target: &EntryPath) -> io::Result<()> {
-        let from = self.parent(target)?;
-        let parent = self.parent(&entry.path)?;
+        let from = self.open_parent(target)?;
+        let parent = self.open_parent(&entry.path)?;
         let (first, name) = (target.name(), entry.path.name());
-        let is_absent = lock(&self.absent).contains(&self.hasher.hash_one(target.as_bytes()));
-        let there = look(&from.fd, first)?;
+        let is_absent = self
+            .absent
+            .lock_unpoisoned()
+            .contains(&self.hasher.hash_one(target.as_bytes()));
+        let there = stat_entry(&from.fd, first)?;
         let is_whole = |stat: &Stat| stat.st_mode & 0o7777 != BEGUN.as_raw_mode();
         let Some(stat) = there.filter(|stat| is_whole(stat) && !is_absent) else {
             let message = format!("`{target}`, of which it is another name, was not restored");
@@ -267,7 +276,7 @@ impl Extractor {
             Ok(()) => Ok(()),
             Err(Errno::EXIST) => {
                 let is_it = |it: &Stat| (it.st_dev, it.st_ino) == (stat.st_dev, stat.st_ino);
-                if look(&parent.fd, name)?.is_some_and(|it| is_it(&it)) {
+                if stat_entry(&parent.fd, name)?.is_some_and(|it| is_it(&it)) {
                     return Ok(());
                 }
                 self.replace(&parent.fd, name, link)
@@ -277,9 +286,9 @@ impl Extractor {
     }
 
     /// Creates the file of an entry, and says whose place it takes later; none if it is complete.
-    fn create(
+    fn create_file(
         &self,
-        parent: &Arc<Opened>,
+        parent: &Arc<OpenDirectory>,
         entry: &Entry,
         size: u64,
     ) -> io::Result<Option<(OwnedFd, Option<Place>)>> {
@@ -294,26 +303,26 @@ impl Extractor {
             Err(error) => return Err(error.into()),
         }
         let strictly = self.options.overwrite.then_some(self.common.set_owner);
-        match look(parent, name)?.filter(|stat| kind(stat).is_file()) {
+        match stat_entry(parent, name)?.filter(|stat| file_type(stat).is_file()) {
             Some(stat) if is_begun(&stat, entry, Some(size), self.common.own.0) => {
                 standing::remove(parent, name)?;
             }
             Some(stat) if is_complete(&stat, entry, size, strictly) => return Ok(None),
-            _ if !self.options.overwrite => return Err(taken()),
+            _ if !self.options.overwrite => return Err(already_taken()),
             _ if is_directory(parent, name)? => standing::remove(parent, name)?,
             _ => {
                 standing::remove(parent, &beside(name))?;
                 let fd = create(&beside(name))?;
-                return Ok(Some((fd, Some(self.place(opened, entry)))));
+                return Ok(Some((fd, Some(self.reserve_place(opened, entry)))));
             }
         }
         Ok(Some((create(name)?, None)))
     }
 
     /// Notes that a file takes its place only when it is whole.
-    fn place(&self, parent: &Arc<Opened>, entry: &Entry) -> Place {
+    fn reserve_place(&self, parent: &Arc<OpenDirectory>, entry: &Entry) -> Place {
         let hash = self.hasher.hash_one(entry.path.as_bytes());
-        lock(&self.absent).insert(hash);
+        self.absent.lock_unpoisoned().insert(hash);
         Place {
             parent: Arc::clone(parent),
             name: entry.path.name().to_vec(),
@@ -325,15 +334,15 @@ impl Extractor {
     fn set_directory(&self, pending: &Pending) -> io::Result<()> {
         let path = EntryPath::new(&*pending.path).map_err(io::Error::other)?;
         let set = || -> io::Result<()> {
-            let fd = self.directories.open(&path)?;
+            let fd = self.directories.open_to_change(&path)?;
             let stat = rustix::fs::fstat(&fd)?;
             // It may have stood there before, with an owner and an ACL of its own.
-            let handed = Handed {
+            let inherited = Inherited {
                 owner: (stat.st_uid, stat.st_gid),
                 has_acl: true,
             };
             self.common
-                .set(&fd, &path, &pending.ownership, pending.modified, handed)
+                .set_opened(&fd, &path, &pending.ownership, pending.modified, inherited)
         };
         set().map_err(|e| io::Error::new(e.kind(), format!("`{path}`: {e}")))
     }
@@ -341,7 +350,7 @@ impl Extractor {
 
 /// Returns whether a directory stands there.
 fn is_directory(parent: &OwnedFd, name: &[u8]) -> io::Result<bool> {
-    Ok(look(parent, name)?.is_some_and(|stat| kind(&stat).is_dir()))
+    Ok(stat_entry(parent, name)?.is_some_and(|stat| file_type(&stat).is_dir()))
 }
 
 impl RestoreTarget for Extractor {
@@ -363,8 +372,8 @@ impl RestoreTarget for Extractor {
 
     fn start(&self, entry: &Entry, size: u64) -> io::Result<Option<Box<dyn TargetFile>>> {
         let start = || -> io::Result<Option<Box<dyn TargetFile>>> {
-            let parent = self.parent(&entry.path)?;
-            let Some((fd, place)) = self.create(&parent, entry, size)? else {
+            let parent = self.open_parent(&entry.path)?;
+            let Some((fd, place)) = self.create_file(&parent, entry, size)? else {
                 return Ok(None);
             };
             let has_holes =
@@ -372,31 +381,31 @@ impl RestoreTarget for Extractor {
             if has_holes {
                 rustix::fs::ftruncate(&fd, size)?;
             }
-            let handed = Handed {
+            let inherited = Inherited {
                 owner: (self.common.own.0, parent.group),
                 has_acl: parent.hands_on_acl,
             };
             Ok(Some(Box::new(WrittenFile {
                 file: PositionedFile::new(File::from(fd), size),
-                handed,
+                inherited,
                 common: Arc::clone(&self.common),
                 place: place.map(Mutex::new),
             })))
         };
         start().inspect_err(|_| {
             let hash = self.hasher.hash_one(entry.path.as_bytes());
-            lock(&self.absent).insert(hash);
+            self.absent.lock_unpoisoned().insert(hash);
         })
     }
 
     fn finish(&self) -> io::Result<()> {
-        let pending = std::mem::take(&mut *lock(&self.pending));
+        let pending = std::mem::take(&mut *self.pending.lock_unpoisoned());
         let mut first = Ok(());
         // Deepest first: setting a mode may forbid what lies below, and writing below changes times.
         for directory in pending.iter().rev() {
             first = first.and(self.set_directory(directory));
         }
-        self.directories.close();
+        self.directories.close_all();
         first
     }
 }

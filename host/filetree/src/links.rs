@@ -15,15 +15,16 @@ const MEMORY_MAX: usize = 32 << 20;
 /// What a remembered name takes beside its bytes.
 const MEMORY_EACH: usize = 96;
 
-struct First {
+/// The first name of a file.
+struct FirstName {
     path: EntryPath,
     /// Names that were not met yet.
     left: usize,
 }
 
-/// Files with several names, of which one was met.
+/// Files with several names, at least one of which was met.
 pub(crate) struct Links {
-    first: HashMap<(u64, u64), First>,
+    first: HashMap<(u64, u64), FirstName>,
     memory: usize,
     memory_max: usize,
 }
@@ -40,7 +41,7 @@ impl Default for Links {
 
 impl Links {
     /// Returns the name by which a file was met before.
-    pub(crate) fn met(&mut self, stat: &Stat) -> Option<EntryPath> {
+    pub(crate) fn find_first(&mut self, stat: &Stat) -> Option<EntryPath> {
         if stat.st_nlink < 2 {
             return None;
         }
@@ -51,7 +52,7 @@ impl Links {
             return Some(first.path.clone());
         }
         let path = self.first.remove(&key)?.path;
-        self.memory = self.memory.saturating_sub(cost(&path));
+        self.memory = self.memory.saturating_sub(memory_cost(&path));
         Some(path)
     }
 
@@ -60,12 +61,12 @@ impl Links {
         if stat.st_nlink < 2 {
             return true;
         }
-        let memory = self.memory + cost(path);
+        let memory = self.memory + memory_cost(path);
         if memory > self.memory_max {
             return false;
         }
         self.memory = memory;
-        let first = First {
+        let first = FirstName {
             path: path.clone(),
             left: usize::try_from(stat.st_nlink).unwrap_or(usize::MAX) - 1,
         };
@@ -74,7 +75,7 @@ impl Links {
     }
 }
 
-fn cost(path: &EntryPath) -> usize {
+fn memory_cost(path: &EntryPath) -> usize {
     path.as_bytes().len() + MEMORY_EACH
 }
 
@@ -96,10 +97,10 @@ mod tests {
         }
         let stat = rustix::fs::stat(&file).unwrap();
         let mut links = Links::default();
-        assert_eq!(links.met(&stat), None);
+        assert_eq!(links.find_first(&stat), None);
         assert!(links.remember(&stat, &path("a")));
-        assert_eq!(links.met(&stat), Some(path("a")));
-        assert_eq!(links.met(&stat), Some(path("a")));
+        assert_eq!(links.find_first(&stat), Some(path("a")));
+        assert_eq!(links.find_first(&stat), Some(path("a")));
         assert_eq!((links.first.len(), links.memory), (0, 0));
         links.memory_max = 10;
         assert!(!links.remember(&stat, &path("a")));

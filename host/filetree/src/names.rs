@@ -19,7 +19,8 @@ const NAMES_BYTES_MAX: usize = u32::MAX as usize - (64 << 10);
 /// Where the system writes the names that were asked for.
 pub(crate) type Listing = Vec<MaybeUninit<u8>>;
 
-pub(crate) fn listing() -> Listing {
+/// Makes a buffer for one listing.
+pub(crate) fn new_listing() -> Listing {
     vec![MaybeUninit::uninit(); LISTING_BYTES]
 }
 
@@ -31,8 +32,11 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// Reads the names of a directory from where its descriptor stands.
-    pub(crate) fn read(directory: &OwnedFd, listing: &mut Listing) -> (Self, Option<io::Error>) {
+    /// Reads the names of a directory from the position of its descriptor.
+    pub(crate) fn read_sorted(
+        directory: &OwnedFd,
+        listing: &mut Listing,
+    ) -> (Self, Option<io::Error>) {
         let mut names = Self::default();
         let mut trouble = None;
         let mut entries = RawDir::new(directory, listing);
@@ -43,7 +47,7 @@ impl Names {
                     if name == b"." || name == b".." {
                         continue;
                     }
-                    if !names.push(name) {
+                    if !names.add_name(name) {
                         trouble = Some(io::Error::other("it has too many names"));
                         break;
                     }
@@ -55,11 +59,11 @@ impl Names {
                 }
             }
         }
-        names.sort();
+        names.sort_names();
         (names, trouble)
     }
 
-    fn push(&mut self, name: &[u8]) -> bool {
+    fn add_name(&mut self, name: &[u8]) -> bool {
         let (Ok(start), Ok(length)) = (u32::try_from(self.bytes.len()), u16::try_from(name.len()))
         else {
             return false;
@@ -73,7 +77,7 @@ impl Names {
         true
     }
 
-    fn sort(&mut self) {
+    fn sort_names(&mut self) {
         let bytes = &self.bytes;
         self.order
             .sort_unstable_by_key(|start| name_at(bytes, *start));
@@ -117,10 +121,12 @@ mod tests {
     fn a_million_names_stay_small() {
         let mut names = Names::default();
         for at in 0..1_000_000_u32 {
-            assert!(names.push(format!("name-{:015}", at.wrapping_mul(2_654_435_761)).as_bytes()));
+            assert!(
+                names.add_name(format!("name-{:015}", at.wrapping_mul(2_654_435_761)).as_bytes())
+            );
         }
         assert!(names.memory() < 60 << 20, "{}", names.memory());
-        names.sort();
+        names.sort_names();
         assert!(names.memory() < 30 << 20, "{}", names.memory());
         assert!((1..names.len()).all(|at| names.get(at - 1) <= names.get(at)));
     }
@@ -132,9 +138,9 @@ mod tests {
         )) {
             let mut names = Names::default();
             for name in &given {
-                prop_assert!(names.push(name));
+                prop_assert!(names.add_name(name));
             }
-            names.sort();
+            names.sort_names();
             given.sort();
             let sorted: Vec<_> = (0..names.len()).map(|at| names.get(at).to_vec()).collect();
             prop_assert_eq!(&sorted, &given);

@@ -4,8 +4,7 @@
 //! would leave it: through `..`, through an absolute path, or through a symbolic link.
 
 use crate::beneath::{open_beneath, resolve_within};
-use crate::walk::Found;
-use holdfast_base::entry::{Entry, EntryPath};
+use holdfast_base::entry::EntryPath;
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 use std::fs::File;
@@ -31,7 +30,7 @@ impl Tree {
     /// It is absent, forbidden, or neither a directory nor a file.
     pub fn open(path: &Path) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        Self::of(rustix::fs::open(path, flags, Mode::empty())?, path)
+        Self::from_descriptor(rustix::fs::open(path, flags, Mode::empty())?, path)
     }
 
     /// Opens a directory or a file that must lie in another directory, wherever the links on the
@@ -57,10 +56,10 @@ impl Tree {
         let root = resolve_within(&directory, below.as_os_str().as_bytes(), flags)?;
         // Links may lead elsewhere tomorrow: from here on it goes by where it really is.
         let real = std::fs::read_link(format!("/proc/self/fd/{}", root.as_raw_fd()))?;
-        Self::of(root, &real)
+        Self::from_descriptor(root, &real)
     }
 
-    fn of(root: OwnedFd, path: &Path) -> io::Result<Self> {
+    fn from_descriptor(root: OwnedFd, path: &Path) -> io::Result<Self> {
         let kind = rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(&root)?.st_mode);
         if !kind.is_dir() && !kind.is_file() {
             return Err(io::Error::other("it is neither a directory nor a file"));
@@ -91,18 +90,18 @@ impl Tree {
         PathBuf::from(format!("/proc/self/fd/{}", self.root.as_raw_fd()))
     }
 
-    pub(crate) fn root(&self) -> &Arc<OwnedFd> {
+    pub(crate) fn root_directory(&self) -> &Arc<OwnedFd> {
         &self.root
     }
 
     /// Returns the last component of the path that the tree was opened by.
-    pub(crate) fn name(&self) -> &[u8] {
+    pub(crate) fn root_name(&self) -> &[u8] {
         self.path.file_name().map_or(b"", OsStrExt::as_bytes)
     }
 
     /// Opens the directory that holds a tree that is a single file, and returns the file's name in
     /// it. Whether it is still the same file shows when it is opened.
-    pub(crate) fn parent(&self) -> io::Result<(OwnedFd, Vec<u8>)> {
+    pub(crate) fn open_parent(&self) -> io::Result<(OwnedFd, Vec<u8>)> {
         // The path may be a link; the name in the directory is that of the file itself.
         let full = std::fs::canonicalize(&self.path)?;
         let absent = || io::Error::from(io::ErrorKind::NotFound);
@@ -127,37 +126,18 @@ impl Tree {
         }
     }
 
-    /// Lists what lies directly in a directory, sorted; the root where none is given.
-    ///
-    /// # Errors
-    /// The directory cannot be read.
-    pub fn list(&self, directory: Option<&EntryPath>) -> io::Result<Vec<Entry>> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
-        let below = match directory {
-            Some(path) => Arc::new(open_beneath(
-                &self.root,
-                path.as_bytes(),
-                flags,
-                Mode::empty(),
-            )?),
-            None => Arc::clone(&self.root),
+    /// Opens a directory below the tree as a tree; the tree itself if none is given.
+    pub(crate) fn subtree(&self, directory: Option<&EntryPath>) -> io::Result<Self> {
+        let Some(path) = directory else {
+            return Ok(self.clone());
         };
-        let tree = Self {
-            root: below,
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        let below = open_beneath(&self.root, path.as_bytes(), flags, Mode::empty())?;
+        Ok(Self {
+            root: Arc::new(below),
             path: self.path.clone(),
             is_directory: self.is_directory,
-        };
-        let options = crate::walk::WalkOptions {
-            prefix: directory.cloned(),
-            ..Default::default()
-        };
-        let mut entries = Vec::new();
-        for found in tree.walk_flat(options)? {
-            if let Found::Entry(entry, _) = found {
-                entries.push(entry);
-            }
-        }
-        Ok(entries)
+        })
     }
 
     /// Removes a file, a link or an empty directory.

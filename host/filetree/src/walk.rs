@@ -6,13 +6,13 @@
 //! - A name costs one `stat`; nothing but directories is opened. What is no file has its attributes
 //!   listed too; those of files come with their content.
 //! - Memory and open descriptors are bounded, however large a directory or deep a tree is.
-//! - A link to an earlier name is given only where the earlier name became an entry.
+//! - A link to an earlier name is given only if the earlier name became an entry.
 
 use crate::beneath::open_beneath;
 use crate::content::{FoundFile, identity};
 use crate::exclude::Excludes;
 use crate::links::Links;
-use crate::names::{Listing, Names, listing};
+use crate::names::{Listing, Names, new_listing};
 use crate::tree::Tree;
 use crate::xattr;
 use holdfast_base::entry::{
@@ -41,11 +41,11 @@ const DIRECTORY: OFlags = OFlags::RDONLY
 /// What a walk meets and what it leaves out.
 #[derive(Debug, Clone, Default)]
 pub struct WalkOptions {
-    /// Where the entries stand in the snapshot; at its top where none is given.
+    /// The place of the entries in the snapshot; its top if none is given.
     pub prefix: Option<EntryPath>,
     /// What is left out.
     pub excludes: Excludes,
-    /// Whether to stay on the file system of the tree's root: a directory where another one is
+    /// Whether to stay on the file system of the tree's root: a directory on which another one is
     /// mounted is an entry, what lies in it is not.
     pub one_file_system: bool,
     /// Whether to leave out what lies beside a valid CACHEDIR.TAG; the tag itself stays.
@@ -54,7 +54,7 @@ pub struct WalkOptions {
 
 /// What a walk met.
 pub enum Found {
-    /// An entry, with its content where it is a file.
+    /// An entry, with its content if it is a file.
     Entry(Entry, Option<Box<dyn FileContent>>),
     /// Something that had to be left out.
     Skipped(Warning),
@@ -102,37 +102,54 @@ impl Tree {
     /// # Errors
     /// The root cannot be read.
     pub fn walk(&self, options: WalkOptions) -> io::Result<Walk> {
-        let stat = rustix::fs::fstat(&**self.root())?;
+        let stat = rustix::fs::fstat(&**self.root_directory())?;
         let prefix = options.prefix.clone();
-        let mut walk = Walk::new(Arc::clone(self.root()), options, stat.st_dev);
+        let mut walk = Walk::new(Arc::clone(self.root_directory()), options, stat.st_dev);
         walk.check_attributes();
         if !self.is_directory() {
-            let (directory, name) = self.parent()?;
-            let shown = self.name();
+            let (directory, name) = self.open_parent()?;
+            let shown = self.root_name();
             let path = match prefix {
                 Some(path) => path,
                 None => EntryPath::new(shown).map_err(io::Error::other)?,
             };
             let place = xattr::proc_prefix(&directory);
-            let found = walk.found(&Arc::new(directory), &place, &name, path, &stat);
+            let found = walk.make_found(&Arc::new(directory), &place, &name, path, &stat);
             walk.pending.push_front(found);
             return Ok(walk);
         }
-        // A descriptor of its own: where it stands in the listing is not shared.
-        let own = rustix::fs::openat(&**self.root(), c".", DIRECTORY, Mode::empty())?;
+        // A descriptor of its own: its position in the listing is not shared.
+        let own = rustix::fs::openat(&**self.root_directory(), c".", DIRECTORY, Mode::empty())?;
         if let Some(path) = prefix {
             walk.path.extend_from_slice(path.as_bytes());
             walk.inner_start = walk.path.len() + 1;
             let place = xattr::proc_prefix(&own);
-            let entry = walk.entry(&place, b".", path, EntryKind::Directory, &stat)?;
+            let entry = walk.make_entry(&place, b".", path, EntryKind::Directory, &stat)?;
             walk.pending.push_front(Found::Entry(entry, None));
         }
-        walk.enter(own, &stat);
+        walk.enter_directory(own, &stat);
         Ok(walk)
     }
 
+    /// Lists what lies directly in a directory, sorted; the root if none is given.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub fn list_directory(&self, directory: Option<&EntryPath>) -> io::Result<Vec<Entry>> {
+        let options = WalkOptions {
+            prefix: directory.cloned(),
+            ..WalkOptions::default()
+        };
+        let walk = self.subtree(directory)?.walk_flat(options)?;
+        let entries = walk.filter_map(|found| match found {
+            Found::Entry(entry, _) => Some(entry),
+            Found::Skipped(_) => None,
+        });
+        Ok(entries.collect())
+    }
+
     /// Starts a walk that does not enter directories, and leaves out the root itself.
-    pub(crate) fn walk_flat(&self, options: WalkOptions) -> io::Result<Walk> {
+    fn walk_flat(&self, options: WalkOptions) -> io::Result<Walk> {
         let mut walk = self.walk(options)?;
         if self.is_directory() {
             walk.pending.clear();
@@ -152,12 +169,12 @@ impl Iterator for Walk {
             }
             let level = self.levels.last_mut()?;
             if level.next == level.names.len() {
-                self.leave();
+                self.leave_directory();
                 continue;
             }
             let at = level.next;
             level.next += 1;
-            if let Some(found) = self.visit(at) {
+            if let Some(found) = self.visit_name(at) {
                 return Some(found);
             }
         }
@@ -178,7 +195,7 @@ impl Walk {
             without_attributes: HashSet::new(),
             excluded: 0,
             proc_path: Vec::new(),
-            listing: listing(),
+            listing: new_listing(),
             is_flat: false,
         }
     }
@@ -197,18 +214,18 @@ impl Walk {
             self.without_attributes.insert(self.device);
             let message = "extended attributes and ACLs are left out: they are reached through \
                            /proc, which is not mounted";
-            self.skip("/proc", message.to_owned());
+            self.report_skipped("/proc", message.to_owned());
         }
     }
 
-    fn skip(&mut self, subject: impl Into<String>, message: String) {
+    fn report_skipped(&mut self, subject: impl Into<String>, message: String) {
         let subject = subject.into();
         self.pending
             .push_back(Found::Skipped(Warning { subject, message }));
     }
 
     /// Looks at one name; none if it is excluded.
-    fn visit(&mut self, at: usize) -> Option<Found> {
+    fn visit_name(&mut self, at: usize) -> Option<Found> {
         let level = self.levels.last()?;
         let name = level.names.get(at);
         if level.is_cache && name != CACHEDIR_TAG {
@@ -237,13 +254,13 @@ impl Walk {
         };
         let (name, place) = (name.to_vec(), Arc::clone(&level.proc_prefix));
         Some(if is_directory {
-            self.descend(&directory, &place, &name, path, &stat)
+            self.visit_directory(&directory, &place, &name, path, &stat)
         } else {
-            self.found(&directory, &place, &name, path, &stat)
+            self.make_found(&directory, &place, &name, path, &stat)
         })
     }
 
-    fn descend(
+    fn visit_directory(
         &mut self,
         directory: &OwnedFd,
         place: &[u8],
@@ -251,18 +268,18 @@ impl Walk {
         path: EntryPath,
         stat: &Stat,
     ) -> Found {
-        let entry = match self.entry(place, name, path, EntryKind::Directory, stat) {
+        let entry = match self.make_entry(place, name, path, EntryKind::Directory, stat) {
             Ok(entry) => entry,
             Err(error) => return unreadable(&self.path, &error),
         };
         let stays_out = self.options.one_file_system && stat.st_dev != self.device;
         if !self.is_flat && !stays_out {
             match rustix::fs::openat(directory, name, DIRECTORY, Mode::empty()) {
-                Ok(opened) => self.enter(opened, stat),
+                Ok(opened) => self.enter_directory(opened, stat),
                 Err(error) => {
                     let message =
                         format!("what lies in it cannot be read and is left out: {error}");
-                    self.skip(printable(&self.path), message);
+                    self.report_skipped(printable(&self.path), message);
                 }
             }
         }
@@ -270,8 +287,8 @@ impl Walk {
     }
 
     /// Reads the names of a directory, which are visited next.
-    fn enter(&mut self, directory: OwnedFd, stat: &Stat) {
-        let (names, trouble) = Names::read(&directory, &mut self.listing);
+    fn enter_directory(&mut self, directory: OwnedFd, stat: &Stat) {
+        let (names, trouble) = Names::read_sorted(&directory, &mut self.listing);
         if let Some(error) = trouble {
             let message = format!("it could not be read to its end: {error}");
             let subject = if self.path.is_empty() {
@@ -279,7 +296,7 @@ impl Walk {
             } else {
                 printable(&self.path)
             };
-            self.skip(subject, message);
+            self.report_skipped(subject, message);
         }
         let is_cache = self.options.exclude_caches
             && names.contains(CACHEDIR_TAG)
@@ -299,7 +316,7 @@ impl Walk {
     }
 
     /// Goes back up, and opens the directory there again if it was closed meanwhile.
-    fn leave(&mut self) {
+    fn leave_directory(&mut self) {
         let Some(left) = self.levels.pop() else {
             return;
         };
@@ -324,13 +341,13 @@ impl Walk {
                 let count = level.names.len() - level.next;
                 level.next = level.names.len();
                 let message = format!("{count} more of its entries are left out: {error}");
-                self.skip(printable(&self.path), message);
+                self.report_skipped(printable(&self.path), message);
             }
         }
     }
 
     /// Makes an entry of what is no directory.
-    fn found(
+    fn make_found(
         &mut self,
         directory: &Arc<OwnedFd>,
         place: &[u8],
@@ -339,13 +356,14 @@ impl Walk {
         stat: &Stat,
     ) -> Found {
         let mut entry = || -> io::Result<Option<Entry>> {
-            let Some(mut kind) = kind(directory, name, stat)? else {
+            let Some(mut kind) = entry_kind(directory, name, stat)? else {
                 return Ok(None);
             };
-            if let Some(target) = self.links.met(stat) {
+            if let Some(target) = self.links.find_first(stat) {
                 kind = EntryKind::HardLink { target };
             }
-            self.entry(place, name, path.clone(), kind, stat).map(Some)
+            self.make_entry(place, name, path.clone(), kind, stat)
+                .map(Some)
         };
         let entry = match entry() {
             Ok(Some(entry)) => entry,
@@ -358,7 +376,7 @@ impl Walk {
         if !matches!(entry.kind, EntryKind::HardLink { .. }) && !self.links.remember(stat, &path) {
             let message = "there are so many hard links that this one, if another name of it \
                            follows, becomes a file of its own";
-            self.skip(path.to_string(), message.into());
+            self.report_skipped(path.to_string(), message.into());
         }
         let content: Option<Box<dyn FileContent>> = match entry.kind {
             EntryKind::File { .. } => Some(Box::new(FoundFile {
@@ -371,7 +389,7 @@ impl Walk {
         Found::Entry(entry, content)
     }
 
-    fn entry(
+    fn make_entry(
         &mut self,
         place: &[u8],
         name: &[u8],
@@ -383,7 +401,7 @@ impl Walk {
         let xattrs = if is_file {
             Vec::new()
         } else {
-            self.xattrs(place, name, &path, stat)?
+            self.read_attributes(place, name, &path, stat)?
         };
         Ok(Entry {
             path,
@@ -400,7 +418,7 @@ impl Walk {
     }
 
     /// Reads the attributes of what is no file.
-    fn xattrs(
+    fn read_attributes(
         &mut self,
         place: &[u8],
         name: &[u8],
@@ -421,14 +439,14 @@ impl Walk {
             return Ok(Vec::new());
         };
         if let Some(trouble) = read.trouble {
-            self.skip(path.to_string(), trouble);
+            self.report_skipped(path.to_string(), trouble);
         }
         Ok(read.pairs)
     }
 }
 
 /// Returns what an entry is; none for what cannot be made again. Links come later.
-fn kind(directory: &OwnedFd, name: &[u8], stat: &Stat) -> io::Result<Option<EntryKind>> {
+fn entry_kind(directory: &OwnedFd, name: &[u8], stat: &Stat) -> io::Result<Option<EntryKind>> {
     let (major, minor) = (
         rustix::fs::major(stat.st_rdev),
         rustix::fs::minor(stat.st_rdev),

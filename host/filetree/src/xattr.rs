@@ -28,13 +28,13 @@ pub(crate) fn proc_prefix(directory: impl AsFd) -> Vec<u8> {
     format!("/proc/self/fd/{}/", directory.as_fd().as_raw_fd()).into_bytes()
 }
 
-/// Reads all attributes of what stands at a path, not following a link there; none where the file
+/// Reads all attributes of what stands at a path, not following a link there; none if the file
 /// system has no attributes at all.
 ///
 /// # Errors
 /// It is not there.
 pub(crate) fn read_at(path: &[u8]) -> io::Result<Option<Xattrs>> {
-    read(
+    read_xattrs(
         |listing| rustix::fs::llistxattr(path, listing),
         |name, value| rustix::fs::lgetxattr(path, name, value),
     )
@@ -43,14 +43,14 @@ pub(crate) fn read_at(path: &[u8]) -> io::Result<Option<Xattrs>> {
 /// Reads all attributes of an open file.
 pub(crate) fn read_open(file: impl AsFd) -> Xattrs {
     let file = file.as_fd();
-    let read = read(
+    let read = read_xattrs(
         |listing| rustix::fs::flistxattr(file, listing),
         |name, value| rustix::fs::fgetxattr(file, name, value),
     );
     read.ok().flatten().unwrap_or_default()
 }
 
-fn read(
+fn read_xattrs(
     list: impl Fn(&mut [u8]) -> Result<usize, Errno>,
     get: impl Fn(&[u8], &mut [u8]) -> Result<usize, Errno>,
 ) -> io::Result<Option<Xattrs>> {
@@ -78,7 +78,7 @@ fn read(
     let mut bytes = 0;
     for name in listing.split(|b| *b == 0).filter(|n| !n.is_empty()) {
         let refuse = |why: &str| Some(format!("attribute `{}` {why}", printable(name)));
-        match value(|to| get(name, to)) {
+        match read_value(|to| get(name, to)) {
             Ok(value) if bytes + name.len() + value.len() > XATTR_BYTES_MAX => {
                 read.trouble = refuse("is left out: all together are too large");
             }
@@ -95,7 +95,7 @@ fn read(
     Ok(Some(read))
 }
 
-fn value(get: impl Fn(&mut [u8]) -> Result<usize, Errno>) -> Result<Vec<u8>, Errno> {
+fn read_value(get: impl Fn(&mut [u8]) -> Result<usize, Errno>) -> Result<Vec<u8>, Errno> {
     let mut buffer = vec![0; COMMON_BYTES];
     loop {
         match get(&mut buffer) {
@@ -112,7 +112,7 @@ fn value(get: impl Fn(&mut [u8]) -> Result<usize, Errno>) -> Result<Vec<u8>, Err
 }
 
 /// Sets attributes with `set`; returns the names that the system refused, each with its reason.
-pub(crate) fn write(
+fn set_xattrs(
     pairs: &Pairs,
     set: impl Fn(&[u8], &[u8]) -> Result<(), Errno>,
 ) -> io::Result<Vec<(String, Errno)>> {
@@ -144,14 +144,14 @@ pub(crate) fn write_open(
     file: impl AsFd + Copy,
     pairs: &Pairs,
 ) -> io::Result<Vec<(String, Errno)>> {
-    write(pairs, |name, value| {
+    set_xattrs(pairs, |name, value| {
         rustix::fs::fsetxattr(file, name, value, XattrFlags::empty())
     })
 }
 
 /// Sets attributes on what stands at a path, not following a link there.
 pub(crate) fn write_at(path: &[u8], pairs: &Pairs) -> io::Result<Vec<(String, Errno)>> {
-    write(pairs, |name, value| {
+    set_xattrs(pairs, |name, value| {
         rustix::fs::lsetxattr(path, name, value, XattrFlags::empty())
     })
 }

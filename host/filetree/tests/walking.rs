@@ -120,7 +120,7 @@ fn one_tree_can_be_walked_twice_at_once() {
     let other = tree.walk(WalkOptions::default()).unwrap();
     assert_eq!(one.zip(other).count(), 2);
     assert_eq!(tree.walk(WalkOptions::default()).unwrap().count(), 2);
-    assert_eq!(tree.list(None).unwrap().len(), 2);
+    assert_eq!(tree.list_directory(None).unwrap().len(), 2);
 }
 
 #[test]

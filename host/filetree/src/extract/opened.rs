@@ -2,7 +2,7 @@
 //!
 //! - They are reached beneath the target's root, never through a symbolic link.
 //! - Each knows what it would hand on to what is made in it (a group, an ACL), so that this can be
-//!   undone where an entry did not have it.
+//!   undone if an entry did not have it.
 
 use crate::beneath::open_beneath;
 use crate::xattr;
@@ -14,21 +14,17 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 
 /// Directories that are kept open.
 const OPEN_DIRECTORIES: usize = 16;
 
-/// Enough to make and reach what lies in it, even where its owner may not list it.
+/// Enough to make and reach what lies in it, even if its owner may not list it.
 const REACH: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock_unpoisoned()
-}
 
 /// A directory that is written into.
 #[derive(Debug)]
-pub(super) struct Opened {
+pub(super) struct OpenDirectory {
     pub(super) fd: OwnedFd,
     /// The group of what is made in it.
     pub(super) group: u32,
@@ -36,7 +32,7 @@ pub(super) struct Opened {
     pub(super) hands_on_acl: bool,
 }
 
-impl Opened {
+impl OpenDirectory {
     fn new(fd: OwnedFd, own_group: u32) -> io::Result<Self> {
         let stat = rustix::fs::fstat(&fd)?;
         let hands_on_group = stat.st_mode & Mode::SGID.as_raw_mode() != 0;
@@ -52,11 +48,11 @@ impl Opened {
     }
 }
 
-type Held = VecDeque<(Vec<u8>, Arc<Opened>)>;
+type Held = VecDeque<(Vec<u8>, Arc<OpenDirectory>)>;
 
 /// The directories that are kept open.
 pub(super) struct Directories {
-    root: Arc<Opened>,
+    root: Arc<OpenDirectory>,
     own_group: u32,
     held: Mutex<Held>,
 }
@@ -66,38 +62,42 @@ impl Directories {
     pub(super) fn new(root: &Path, own_group: u32) -> io::Result<Self> {
         let root = rustix::fs::open(root, REACH, Mode::empty())?;
         Ok(Self {
-            root: Arc::new(Opened::new(root, own_group)?),
+            root: Arc::new(OpenDirectory::new(root, own_group)?),
             own_group,
             held: Mutex::default(),
         })
     }
 
     /// Returns the directory that holds an entry; `made` hears of each that had to be made for it.
-    pub(super) fn of(&self, entry: &EntryPath, made: &dyn Fn(&[u8])) -> io::Result<Arc<Opened>> {
+    pub(super) fn open_parent(
+        &self,
+        entry: &EntryPath,
+        made: &dyn Fn(&[u8]),
+    ) -> io::Result<Arc<OpenDirectory>> {
         let path = entry.as_bytes();
         match path.iter().rposition(|b| *b == b'/') {
-            Some(slash) => self.at(&path[..slash], made),
+            Some(slash) => self.open_path(&path[..slash], made),
             None => Ok(Arc::clone(&self.root)),
         }
     }
 
-    fn at(&self, path: &[u8], made: &dyn Fn(&[u8])) -> io::Result<Arc<Opened>> {
-        if let Some(directory) = self.held(path) {
+    fn open_path(&self, path: &[u8], made: &dyn Fn(&[u8])) -> io::Result<Arc<OpenDirectory>> {
+        if let Some(directory) = self.find_open(path) {
             return Ok(directory);
         }
         // Most often it lies in one that is held.
         let above = path.iter().rposition(|b| *b == b'/');
-        let above = above.and_then(|slash| Some((self.held(&path[..slash])?, slash + 1)));
+        let above = above.and_then(|slash| Some((self.find_open(&path[..slash])?, slash + 1)));
         let opened = match &above {
             Some((above, start)) => open_beneath(&above.fd, &path[*start..], REACH, Mode::empty()),
             None => open_beneath(&self.root.fd, path, REACH, Mode::empty()),
         };
         let fd = match opened {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.make(path, made)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.make_path(path, made)?,
             other => other?,
         };
-        let directory = Arc::new(Opened::new(fd, self.own_group)?);
-        let mut held = lock(&self.held);
+        let directory = Arc::new(OpenDirectory::new(fd, self.own_group)?);
+        let mut held = self.held.lock_unpoisoned();
         if held.len() == OPEN_DIRECTORIES {
             held.pop_front();
         }
@@ -105,14 +105,14 @@ impl Directories {
         Ok(directory)
     }
 
-    fn held(&self, path: &[u8]) -> Option<Arc<Opened>> {
-        let held = lock(&self.held);
+    fn find_open(&self, path: &[u8]) -> Option<Arc<OpenDirectory>> {
+        let held = self.held.lock_unpoisoned();
         let (_, directory) = held.iter().rev().find(|(held, _)| held == path)?;
         Some(Arc::clone(directory))
     }
 
     /// Makes a directory, and what is absent above it.
-    fn make(&self, path: &[u8], made: &dyn Fn(&[u8])) -> io::Result<OwnedFd> {
+    fn make_path(&self, path: &[u8], made: &dyn Fn(&[u8])) -> io::Result<OwnedFd> {
         let slashes = path.iter().enumerate().filter(|(_, b)| **b == b'/');
         let ends = slashes.map(|(at, _)| at).chain([path.len()]);
         let mut reached: Option<OwnedFd> = None;
@@ -132,13 +132,13 @@ impl Directories {
     }
 
     /// Opens a directory to set what belongs to it.
-    pub(super) fn open(&self, path: &EntryPath) -> io::Result<OwnedFd> {
+    pub(super) fn open_to_change(&self, path: &EntryPath) -> io::Result<OwnedFd> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
         open_beneath(&self.root.fd, path.as_bytes(), flags, Mode::empty())
     }
 
     /// Closes all but the root.
-    pub(super) fn close(&self) {
-        lock(&self.held).clear();
+    pub(super) fn close_all(&self) {
+        self.held.lock_unpoisoned().clear();
     }
 }

@@ -3,8 +3,9 @@
 //! What comes is made beside it, under a name of its own, and takes the place in one step. Until then, and
 //! for ever if the content turns out to be damaged, what stood there stays.
 
-use super::opened::{Opened, lock};
+use super::opened::OpenDirectory;
 use super::standing;
+use holdfast_base::sync::Unpoisoned;
 use rustix::fs::renameat;
 use std::collections::HashSet;
 use std::io;
@@ -34,7 +35,7 @@ pub(super) fn replace(
 
 /// The place that a file takes when it is whole. Dropping it before removes what was made.
 pub(super) struct Place {
-    pub(super) parent: Arc<Opened>,
+    pub(super) parent: Arc<OpenDirectory>,
     pub(super) name: Vec<u8>,
     /// Files that are not there yet, whatever stands in their places, and which of them this is.
     pub(super) absent: (Arc<Mutex<HashSet<u64>>>, u64),
@@ -43,11 +44,11 @@ pub(super) struct Place {
 
 impl Place {
     /// Takes the place.
-    pub(super) fn take(&mut self) -> io::Result<()> {
+    pub(super) fn take_place(&mut self) -> io::Result<()> {
         let fd = &self.parent.fd;
         renameat(fd, beside(&self.name), fd, self.name.as_slice())?;
         self.is_taken = true;
-        lock(&self.absent.0).remove(&self.absent.1);
+        self.absent.0.lock_unpoisoned().remove(&self.absent.1);
         Ok(())
     }
 }

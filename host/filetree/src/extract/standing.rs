@@ -33,7 +33,7 @@ const STICKY: u32 = 0o1000;
 const HANDED_ON: u32 = 0o2000;
 
 /// Looks at what stands somewhere; none if nothing does.
-pub(super) fn look(parent: &OwnedFd, name: &[u8]) -> io::Result<Option<Stat>> {
+pub(super) fn stat_entry(parent: &OwnedFd, name: &[u8]) -> io::Result<Option<Stat>> {
     match rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => Ok(Some(stat)),
         Err(Errno::NOENT) => Ok(None),
@@ -41,7 +41,7 @@ pub(super) fn look(parent: &OwnedFd, name: &[u8]) -> io::Result<Option<Stat>> {
     }
 }
 
-pub(super) fn kind(stat: &Stat) -> FileType {
+pub(super) fn file_type(stat: &Stat) -> FileType {
     FileType::from_raw_mode(stat.st_mode)
 }
 
@@ -51,7 +51,7 @@ fn modified(stat: &Stat) -> Instant {
 
 /// Returns whether an earlier restore began this and did not end it.
 pub(super) fn is_begun(stat: &Stat, entry: &Entry, size: Option<u64>, own: u32) -> bool {
-    let mark = match kind(stat) {
+    let mark = match file_type(stat) {
         FileType::Directory => BEGUN_DIRECTORY,
         FileType::Symlink => return false,
         _ => BEGUN,
@@ -72,8 +72,9 @@ pub(super) fn is_begun(stat: &Stat, entry: &Entry, size: Option<u64>, own: u32) 
 ///
 /// `strictly` also compares owner and mode, for who asked that all of it be as it was.
 pub(super) fn is_complete(stat: &Stat, entry: &Entry, size: u64, strictly: Option<bool>) -> bool {
-    let is_same =
-        kind(stat).is_file() && stat.st_size as u64 == size && modified(stat) == entry.modified;
+    let is_same = file_type(stat).is_file()
+        && stat.st_size as u64 == size
+        && modified(stat) == entry.modified;
     match (strictly, &entry.ownership) {
         (Some(with_owner), Some(wanted)) if is_same => {
             stat.st_mode & PERMISSIONS == wanted.mode
@@ -110,7 +111,7 @@ fn is_empty(parent: &OwnedFd, name: &[u8]) -> bool {
 }
 
 /// The answer to who would replace something and was not told to.
-pub(super) fn taken() -> io::Error {
+pub(super) fn already_taken() -> io::Error {
     io::Error::new(
         io::ErrorKind::AlreadyExists,
         "something stands there already, and --overwrite was not given",

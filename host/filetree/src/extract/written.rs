@@ -2,13 +2,14 @@
 //!
 //! The order in which no step undoes another: owner (which takes set-user-id bits and capabilities
 //! away), attributes, time, and the mode last, which ends the mark of what is begun. An ACL that
-//! the directory handed on and the entry did not have is taken away.
+//! the directory inherited on and the entry did not have is taken away.
 
-use super::opened::{Opened, lock};
+use super::opened::OpenDirectory;
 use super::replaced::Place;
 use crate::xattr;
 use holdfast_base::entry::{Entry, EntryPath, Ownership, TargetFile};
 use holdfast_base::limits::WARNINGS_KEPT_MAX;
+use holdfast_base::sync::Unpoisoned;
 use holdfast_base::time::Instant;
 use holdfast_direct::PositionedFile;
 use rustix::fs::{AtFlags, Gid, Mode, Timespec, Timestamps, Uid};
@@ -25,7 +26,7 @@ pub(super) struct Notes {
 }
 
 impl Notes {
-    pub(super) fn add(&mut self, note: String) {
+    pub(super) fn add_note(&mut self, note: String) {
         if self.kept.len() < WARNINGS_KEPT_MAX {
             self.kept.push(note);
         } else {
@@ -33,7 +34,7 @@ impl Notes {
         }
     }
 
-    pub(super) fn all(&self) -> Vec<String> {
+    pub(super) fn list_notes(&self) -> Vec<String> {
         let mut all = self.kept.clone();
         if self.more > 0 {
             all.push(format!("and {} more of the same kind", self.more));
@@ -56,22 +57,22 @@ impl Common {
     fn note_refused(&self, path: &EntryPath, refused: Vec<(String, Errno)>) {
         for (name, error) in refused {
             let note = format!("{path}: the system refused to set attribute `{name}`: {error}");
-            lock(&self.notes).add(note);
+            self.notes.lock_unpoisoned().add_note(note);
         }
     }
 
     /// Sets owner, attributes, time and mode of an open file or directory that has the group and
     /// the ACL that `from` tells.
-    pub(super) fn set(
+    pub(super) fn set_opened(
         &self,
         fd: impl AsFd + Copy,
         path: &EntryPath,
         ownership: &Ownership,
         modified: Instant,
-        from: Handed,
+        from: Inherited,
     ) -> io::Result<()> {
         if self.set_owner && (ownership.uid, ownership.gid) != from.owner {
-            let (uid, gid) = owner(ownership);
+            let (uid, gid) = owner_ids(ownership);
             rustix::fs::fchown(fd, uid, gid)?;
         }
         if from.has_acl {
@@ -85,18 +86,18 @@ impl Common {
         if self.set_attributes && !ownership.xattrs.is_empty() {
             self.note_refused(path, xattr::write_open(fd, &ownership.xattrs)?);
         }
-        rustix::fs::futimens(fd, &times(modified))?;
-        Ok(rustix::fs::fchmod(fd, mode(ownership))?)
+        rustix::fs::futimens(fd, &timestamps(modified))?;
+        Ok(rustix::fs::fchmod(fd, mode_bits(ownership))?)
     }
 
     /// The same for what cannot be opened: a link, a fifo or a device.
-    pub(super) fn set_unopened(&self, parent: &Opened, entry: &Entry) -> io::Result<()> {
+    pub(super) fn set_unopened(&self, parent: &OpenDirectory, entry: &Entry) -> io::Result<()> {
         let Some(ownership) = &entry.ownership else {
             return Ok(());
         };
         let name = entry.path.name();
         if self.set_owner {
-            let (uid, gid) = owner(ownership);
+            let (uid, gid) = owner_ids(ownership);
             rustix::fs::chownat(&parent.fd, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW)?;
         }
         let is_link = matches!(entry.kind, holdfast_base::entry::EntryKind::Symlink { .. });
@@ -109,12 +110,12 @@ impl Common {
             let refused = xattr::write_at(&path, &ownership.xattrs)?;
             self.note_refused(&entry.path, refused);
         }
-        let times = times(entry.modified);
+        let times = timestamps(entry.modified);
         rustix::fs::utimensat(&parent.fd, name, &times, AtFlags::SYMLINK_NOFOLLOW)?;
         if is_link {
             return Ok(());
         }
-        change_mode(&parent.fd, name, mode(ownership))
+        change_mode(&parent.fd, name, mode_bits(ownership))
     }
 }
 
@@ -123,7 +124,7 @@ fn change_mode(parent: &OwnedFd, name: &[u8], mode: Mode) -> io::Result<()> {
     use rustix::fs::{CWD, OFlags};
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let held = rustix::fs::openat(parent, name, flags, Mode::empty())?;
-    if super::standing::kind(&rustix::fs::fstat(&held)?).is_symlink() {
+    if super::standing::file_type(&rustix::fs::fstat(&held)?).is_symlink() {
         return Err(io::Error::other("a link has taken its place"));
     }
     let mut path = xattr::proc_prefix(&held);
@@ -136,25 +137,25 @@ fn change_mode(parent: &OwnedFd, name: &[u8], mode: Mode) -> io::Result<()> {
     )?)
 }
 
-/// What a new file or directory has from where it was made.
+/// What a new file or directory has from the directory that it was made in.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Handed {
+pub(super) struct Inherited {
     pub(super) owner: (u32, u32),
     pub(super) has_acl: bool,
 }
 
-fn owner(ownership: &Ownership) -> (Option<Uid>, Option<Gid>) {
+fn owner_ids(ownership: &Ownership) -> (Option<Uid>, Option<Gid>) {
     (
         Some(Uid::from_raw(ownership.uid)),
         Some(Gid::from_raw(ownership.gid)),
     )
 }
 
-fn mode(ownership: &Ownership) -> Mode {
+fn mode_bits(ownership: &Ownership) -> Mode {
     Mode::from_raw_mode(ownership.mode & 0o7777)
 }
 
-fn times(modified: Instant) -> Timestamps {
+fn timestamps(modified: Instant) -> Timestamps {
     let time = Timespec {
         tv_sec: modified.seconds(),
         tv_nsec: modified.nanoseconds() as _,
@@ -168,9 +169,9 @@ fn times(modified: Instant) -> Timestamps {
 /// A file that is being written.
 pub(super) struct WrittenFile {
     pub(super) file: PositionedFile,
-    pub(super) handed: Handed,
+    pub(super) inherited: Inherited,
     pub(super) common: Arc<Common>,
-    /// The place that it takes when it is whole, where something stands there.
+    /// The place that it takes when it is whole, if something stands there.
     pub(super) place: Option<Mutex<Place>>,
 }
 
@@ -187,15 +188,15 @@ impl TargetFile for WrittenFile {
             xattrs: Vec::new(),
         };
         let ownership = entry.ownership.as_ref().unwrap_or(&plain);
-        self.common.set(
-            self.file.file(),
+        self.common.set_opened(
+            self.file.as_file(),
             &entry.path,
             ownership,
             entry.modified,
-            self.handed,
+            self.inherited,
         )?;
         self.place
             .as_ref()
-            .map_or(Ok(()), |place| lock(place).take())
+            .map_or(Ok(()), |place| place.lock_unpoisoned().take_place())
     }
 }

@@ -113,7 +113,7 @@ impl OpenTree {
     /// Lists a directory of the tree; the tree itself if the name is empty.
     pub(crate) fn list_directory(&self, directory: Vec<u8>) -> Result<Vec<Entry>, Failure> {
         let below = optional_path(directory)?;
-        let found = self.existing()?.list(below.as_ref());
+        let found = self.existing()?.list_directory(below.as_ref());
         found.map_err(|e| io_failure(&e))
     }
 
