@@ -201,9 +201,44 @@ pub fn is_name(name: &str) -> bool {
 }
 
 /// Says why a manifest cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("its manifest cannot be used: {0}")]
-pub struct ManifestError(pub String);
+#[derive(Debug, thiserror::Error)]
+#[error("its manifest cannot be used: {problem}")]
+pub struct ManifestError {
+    /// What is wrong with it.
+    pub problem: ManifestProblem,
+}
+
+/// What is wrong with a manifest.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestProblem {
+    /// It is no manifest.
+    #[error("{0}")]
+    Syntax(serde_json::Error),
+    /// It is of another version.
+    #[error("it has version {found}, and this host reads version 1")]
+    Version {
+        /// Its version.
+        found: u32,
+    },
+    /// The plugin or a setting has a name that is none.
+    #[error("`{name}` is no name")]
+    Name {
+        /// The name.
+        name: String,
+    },
+    /// A capability names a setting that is not there.
+    #[error("a capability names setting `{setting}`, which it has not")]
+    UnknownSetting {
+        /// The setting.
+        setting: String,
+    },
+}
+
+impl From<ManifestProblem> for ManifestError {
+    fn from(problem: ManifestProblem) -> Self {
+        Self { problem }
+    }
+}
 
 /// Says why a job's settings do not fit the plugin.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -225,26 +260,21 @@ impl Manifest {
     /// # Errors
     /// It is no manifest, of another version, or contradicts itself.
     pub fn decode(bytes: &[u8]) -> Result<Self, ManifestError> {
-        let manifest: Self =
-            serde_json::from_slice(bytes).map_err(|e| ManifestError(e.to_string()))?;
+        let manifest: Self = serde_json::from_slice(bytes).map_err(ManifestProblem::Syntax)?;
         if manifest.manifest != 1 {
             let found = manifest.manifest;
-            return Err(ManifestError(format!(
-                "it has version {found}, and this host reads version 1"
-            )));
+            return Err(ManifestProblem::Version { found }.into());
         }
         let names = manifest.settings.iter().map(|setting| &setting.name);
-        if let Some(bad) = names.chain([&manifest.name]).find(|name| !is_name(name)) {
-            return Err(ManifestError(format!("`{bad}` is no name")));
+        if let Some(name) = names.chain([&manifest.name]).find(|name| !is_name(name)) {
+            let name = name.clone();
+            return Err(ManifestProblem::Name { name }.into());
         }
-        for ask in &manifest.capabilities {
-            if let Some(setting) = ask.from_setting()
-                && !manifest.settings.iter().any(|known| known.name == setting)
-            {
-                return Err(ManifestError(format!(
-                    "a capability names setting `{setting}`, which it has not"
-                )));
-            }
+        let mut named = manifest.capabilities.iter().filter_map(Ask::from_setting);
+        let is_known = |name: &str| manifest.settings.iter().any(|known| known.name == name);
+        if let Some(setting) = named.find(|name| !is_known(name)) {
+            let setting = setting.to_owned();
+            return Err(ManifestProblem::UnknownSetting { setting }.into());
         }
         Ok(manifest)
     }

@@ -3,7 +3,7 @@
 use crate::failure::Json;
 use crate::{Failure, Trying};
 use holdfast_sandbox::component::{ComponentError, inspect, read};
-use holdfast_sandbox::manifest::{Manifest, ManifestError, SECTION};
+use holdfast_sandbox::manifest::{Manifest, ManifestError, ManifestProblem, SECTION};
 use std::path::{Path, PathBuf};
 use wasmparser::{Encoding, Parser, Payload, Validator};
 use wit_component::ComponentEncoder;
@@ -49,10 +49,13 @@ pub(crate) fn pack_component(arguments: &Arguments) -> Result<(), Failure> {
 fn read_manifest(path: &Path) -> Result<Vec<u8>, Failure> {
     let json = Json::read_file(path)?;
     json.parse_as::<Manifest>()?;
-    Manifest::decode(json.as_bytes()).map_err(|ManifestError(words)| {
-        // What it is about stands in quotes; without any, it is about the version.
-        let about = words.split('`').nth(1).unwrap_or("manifest");
-        json.wrong_at(about, &words)
+    Manifest::decode(json.as_bytes()).map_err(|ManifestError { problem }| {
+        let about = match &problem {
+            ManifestProblem::Name { name } => name,
+            ManifestProblem::UnknownSetting { setting } => setting,
+            ManifestProblem::Syntax(_) | ManifestProblem::Version { .. } => "manifest",
+        };
+        json.wrong_at(about, &problem.to_string())
     })?;
     Ok(json.as_bytes().to_vec())
 }
