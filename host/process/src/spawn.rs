@@ -160,13 +160,9 @@ impl Command {
             command.env(&file.variable, format!("/proc/self/fd/{}", fd.as_raw_fd()));
         }
         command.current_dir(directory);
-        let input = if self.stdin {
-            Stdio::piped()
-        } else {
-            Stdio::null()
-        };
+        let piped_if = |piped| if piped { Stdio::piped() } else { Stdio::null() };
         command
-            .stdin(input)
+            .stdin(piped_if(self.stdin))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         if let Some((uid, gid)) = self.user {

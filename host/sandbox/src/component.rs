@@ -158,28 +158,8 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, ComponentError> {
         .validate_all(bytes)
         .map_err(invalid)?;
     let outside = read_outside(bytes).map_err(invalid)?;
-    let mut imports = BTreeSet::new();
-    let mut wasi = BTreeSet::new();
-    for import in outside.imports {
-        match interface(&import)? {
-            Some(name) => drop(imports.insert(name)),
-            None if is_wasi(&import) => drop(wasi.insert(import)),
-            None => return Err(ComponentError::Import { import }),
-        }
-    }
-    let mut exported = BTreeSet::new();
-    for export in &outside.exports {
-        if let Some(name) = interface(export)? {
-            exported.insert(name);
-        }
-    }
-    let kinds: Vec<_> = PluginKind::ALL
-        .into_iter()
-        .filter(|kind| exported.contains(kind.as_str()))
-        .collect();
-    if kinds.is_empty() {
-        return Err(ComponentError::NoKind);
-    }
+    let (imports, wasi) = sort_imports(outside.imports)?;
+    let kinds = list_kinds(&outside.exports)?;
     let manifest = match outside.manifests.as_slice() {
         [] => return Err(ComponentError::NoManifest),
         [one] => Manifest::decode(one)?,
@@ -200,6 +180,37 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, ComponentError> {
         imports,
         wasi,
     })
+}
+
+/// Sorts imports into interfaces of the contract and of WASI.
+fn sort_imports(
+    names: Vec<String>,
+) -> Result<(BTreeSet<String>, BTreeSet<String>), ComponentError> {
+    let (mut imports, mut wasi) = (BTreeSet::new(), BTreeSet::new());
+    for import in names {
+        match interface(&import)? {
+            Some(name) => drop(imports.insert(name)),
+            None if is_wasi(&import) => drop(wasi.insert(import)),
+            None => return Err(ComponentError::Import { import }),
+        }
+    }
+    Ok((imports, wasi))
+}
+
+/// Returns the kinds of plugin that these exports are.
+fn list_kinds(exports: &[String]) -> Result<Vec<PluginKind>, ComponentError> {
+    let mut exported = BTreeSet::new();
+    for export in exports {
+        exported.extend(interface(export)?);
+    }
+    let kinds: Vec<_> = PluginKind::ALL
+        .into_iter()
+        .filter(|kind| exported.contains(kind.as_str()))
+        .collect();
+    if kinds.is_empty() {
+        return Err(ComponentError::NoKind);
+    }
+    Ok(kinds)
 }
 
 /// Returns whether a name is one of the interfaces of WASI preview 2 that are there.

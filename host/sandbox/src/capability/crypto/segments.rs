@@ -218,40 +218,53 @@ pub(crate) fn open_segments(
     };
     loop {
         check_cancelled(cancel)?;
-        let ReadSegments {
-            count,
-            last,
-            is_end,
-        } = batch.read_batch(from)?;
-        let is_absent = count == 1 && last == 0;
-        if is_absent && segments.to_end {
-            return Err(failure(FailureKind::Damaged, "it was cut short"));
-        }
-        let mut filled = 0;
-        for at in 0..if is_absent { 0 } else { count } {
-            let length = if at + 1 == count { last } else { stride };
-            let is_last = segments.to_end && is_end && at + 1 == count;
-            let is_first = counter.next == 0;
-            let nonce = counter.next_nonce(is_last)?;
-            let piece = &mut batch.buffer[at * stride..at * stride + length];
-            let plain = key
-                .open_in_place(nonce, Aad::empty(), piece)
-                .map_err(|_| damaged())?
-                .len();
-            if plain == 0 && !is_first {
-                return Err(damaged());
+        let mut read = batch.read_batch(from)?;
+        let was_end = read.is_end;
+        if read.count == 1 && read.last == 0 {
+            if segments.to_end {
+                return Err(failure(FailureKind::Damaged, "it was cut short"));
             }
-            // Put together at the front, over what was opened before.
-            batch
-                .buffer
-                .copy_within(at * stride..at * stride + plain, filled);
-            filled += plain;
+            read.count = 0;
         }
+        // The end of a range need not be the end of the stream, whose last segment has a mark.
+        read.is_end = was_end && segments.to_end;
+        let filled = open_batch(key, &mut counter, &mut batch, &read)?;
         window.pass_on(&batch.buffer[..filled], to)?;
-        if is_end || (window.is_full() && !segments.to_end) {
+        if was_end || (window.is_full() && !segments.to_end) {
             return window.check_complete();
         }
     }
+}
+
+/// Opens the segments of a batch and puts their content together at its front, over what was opened
+/// before. Returns its length.
+fn open_batch(
+    key: &LessSafeKey,
+    counter: &mut Counter,
+    batch: &mut Batch,
+    read: &ReadSegments,
+) -> Result<usize, Failure> {
+    let stride = batch.stride;
+    let mut filled = 0;
+    for at in 0..read.count {
+        let is_last_here = at + 1 == read.count;
+        let length = if is_last_here { read.last } else { stride };
+        let is_first = counter.next == 0;
+        let nonce = counter.next_nonce(read.is_end && is_last_here)?;
+        let piece = &mut batch.buffer[at * stride..at * stride + length];
+        let plain = key
+            .open_in_place(nonce, Aad::empty(), piece)
+            .map_err(|_| damaged())?
+            .len();
+        if plain == 0 && !is_first {
+            return Err(damaged());
+        }
+        batch
+            .buffer
+            .copy_within(at * stride..at * stride + plain, filled);
+        filled += plain;
+    }
+    Ok(filled)
 }
 
 /// The part of a stream that was asked for.
