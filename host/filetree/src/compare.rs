@@ -209,7 +209,7 @@ struct ComparedFile<'a> {
 }
 
 /// Returns the first byte in which two files differ; none if they are equal. Completes the
-/// entries with what only an open file tells.
+/// entries with what can be read from open files only.
 fn first_difference(one: ComparedFile<'_>, other: ComparedFile<'_>) -> io::Result<Option<u64>> {
     let (mut one, mut other) = (
         Whole::new(open_content(one)?),

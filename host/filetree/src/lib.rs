@@ -2,7 +2,7 @@
 
 /// Opens what lies below a directory, and nothing else.
 mod beneath;
-/// Tells how two trees differ.
+/// Compares two trees.
 pub mod compare;
 /// Files that were found, and are read later.
 mod content;

@@ -102,7 +102,7 @@ impl Tree {
     /// Opens the directory that holds a tree that is a single file, and returns the file's name in
     /// it. Whether it is still the same file shows when it is opened.
     pub(crate) fn open_parent(&self) -> io::Result<(OwnedFd, Vec<u8>)> {
-        // The path may be a link; the name in the directory is that of the file itself.
+        // The path may be a link; the name in the directory is the file's own.
         let full = std::fs::canonicalize(&self.path)?;
         let absent = || io::Error::from(io::ErrorKind::NotFound);
         let (parent, name) = full.parent().zip(full.file_name()).ok_or_else(absent)?;

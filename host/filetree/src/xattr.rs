@@ -3,7 +3,7 @@
 //! - Those of files are read when the file is opened, which is far cheaper than by its path. All
 //!   others are read and written without opening the entry, by way of the directory's descriptor:
 //!   devices and symbolic links have them too.
-//! - One call tells that an entry has none; a file system that has none is asked once.
+//! - One call shows that an entry has none; a file system without attributes is asked once.
 //! - What cannot be read or set is named, never passed over in silence.
 
 use holdfast_base::entry::{Xattrs, printable};

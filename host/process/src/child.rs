@@ -111,7 +111,7 @@ impl Child {
         &self.group.program
     }
 
-    /// Returns the process id, which is also that of its group and session.
+    /// Returns the process id, which is also the id of its group and session.
     #[must_use]
     pub fn process_id(&self) -> i32 {
         self.group.process_id()

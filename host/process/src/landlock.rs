@@ -3,7 +3,7 @@
 //! - Beside what it was granted, a command reaches what any program needs to start: system programs
 //!   and libraries, the few files of `/etc` that name users, hosts and certificates, and the
 //!   harmless devices. Not the rest of `/etc`, no home, nothing of `/var` or `/run`.
-//! - On a kernel without Landlock (before 5.13) nothing is held; `has_landlock` tells. On an older
+//! - On a kernel without Landlock (before 5.13) nothing is restricted; `has_landlock` returns false. On an older
 //!   one with it, what it knows is held.
 //! - Files that it was handed open, secrets among them, stay readable. Connecting to a socket is not
 //!   restricted by it.

@@ -144,7 +144,7 @@ pub(crate) fn unblock(pipe: &impl AsFd) -> io::Result<()> {
 }
 
 /// What a command writes to its standard output. Its end says only that the pipe was closed:
-/// whether the command succeeded, `wait` tells.
+/// `wait` returns whether the command succeeded.
 pub struct ChildStdout {
     pipe: RawStdout,
     waiter: Waiter,

@@ -110,7 +110,7 @@ fn is_empty(parent: &OwnedFd, name: &[u8]) -> bool {
     true
 }
 
-/// The answer to who would replace something and was not told to.
+/// Makes the error of an entry whose place is taken and may not be replaced.
 pub(super) fn already_taken() -> io::Error {
     io::Error::new(
         io::ErrorKind::AlreadyExists,

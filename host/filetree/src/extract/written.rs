@@ -62,7 +62,7 @@ impl Common {
     }
 
     /// Sets owner, attributes, time and mode of an open file or directory that has the group and
-    /// the ACL that `from` tells.
+    /// the ACL of `from`.
     pub(super) fn set_opened(
         &self,
         fd: impl AsFd + Copy,

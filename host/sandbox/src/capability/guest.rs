@@ -216,7 +216,7 @@ impl Guest {
     /// Ends the call: discards, kills and waits for what is left of it. Returns why the call was
     /// ended from outside, if it was, and whether the guest held nothing any more.
     pub(crate) fn end_call(&mut self) -> (Option<Reason>, bool) {
-        // What moves bytes may have heard of an interrupt before the clock told this call.
+        // What moves bytes may have seen an interrupt before the clock has raised it for this call.
         let run = self.context.cancel.reason();
         let run = run.filter(|reason| *reason != Reason::Failed);
         let reason = self.call.reason().or(run);

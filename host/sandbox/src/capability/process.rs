@@ -76,7 +76,7 @@ impl Drop for RunningCommand {
 /// How long a command may run.
 struct Timeout {
     time: Duration,
-    /// What an operator does who wants to give it more time.
+    /// The words that say how to give it more time.
     advice: String,
     watch: Watch,
 }

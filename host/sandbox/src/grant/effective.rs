@@ -34,7 +34,7 @@ pub struct CommandRule {
 /// A secret that may be handed on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretRule {
-    /// Its name: that of the setting.
+    /// Its name, which is the name of the setting.
     pub name: String,
     /// Whether the guest may see it.
     pub reveal: bool,

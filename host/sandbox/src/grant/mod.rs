@@ -4,20 +4,26 @@
 //! `granted` → `narrowing` → `effective` → `check` → `denial`. Each step can only take away, and a
 //! denial names the step that refused.
 
-/// Checks what a guest asks for during a call.
-mod check;
-/// What was denied, and which step refused.
-mod denial;
-/// What is left: asked for, granted, and named by the job.
-mod effective;
-/// Checks that a job allows only what was granted.
-mod fitting;
 /// What the operator granted when the plugin was installed.
 mod granted;
+
 /// What a job takes away.
 mod narrowing;
+
 /// How granted commands are run.
 mod terms;
+
+/// What is left: asked for, granted, and named by the job.
+mod effective;
+
+/// Checks what a guest asks for during a call.
+mod check;
+
+/// What was denied, and which step refused.
+mod denial;
+
+/// Checks that a job allows only what was granted.
+mod fitting;
 
 pub use denial::{Asker, Denial, DeniedBy, Request};
 pub use effective::{CommandRule, Effective, SecretRule, TreeRule, effective};

@@ -96,7 +96,7 @@ impl Source<'_> {
         })
     }
 
-    /// Tells the source that its snapshot was committed.
+    /// Informs the source that its snapshot was committed.
     ///
     /// # Errors
     /// The plugin failed; the snapshot stays.

@@ -9,7 +9,7 @@ use crate::contract::types;
 use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker};
 
-/// Links what the component imports, and WASI with nothing in it if it wants that.
+/// Links what the component imports, and an empty WASI if it imports that.
 pub(crate) fn make_linker(
     engine: &Engine,
     inspection: &Inspection,

@@ -1,4 +1,4 @@
-//! Contract 0.1.0: generated types, and one file for each interface of which the host answers calls.
+//! Contract 0.1.0: generated types, and one file for each interface that the host serves.
 //!
 //! The files translate between the contract and the capabilities and decide nothing themselves.
 
