@@ -69,6 +69,73 @@ pub enum Advice {
     PackManifest,
     /// Build a component again with the SDK that fits this host.
     RebuildComponent,
+
+    // Jobs: configuration, keys, plugins, runs.
+    /// Write a configuration, or name another file.
+    WriteConfiguration {
+        /// The smallest one that works.
+        example: &'static str,
+    },
+    /// Name in the job the plugin that makes the backup.
+    NameSourcePlugin,
+    /// Install a plugin.
+    InstallPlugin {
+        /// The plugin.
+        plugin: String,
+    },
+    /// Look at what an installed plugin asks for, and grant it.
+    ApproveRequests {
+        /// The plugin.
+        plugin: String,
+    },
+    /// Remove the list of installed plugins, and install them again.
+    RebuildPluginList,
+    /// Wait for the other run of the job to end, or look it up in the history.
+    AwaitRun,
+    /// Restore without a safety backup.
+    SkipSafetyBackup,
+    /// Bring a key file back, or make it again from an operator's identity.
+    RecoverKeyFile {
+        /// The key file.
+        path: String,
+    },
+    /// Open the repository with what it was sealed to.
+    UseOperatorCredentials,
+    /// Name an operator who can open a new repository.
+    NameFirstOperator,
+    /// Name an operator who shall be able to open a repository from now on.
+    NameNewOperator,
+    /// Look at the recipients on the command line and in the store's table.
+    ReviewRecipients,
+    /// Leave the host out, or export a write key.
+    OmitHost,
+    /// Name the host that a write key is for.
+    NameHost,
+    /// Copy with a key that reads, or give both stores the same keys.
+    ReadOrShareKeys,
+    /// See which snapshots of a job can be read, and name one by its id.
+    NameReadableSnapshot {
+        /// The job.
+        job: String,
+    },
+    /// Make the first snapshot.
+    MakeSnapshot,
+    /// See which forgotten snapshots can be brought back.
+    ListForgotten,
+    /// Name a verifier, in the job or on the command line.
+    NameVerifier,
+    /// Name a directory to restore to.
+    NameTargetDirectory,
+    /// Do without object lock, or move to a bucket that has it.
+    MoveToLockingBucket,
+    /// Say how long something is to be locked.
+    SetLockTime,
+    /// Give a reason for a hold.
+    GiveReason,
+    /// Give a file with one identity, or write the secret on the sheet by hand.
+    GiveOneIdentity,
+    /// Write the secret on the sheet by hand.
+    WriteSecretByHand,
 }
 
 /// A plugin in a job: who owns the tables of the configuration that an [`Advice`] names.

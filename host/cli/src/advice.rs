@@ -5,7 +5,9 @@ use holdfast_jobs::config::{allow_line, command_table, settings_line};
 
 /// Returns what an operator can do next, in words.
 pub(crate) fn spell(advice: &Advice) -> String {
-    let spelled = spell_store(advice).or_else(|| spell_sandbox(advice));
+    let spelled = spell_store(advice)
+        .or_else(|| spell_sandbox(advice))
+        .or_else(|| spell_jobs(advice));
     spelled.unwrap_or_else(|| advice.to_string())
 }
 
@@ -65,6 +67,112 @@ fn spell_sandbox(advice: &Advice) -> Option<String> {
         }
         _ => return None,
     })
+}
+
+/// Spells a step that `jobs` advises.
+fn spell_jobs(advice: &Advice) -> Option<String> {
+    spell_run(advice)
+        .or_else(|| spell_plugins(advice))
+        .or_else(|| spell_access(advice))
+}
+
+/// Spells a step about plugins and the secret on a recovery sheet.
+fn spell_plugins(advice: &Advice) -> Option<String> {
+    let words = match advice {
+        Advice::InstallPlugin { plugin } => {
+            return Some(format!("Install it: holdfast plugin install {plugin}.wasm"));
+        }
+        Advice::ApproveRequests { plugin } => {
+            return Some(format!(
+                "Look at what it asks for, and say yes: holdfast plugin grant {plugin}"
+            ));
+        }
+        Advice::RebuildPluginList => {
+            "Remove it and install the plugins again: holdfast plugin install FILE"
+        }
+        Advice::GiveOneIdentity => {
+            "Give a file with one identity, or leave --identity out and write the secret by hand"
+        }
+        Advice::WriteSecretByHand => "Leave --identity out, and write the secret by hand",
+        _ => return None,
+    };
+    Some(words.to_owned())
+}
+
+/// Spells a step about who can open a repository.
+fn spell_access(advice: &Advice) -> Option<String> {
+    let words = match advice {
+        Advice::RecoverKeyFile { path } => {
+            return Some(format!(
+                "Bring `{path}` back from where it was exported to, or make it again from an operator's \
+                     identity: holdfast key recover STORE --identity FILE"
+            ));
+        }
+        Advice::UseOperatorCredentials => {
+            "It opens with what `init` sealed it to: an operator's identity (--identity FILE), or a passphrase \
+                 (--passphrase)"
+        }
+        Advice::NameFirstOperator => {
+            "Name a recipient with --recipient age1…, let an identity be made with --new-identity FILE, or use \
+                 --passphrase"
+        }
+        Advice::NameNewOperator => {
+            "Name a recipient (age1…), or let a passphrase open it with --new-passphrase"
+        }
+        Advice::ReviewRecipients => "Look at --recipient, and at `recipients` in the store's table",
+        Advice::OmitHost => "Leave `--host` out, or export a write key",
+        Advice::NameHost => "Name the host: --host NAME",
+        Advice::ReadOrShareKeys => {
+            "Give an operator's identity with --identity FILE, or let a new store have the same keys: holdfast \
+                 init STORE --same-keys-as OTHER. Where only one of the two was rotated: holdfast rotate STORE \
+                 --same-keys-as OTHER"
+        }
+        Advice::MoveToLockingBucket => {
+            "Leave `lock` out; or make a bucket with object lock, a repository in it (holdfast init STORE), and \
+                 bring everything there (holdfast copy)"
+        }
+        _ => return None,
+    };
+    Some(words.to_owned())
+}
+
+/// Spells a step about the configuration, runs and snapshots.
+fn spell_run(advice: &Advice) -> Option<String> {
+    let words = match advice {
+        Advice::WriteConfiguration { example } => {
+            return Some(format!(
+                "Write one, at the least:\n  {example}\nor name another with --config FILE"
+            ));
+        }
+        Advice::NameReadableSnapshot { job } => {
+            return Some(format!(
+                "See which ones can be read, and name one by its id, such as {job}@ID: holdfast list"
+            ));
+        }
+        Advice::NameSourcePlugin => {
+            "Name the plugin that makes the backup: source = \"files\". What is installed: holdfast plugin list"
+        }
+        Advice::AwaitRun => "Wait for it to end, or see what it does: holdfast history",
+        Advice::SkipSafetyBackup => {
+            "If it is not worth saving, or on a new machine: --no-safety-backup"
+        }
+        Advice::MakeSnapshot => "There are none yet; make one: holdfast run JOB",
+        Advice::ListForgotten => {
+            "What collection has removed does not come back. What can: holdfast list --forgotten"
+        }
+        Advice::NameVerifier => {
+            "Add to the job: verify = [\"archive-check\"], or name one with --with PLUGIN"
+        }
+        Advice::NameTargetDirectory => {
+            "Name a directory, which need not be there yet: --target DIR"
+        }
+        Advice::SetLockTime => {
+            "Say it: --for 30d, or --until 2030-12-31; or in the store's table: lock = \"30d\""
+        }
+        Advice::GiveReason => "Say why: --reason TEXT",
+        _ => return None,
+    };
+    Some(words.to_owned())
 }
 
 #[cfg(test)]

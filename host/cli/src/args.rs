@@ -195,6 +195,16 @@ pub(crate) struct Keys {
     pub(crate) store: Option<String>,
 }
 
+impl Keys {
+    /// Puts together a store and what opens it.
+    pub(crate) fn for_store(store: Option<&String>, unlock: &Unlock) -> Self {
+        Self {
+            unlock: unlock.clone(),
+            store: store.cloned(),
+        }
+    }
+}
+
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Create a repository and its write key

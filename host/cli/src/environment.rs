@@ -1,14 +1,16 @@
 //! What this machine and this call are: the only place that looks around.
 
 use crate::args::Global;
+use crate::fail::Failure;
 use directories::ProjectDirs;
 use holdfast_base::cancel::{Cancel, Reason};
 use holdfast_base::error::{Describe, Kind};
+use holdfast_base::time::SystemClock;
+use holdfast_jobs::Places;
 use holdfast_jobs::config::Config;
-use holdfast_jobs::open::Context;
+use holdfast_jobs::context::Context;
 use holdfast_jobs::plugins::Plugins;
 use holdfast_jobs::secrets::Environment;
-use holdfast_jobs::{JobError, Places};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,7 +29,7 @@ impl Environment for Process {
 }
 
 /// Prepares the process: descriptors for deep trees, and the log.
-pub(crate) fn prepare(global: &Global) {
+pub(crate) fn prepare_process(global: &Global) {
     let limit = getrlimit(Resource::Nofile);
     let _ = setrlimit(
         Resource::Nofile,
@@ -56,7 +58,7 @@ pub(crate) fn prepare(global: &Global) {
 }
 
 /// Finds the configuration: the flag, the variable, the user's directory, the system's.
-fn config_path(global: &Global, user: Option<&ProjectDirs>) -> PathBuf {
+fn find_config(global: &Global, user: Option<&ProjectDirs>) -> PathBuf {
     if let Some(path) = &global.config {
         return path.clone();
     }
@@ -70,17 +72,17 @@ fn config_path(global: &Global, user: Option<&ProjectDirs>) -> PathBuf {
     }
 }
 
-/// Finds out where things are on this machine.
-pub(crate) fn places(global: &Global) -> Result<Places, JobError> {
+/// Finds the files and directories of holdfast on this machine.
+pub(crate) fn find_places(global: &Global) -> Places {
     let user = ProjectDirs::from("", "", "holdfast");
     let fallback = |name: &str| PathBuf::from("/var/lib/holdfast").join(name);
-    let config = config_path(global, user.as_ref());
+    let config = find_config(global, user.as_ref());
     let config = std::path::absolute(&config).unwrap_or(config);
     let state = user
         .as_ref()
         .and_then(|user| user.state_dir())
         .map(Path::to_owned);
-    Ok(Places {
+    Places {
         config,
         cache: user
             .as_ref()
@@ -92,7 +94,7 @@ pub(crate) fn places(global: &Global) -> Result<Places, JobError> {
         ),
         program: std::env::current_exe().ok(),
         host: host_name(),
-    })
+    }
 }
 
 fn host_name() -> String {
@@ -103,17 +105,18 @@ fn host_name() -> String {
 }
 
 /// Opens what a command works with, and lets signals end it.
-pub(crate) fn context(global: &Global) -> Result<Context, JobError> {
-    let places = places(global)?;
+pub(crate) fn open_context(global: &Global) -> Result<Context, Failure> {
+    let places = find_places(global);
     let config = Config::load(&places.config)?;
     let plugins = Plugins::open(&places, crate::advice::spell)?;
     let cancel = Cancel::new();
-    listen(&cancel)?;
+    listen_for_signals(&cancel)?;
     Ok(Context {
         config: Arc::new(config),
         places,
         plugins: Arc::new(plugins),
         environment: Arc::new(Process),
+        clock: Arc::new(SystemClock),
         cancel,
     })
 }
@@ -121,20 +124,20 @@ pub(crate) fn context(global: &Global) -> Result<Context, JobError> {
 /// Whether a signal has come.
 static SIGNALLED: AtomicBool = AtomicBool::new(false);
 
-/// Says of an error that came after a signal that the signal was its cause: a plugin that is stopped, a
-/// pipe that closes and a thread that gives up each call it something else.
-pub(crate) fn blame_signals(error: JobError) -> JobError {
+/// Blames a signal for an error that came after it: a plugin that is stopped, a pipe that closes and a thread that
+/// gives up each call it something else.
+pub(crate) fn blame_signals(error: Failure) -> Failure {
     if SIGNALLED.load(Ordering::SeqCst) && error.kind() != Kind::Usage {
-        return JobError::Interrupted(Box::new(error));
+        return Failure::Interrupted(Box::new(error));
     }
     error
 }
 
 /// Ends the work on the first SIGINT, SIGTERM or SIGHUP, and the process on the second.
-fn listen(cancel: &Cancel) -> Result<(), JobError> {
+fn listen_for_signals(cancel: &Cancel) -> Result<(), Failure> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     let signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP]);
-    let mut signals = signals.map_err(JobError::io("listen for signals"))?;
+    let mut signals = signals.map_err(Failure::system("listen for signals"))?;
     let cancel = cancel.clone();
     std::thread::spawn(move || {
         for signal in signals.forever() {

@@ -3,7 +3,7 @@
 use holdfast_base::error::Kind;
 use std::process::ExitCode;
 
-/// How a command ended, where it did not fail.
+/// How a command ended if it did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// Done.
@@ -12,23 +12,29 @@ pub(crate) enum Outcome {
     Warnings,
     /// A verification found damage.
     Damage,
-    /// Something failed, and that was told.
+    /// Something failed, and that was reported.
     Failed(Kind),
 }
 
 impl Outcome {
-    pub(crate) fn code(self) -> ExitCode {
+    /// Returns the exit code.
+    pub(crate) fn exit_code(self) -> ExitCode {
         ExitCode::from(match self {
             Self::Done => 0,
             Self::Warnings => 3,
             Self::Damage => 4,
-            Self::Failed(kind) => code(kind),
+            Self::Failed(kind) => exit_code(kind),
         })
     }
 }
 
+/// Returns the first of two outcomes that is not plain success.
+pub(crate) fn first_problem(one: Outcome, other: Outcome) -> Outcome {
+    if one == Outcome::Done { other } else { one }
+}
+
 /// Returns the exit code of a failure.
-pub(crate) fn code(kind: Kind) -> u8 {
+pub(crate) fn exit_code(kind: Kind) -> u8 {
     match kind {
         Kind::Failed => 1,
         Kind::Usage => 2,

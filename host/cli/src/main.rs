@@ -11,7 +11,7 @@ mod progress;
 mod view;
 
 use clap::Parser;
-use holdfast_jobs::JobError;
+use fail::Failure;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -19,20 +19,23 @@ fn main() -> ExitCode {
         .nth(1)
         .is_some_and(|word| word == holdfast_jobs::places::COMPILE_ARGUMENT)
     {
-        return command::compile::run();
+        return command::compile::compile_in_child();
     }
     let arguments = match args::Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => return fail::misused(&error),
+        Err(error) => return fail::report_usage(&error),
     };
     let view = view::View::new(&arguments.global);
-    environment::prepare(&arguments.global);
-    let code = match command::run(arguments, &view) {
-        Ok(outcome) => outcome.code(),
-        Err(error) => fail::tell(&environment::blame_signals(error), &view),
+    environment::prepare_process(&arguments.global);
+    let code = match command::run_command(arguments, &view) {
+        Ok(outcome) => outcome.exit_code(),
+        Err(error) => fail::report_failure(&environment::blame_signals(error), &view),
     };
     match view.close() {
         None => code,
-        Some(error) => fail::tell(&JobError::io("write to standard output")(error), &view),
+        Some(error) => {
+            let failure = Failure::system("write to standard output")(error);
+            fail::report_failure(&failure, &view)
+        }
     }
 }

@@ -1,12 +1,11 @@
-//! Asks for a passphrase: on the terminal, without showing it, or where a script keeps it.
+//! Asks for a passphrase: on the terminal, without showing it.
 //!
 //! - The terminal is as it was afterwards, also after a signal.
-//! - A passphrase never comes from the command line itself, where everybody on the machine sees it.
+//! - A passphrase never comes from the command line itself: everybody on the machine can see that.
 
-use holdfast_base::cancel::{Cancel, Reason};
-use holdfast_jobs::JobError;
-use holdfast_jobs::secrets::{Environment, resolve};
-use holdfast_repository::seal::Secret;
+use crate::fail::Failure;
+use holdfast_base::cancel::Cancel;
+use holdfast_jobs::model::Secret;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use std::fs::{File, OpenOptions};
@@ -21,37 +20,20 @@ const LISTEN_EVERY: Timespec = Timespec {
     tv_nsec: 100_000_000,
 };
 
-/// Takes a passphrase from a reference to a secret.
-pub(crate) fn referred(reference: &str, environment: &dyn Environment) -> Result<Secret, JobError> {
-    let failed = |detail: &str| JobError::Secret {
-        reference: reference.to_owned(),
-        detail: detail.to_owned(),
-    };
-    let bytes = resolve(reference, environment)?;
-    let text = String::from_utf8(bytes).map_err(|_| failed("it is not UTF-8"))?;
-    if text.is_empty() {
-        return Err(failed("it is empty"));
-    }
-    Ok(Secret::new(text))
-}
-
 /// Asks for a passphrase on the terminal.
-pub(crate) fn asked(cancel: &Cancel) -> Result<Secret, JobError> {
+pub(crate) fn ask_once(cancel: &Cancel) -> Result<Secret, Failure> {
     let mut terminal = Terminal::open()?;
-    let text = terminal.ask("Passphrase: ", cancel)?;
+    let text = terminal.ask_line("Passphrase: ", cancel)?;
     Ok(Secret::new(text.as_str().to_owned()))
 }
 
 /// Asks for a new passphrase, twice.
-pub(crate) fn asked_twice(cancel: &Cancel) -> Result<Secret, JobError> {
+pub(crate) fn ask_twice(cancel: &Cancel) -> Result<Secret, Failure> {
     let mut terminal = Terminal::open()?;
-    let first = terminal.ask("New passphrase: ", cancel)?;
-    let again = terminal.ask("The same again: ", cancel)?;
+    let first = terminal.ask_line("New passphrase: ", cancel)?;
+    let again = terminal.ask_line("The same again: ", cancel)?;
     if *first != *again {
-        return Err(JobError::usage(
-            "the two passphrases are not the same",
-            None,
-        ));
+        return Err(Failure::usage("the two passphrases are not the same", None));
     }
     Ok(Secret::new(first.as_str().to_owned()))
 }
@@ -63,7 +45,7 @@ struct Terminal {
 }
 
 impl Terminal {
-    fn open() -> Result<Self, JobError> {
+    fn open() -> Result<Self, Failure> {
         let file = OpenOptions::new().read(true).write(true).open("/dev/tty");
         let silent = file.and_then(|file| {
             let before = tcgetattr(&file)?;
@@ -73,50 +55,50 @@ impl Terminal {
             Ok(Self { file, before })
         });
         silent.map_err(|_| {
-            JobError::usage(
+            Failure::usage(
                 "there is no terminal to ask for the passphrase on",
                 Some("Take it from elsewhere: --passphrase-from file:PATH, env:NAME, credential:NAME or command:LINE"),
             )
         })
     }
 
-    fn ask(&mut self, words: &str, cancel: &Cancel) -> Result<Zeroizing<String>, JobError> {
-        let failed = || JobError::io("ask on the terminal");
+    fn ask_line(&mut self, words: &str, cancel: &Cancel) -> Result<Zeroizing<String>, Failure> {
+        let failed = || Failure::system("ask on the terminal");
         self.file
             .write_all(words.as_bytes())
             .map_err(|e| failed()(e))?;
-        let line = self.line(cancel);
+        let line = self.read_line(cancel);
         let _ = self.file.write_all(b"\n");
         let line = line?;
         if line.is_empty() {
-            return Err(JobError::usage("the passphrase is empty", None));
+            return Err(Failure::usage("the passphrase is empty", None));
         }
         Ok(line)
     }
 
     /// Reads a line, and stops when the work is to end.
-    fn line(&mut self, cancel: &Cancel) -> Result<Zeroizing<String>, JobError> {
+    fn read_line(&mut self, cancel: &Cancel) -> Result<Zeroizing<String>, Failure> {
         let mut bytes = Zeroizing::new(Vec::with_capacity(LENGTH_MAX));
         while bytes.len() < LENGTH_MAX {
             if cancel.is_raised() {
-                return Err(JobError::Cancelled(Reason::Interrupted));
+                return Err(Failure::Unanswered);
             }
             let mut waiting = [PollFd::new(&self.file, PollFlags::IN)];
             match poll(&mut waiting, Some(&LISTEN_EVERY)) {
                 Ok(0) | Err(rustix::io::Errno::INTR) => continue,
                 Ok(_) => {}
-                Err(error) => return Err(JobError::io("ask on the terminal")(error.into())),
+                Err(error) => return Err(Failure::system("ask on the terminal")(error.into())),
             }
             let mut byte = [0];
             let count = self.file.read(&mut byte);
-            match count.map_err(JobError::io("ask on the terminal"))? {
+            match count.map_err(Failure::system("ask on the terminal"))? {
                 0 => break,
                 _ if byte[0] == b'\n' => break,
                 _ => bytes.push(byte[0]),
             }
         }
         let text = std::str::from_utf8(&bytes);
-        let text = text.map_err(|_| JobError::usage("the passphrase is not UTF-8", None))?;
+        let text = text.map_err(|_| Failure::usage("the passphrase is not UTF-8", None))?;
         Ok(Zeroizing::new(text.to_owned()))
     }
 }

@@ -20,7 +20,7 @@ const BOUNDED: &str = "{prefix} {percent:>3}% [{bar:20}] {eta} left  {wide_msg}"
 pub(crate) struct Moment {
     /// How much is done.
     pub(crate) done: u64,
-    /// Of how much; 0 where nobody knows.
+    /// Of how much; 0 if nobody knows.
     pub(crate) total: u64,
     /// The same in words.
     pub(crate) words: String,
@@ -33,7 +33,11 @@ pub(crate) struct Watch {
 }
 
 /// Shows how far some work is, as long as the answer lives.
-pub(crate) fn watch(view: &View, label: &str, look: impl Fn() -> Moment + Send + 'static) -> Watch {
+pub(crate) fn watch_work(
+    view: &View,
+    label: &str,
+    look: impl Fn() -> Moment + Send + 'static,
+) -> Watch {
     if !view.tells_progress() {
         return Watch {
             end: None,
@@ -44,20 +48,24 @@ pub(crate) fn watch(view: &View, label: &str, look: impl Fn() -> Moment + Send +
         let mut line = Line::new(label);
         // Once at once: work that is done in a moment was seen all the same.
         line.draw(look());
-        return every(DRAW_EVERY, move || line.draw(look()));
+        return repeat_every(DRAW_EVERY, move || line.draw(look()));
     }
     let label = label.to_owned();
-    every(LOG_EVERY, move || {
-        let _ = writeln!(std::io::stderr().lock(), "{}", plain(&label, &look()));
+    repeat_every(LOG_EVERY, move || {
+        let _ = writeln!(
+            std::io::stderr().lock(),
+            "{}",
+            describe_moment(&label, &look())
+        );
     })
 }
 
 /// Does something again and again, in a thread that ends with the answer.
-fn every(interval: Duration, mut tell: impl FnMut() + Send + 'static) -> Watch {
+fn repeat_every(interval: Duration, mut work: impl FnMut() + Send + 'static) -> Watch {
     let (end, ended) = channel();
     let thread = std::thread::spawn(move || {
         while ended.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
-            tell();
+            work();
         }
     });
     Watch {
@@ -75,8 +83,8 @@ impl Drop for Watch {
     }
 }
 
-/// Says how far the work is, for a log.
-fn plain(label: &str, moment: &Moment) -> String {
+/// Describes how far the work is, for a log.
+fn describe_moment(label: &str, moment: &Moment) -> String {
     let Moment { done, total, words } = moment;
     match done.min(total).saturating_mul(100).checked_div(*total) {
         Some(percent) => format!("{label}: {percent} %, {words}"),
@@ -138,16 +146,22 @@ mod tests {
             total,
             words: "3 entries".to_owned(),
         };
-        assert_eq!(plain("etc", &moment(5, 0)), "etc: 3 entries");
-        assert_eq!(plain("etc", &moment(1, 3)), "etc: 33 %, 3 entries");
+        assert_eq!(describe_moment("etc", &moment(5, 0)), "etc: 3 entries");
+        assert_eq!(
+            describe_moment("etc", &moment(1, 3)),
+            "etc: 33 %, 3 entries"
+        );
         // What grew while it was read is not more than all of it.
-        assert_eq!(plain("etc", &moment(9, 3)), "etc: 100 %, 3 entries");
+        assert_eq!(
+            describe_moment("etc", &moment(9, 3)),
+            "etc: 100 %, 3 entries"
+        );
     }
 
     #[test]
     fn lines_come_again_until_the_work_ends_and_none_after() {
         let (to, from) = channel();
-        let watch = every(Duration::from_millis(1), move || {
+        let watch = repeat_every(Duration::from_millis(1), move || {
             let _ = to.send(());
         });
         assert_eq!(from.iter().take(3).count(), 3);

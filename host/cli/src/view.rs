@@ -2,14 +2,14 @@
 
 use crate::args::Global;
 use holdfast_base::sync::Unpoisoned;
-use holdfast_sandbox::plugin::{Finding, Severity};
+use holdfast_jobs::model::{Finding, Severity};
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 use std::sync::Mutex;
 
 /// Bytes that are gathered before they are written: a listing may have millions of lines.
 const BUFFER_BYTES: usize = 64 << 10;
 
-/// Where and how a command speaks.
+/// How a command shows its answer.
 pub(crate) struct View {
     json: bool,
     quiet: bool,
@@ -33,7 +33,7 @@ impl Out {
 }
 
 /// Returns a failure as scripts read it.
-pub(crate) fn failure(
+pub(crate) fn failure_json(
     message: &str,
     causes: &[String],
     hints: &[String],
@@ -58,7 +58,7 @@ impl View {
         }
     }
 
-    fn out(&self) -> std::sync::MutexGuard<'_, Out> {
+    fn lock_output(&self) -> std::sync::MutexGuard<'_, Out> {
         self.out.lock_unpoisoned()
     }
 
@@ -79,32 +79,32 @@ impl View {
 
     /// Returns whether nobody reads on, as after `head`: then there is no more to do.
     pub(crate) fn is_gone(&self) -> bool {
-        self.out().failure.is_some()
+        self.lock_output().failure.is_some()
     }
 
     /// Writes a line of data.
     pub(crate) fn line(&self, line: &str) {
-        let mut out = self.out();
+        let mut out = self.lock_output();
         out.write(|to| writeln!(to, "{line}"));
     }
 
     /// Writes bytes of data through; returns whether anybody still reads.
-    pub(crate) fn bytes(&self, bytes: &[u8]) -> bool {
-        let mut out = self.out();
+    pub(crate) fn write_bytes(&self, bytes: &[u8]) -> bool {
+        let mut out = self.lock_output();
         out.write(|to| to.write_all(bytes));
         out.failure.is_none()
     }
 
     fn flush(&self) {
-        self.out().write(|to| to.flush());
+        self.lock_output().write(|to| to.flush());
     }
 
-    /// Writes what is left, and says what went wrong with it.
+    /// Writes what is left, and returns what went wrong with it.
     ///
     /// A reader that went away, as `head` does, is no failure.
     pub(crate) fn close(&self) -> Option<io::Error> {
         self.flush();
-        let failure = self.out().failure.take();
+        let failure = self.lock_output().failure.take();
         failure.filter(|error| error.kind() != io::ErrorKind::BrokenPipe)
     }
 
@@ -132,7 +132,7 @@ impl View {
         let _ = writeln!(std::io::stderr().lock(), "{label}: {words}");
     }
 
-    /// Writes what went wrong, where the answer says why.
+    /// Writes what went wrong if the answer says why.
     pub(crate) fn complain(&self, words: &str) {
         self.flush();
         let _ = writeln!(
@@ -158,10 +158,10 @@ impl View {
         }
     }
 
-    /// Tells what went wrong, why, and what to do next.
+    /// Writes what went wrong, why, and what to do next.
     pub(crate) fn failure(&self, message: &str, causes: &[String], hints: &[String], code: u8) {
         if self.json {
-            self.line(&failure(message, causes, hints, code).to_string());
+            self.line(&failure_json(message, causes, hints, code).to_string());
         }
         self.flush();
         let mut to = std::io::stderr().lock();
@@ -170,11 +170,11 @@ impl View {
             let _ = writeln!(to, "  caused by: {cause}");
         }
         drop(to);
-        self.hints(hints);
+        self.show_hints(hints);
     }
 
-    /// Says what to do next.
-    pub(crate) fn hints(&self, hints: &[String]) {
+    /// Writes what to do next.
+    pub(crate) fn show_hints(&self, hints: &[String]) {
         let mut to = std::io::stderr().lock();
         for hint in hints {
             let _ = writeln!(to, "{}: {hint}", self.painted("hint", "36"));
@@ -182,7 +182,7 @@ impl View {
     }
 
     /// Writes what a plugin found; returns whether an error was among it.
-    pub(crate) fn findings(&self, subject: &str, findings: &[Finding]) -> bool {
+    pub(crate) fn show_findings(&self, subject: &str, findings: &[Finding]) -> bool {
         let mut has_error = false;
         for finding in findings {
             let word = match finding.severity {

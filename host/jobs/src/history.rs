@@ -1,6 +1,6 @@
 //! What ran, when, and how it ended: one line of JSON for each run.
 
-use crate::error::JobError;
+use crate::files::FileError;
 use crate::places::Places;
 use holdfast_base::time::Instant;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use std::io::{self, Write};
 /// A run that ended.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Run {
+pub struct PastRun {
     /// The job.
     pub job: String,
     /// What was done: `backup`, `save` (before a restore), `copy`, `verify`, `restore` or `forget`.
@@ -27,8 +27,8 @@ pub struct Run {
     pub error: Option<String>,
 }
 
-/// Adds a run. Failing to is no reason to fail a backup that is committed.
-pub fn add(places: &Places, run: &Run) {
+/// Records a run. A history that cannot be written is no reason to fail a backup that is committed.
+pub(crate) fn record_run(places: &Places, run: &PastRun) {
     let write = || -> io::Result<()> {
         std::fs::create_dir_all(&places.state)?;
         let path = places.state.join("history.jsonl");
@@ -49,7 +49,7 @@ pub fn add(places: &Places, run: &Run) {
 ///
 /// # Errors
 /// The history is there and cannot be read.
-pub fn read(places: &Places) -> Result<Vec<Run>, JobError> {
+pub fn read_runs(places: &Places) -> Result<Vec<PastRun>, FileError> {
     let path = places.state.join("history.jsonl");
     match std::fs::read_to_string(&path) {
         Ok(text) => Ok(text
@@ -57,6 +57,6 @@ pub fn read(places: &Places) -> Result<Vec<Run>, JobError> {
             .filter_map(|line| serde_json::from_str(line).ok())
             .collect()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(JobError::io(format!("read `{}`", path.display()))(error)),
+        Err(error) => Err(FileError::about("read", &path)(error)),
     }
 }

@@ -1,190 +1,128 @@
-//! Key files: read as they are, written once, never made by reading. And who can open a repository.
+//! Key files and identities: read as they are, written once, never made by reading; and what opens a repository.
 
-use crate::error::JobError;
-use crate::open::Credentials;
-use holdfast_base::cancel::Cancel;
-use holdfast_repository::collect;
+use crate::files::FileError;
+use holdfast_base::advice::Advice;
+use holdfast_base::error::{Describe, Kind};
 use holdfast_repository::format::trust::Author;
-pub use holdfast_repository::keys::KeyFile;
-use holdfast_repository::keys::{KeyError, Role};
-use holdfast_repository::operators::{Change, Rotation};
-use holdfast_repository::seal::{Identity, Recipient, SealError, Secret};
-use holdfast_repository::{Repository, RepositoryError};
+use holdfast_repository::keys::{KeyError, KeyFile};
+use holdfast_repository::seal::{Identity, Secret};
 use std::fs::OpenOptions;
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
 
-/// Reads a key file.
-///
-/// # Errors
-/// It is absent, unreadable, or no key file. Nothing is made in its place.
-pub fn read(path: &Path) -> Result<KeyFile, JobError> {
+/// A key or an identity that cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum CredentialError {
+    /// A key file cannot be read.
+    #[error("cannot read key file `{path}`")]
+    ReadKey {
+        /// The file.
+        path: String,
+        /// What the system answered.
+        source: io::Error,
+    },
+    /// A key file holds no key that can be used.
+    #[error("cannot use key file `{path}`")]
+    InvalidKey {
+        /// The file.
+        path: String,
+        /// Why.
+        source: KeyError,
+    },
+    /// An operator's identity cannot be read.
+    #[error("cannot read identity `{path}`")]
+    ReadIdentity {
+        /// The file.
+        path: String,
+        /// What the system answered.
+        source: io::Error,
+    },
+    /// A file that is to be made is there already.
+    #[error("`{path}` is there already, and keys are never overwritten")]
+    AlreadyExists {
+        /// The file.
+        path: String,
+    },
+    /// A file cannot be made.
+    #[error(transparent)]
+    Create(#[from] FileError),
+}
+
+impl Describe for CredentialError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::AlreadyExists { .. } => Kind::Usage,
+            Self::Create(error) => error.kind(),
+            Self::ReadKey { .. } | Self::InvalidKey { .. } | Self::ReadIdentity { .. } => Kind::Key,
+        }
+    }
+
+    fn advice(&self) -> Vec<Advice> {
+        match self {
+            Self::ReadKey { path, source } if source.kind() == io::ErrorKind::NotFound => {
+                vec![Advice::RecoverKeyFile { path: path.clone() }]
+            }
+            Self::InvalidKey { source, .. } => source.advice(),
+            Self::AlreadyExists { path } => vec![Advice::Words(format!(
+                "Move `{path}` away if it belongs to another repository; or name another file"
+            ))],
+            Self::ReadKey { .. } | Self::ReadIdentity { .. } | Self::Create(_) => Vec::new(),
+        }
+    }
+}
+
+/// What a repository is opened with.
+#[derive(Debug, Clone, Default)]
+pub struct Credentials {
+    /// A key file, instead of the store's own.
+    pub key: Option<PathBuf>,
+    /// Operators' identities: with one, no key file is needed.
+    pub identities: Vec<PathBuf>,
+    /// The operators' passphrase: with it, no key file is needed either.
+    pub passphrase: Option<Secret>,
+}
+
+impl Credentials {
+    /// Returns whether an operator opens the repository, and no key file.
+    pub(crate) fn are_operators(&self) -> bool {
+        !self.identities.is_empty() || self.passphrase.is_some()
+    }
+
+    /// Reads what operators open a repository with.
+    pub(crate) fn read_operators(&self) -> Result<Vec<Identity>, CredentialError> {
+        let files = self.identities.iter().map(|path| read_identity(path));
+        let passphrase = self.passphrase.iter().cloned().map(Identity::Passphrase);
+        files.chain(passphrase.map(Ok)).collect()
+    }
+}
+
+/// Reads a key file. Makes none if it is absent.
+pub(crate) fn read_key(path: &Path) -> Result<KeyFile, CredentialError> {
     let shown = path.display().to_string();
-    let bytes = std::fs::read(path).map_err(|source| JobError::KeyFile {
+    let bytes = std::fs::read(path).map_err(|source| CredentialError::ReadKey {
         path: shown.clone(),
         source,
     })?;
-    let bytes = zeroize::Zeroizing::new(bytes);
-    KeyFile::decode(&bytes).map_err(|source| JobError::Key {
+    let bytes = Zeroizing::new(bytes);
+    KeyFile::decode(&bytes).map_err(|source| CredentialError::InvalidKey {
         path: shown,
         source,
     })
 }
 
-/// Returns a key of some role, made of the one that a repository was opened with.
-///
-/// A write key is a host's own. Made of a read key it is a new one, for the host that is named, or else
-/// for `here`. Made of a write key it is the same again, and can be for no other host.
-///
-/// # Errors
-/// The key does not go so far, or no host can have that name.
-pub fn of_role(
-    repository: &Repository,
-    role: Role,
-    host: Option<&str>,
-    here: &str,
-) -> Result<KeyFile, JobError> {
-    let held = repository.key();
-    if role != Role::Write {
-        return match host {
-            None => Ok(held.narrowed(role).map_err(RepositoryError::from)?),
-            Some(_) => Err(JobError::usage(
-                format!("a key of role {role} is no host's: it signs nothing for one"),
-                Some("Leave `--host` out, or export a write key"),
-            )),
-        };
-    }
-    if held.role == Role::Read {
-        let host = host.unwrap_or(here);
-        return repository.host_key(host).map_err(|error| match error {
-            RepositoryError::Key(KeyError::Certificate(why)) => {
-                JobError::usage(why.to_string(), Some("Name the host: --host NAME"))
-            }
-            other => other.into(),
-        });
-    }
-    let same = repository.certified_host();
-    if host.is_some_and(|host| same.as_deref() != Some(host)) {
-        let needed = Role::Read;
-        let held = held.role;
-        return Err(RepositoryError::from(KeyError::Role { held, needed }).into());
-    }
-    Ok(held.narrowed(role).map_err(RepositoryError::from)?)
-}
-
-/// Says which recipient cannot be used, where that is what failed.
-pub(crate) fn unusable_recipient(error: RepositoryError) -> JobError {
-    match error {
-        RepositoryError::Seal(SealError::Unusable { detail }) => JobError::usage(
-            format!("a recipient cannot be used: {detail}"),
-            Some("Look at --recipient, and at `recipients` in the store's table"),
-        ),
-        other => other.into(),
-    }
-}
-
-/// Lets more operators open a repository.
-///
-/// # Errors
-/// One cannot be used or is there already, the key is no read key, or the store failed.
-pub fn add(
-    repository: &Repository,
-    credentials: &Credentials,
-    recipients: &[String],
-    passphrase: Option<Secret>,
-) -> Result<Change, JobError> {
-    let public = recipients.iter().cloned().map(Recipient::PublicKey);
-    let all: Vec<_> = public
-        .chain(passphrase.map(Recipient::Passphrase))
-        .collect();
-    if all.is_empty() {
-        return Err(JobError::usage(
-            "nobody is named who shall be able to open the repository",
-            Some("Name a recipient (age1…), or let a passphrase open it with --new-passphrase"),
-        ));
-    }
-    let identities = credentials.operators()?;
-    let added = repository.add_operators(&all, &identities);
-    added.map_err(unusable_recipient)
-}
-
-/// Lets an operator no longer open a repository.
-///
-/// # Errors
-/// There is no such operator, it is the last, the key is no read key, or the store failed.
-pub fn remove(
-    repository: &Repository,
-    credentials: &Credentials,
-    which: &str,
-) -> Result<Change, JobError> {
-    Ok(repository.remove_operator(which, &credentials.operators()?)?)
-}
-
-/// Begins a new epoch.
-///
-/// # Errors
-/// The key is no read key, nobody knows who can open the repository, or the store failed.
-pub fn rotate(
-    repository: &Repository,
-    credentials: &Credentials,
-    recipients: &[String],
-    revoke: &[String],
-    follow: Option<&KeyFile>,
-) -> Result<Change, JobError> {
-    let rotation = Rotation {
-        operators: recipients
-            .iter()
-            .cloned()
-            .map(Recipient::PublicKey)
-            .collect(),
-        revoke: revoke.to_vec(),
-        follow: follow.cloned(),
-    };
-    let rotated = repository.rotate(&rotation, &credentials.operators()?);
-    rotated.map_err(unusable_recipient)
-}
-
-/// Seals anew what is sealed to older epochs: a collection that copies it. What was done stays done when it is
-/// interrupted, and the next one goes on.
-///
-/// # Errors
-/// The key is no read key, or as for a collection.
-pub fn reseal(
-    repository: &Arc<Repository>,
-    host: &str,
-    cancel: &Cancel,
-    progress: &collect::CollectProgress,
-) -> Result<collect::Report, JobError> {
-    let key = repository.key();
-    key.require(Role::Read).map_err(RepositoryError::from)?;
-    let epoch = key.writing().map_err(RepositoryError::from)?.epoch;
-    // What is sealed anew is opened again before anything relies on it.
-    key.epoch(epoch).map_err(RepositoryError::from)?;
-    let options = collect::Options {
-        reseal_before: Some(epoch),
-        host: repository.host_or(host),
-        ..collect::Options::default()
-    };
-    Ok(collect::collect(repository, &options, cancel, progress)?)
-}
-
 /// Writes a key to a new file.
-///
-/// # Errors
-/// Something is in the way, or the place cannot be written to.
-pub fn write_key(path: &Path, key: &KeyFile) -> Result<(), JobError> {
-    let bytes = key.encode().map_err(|source| JobError::Key {
+pub(crate) fn write_key(path: &Path, key: &KeyFile) -> Result<(), CredentialError> {
+    let bytes = key.encode().map_err(|source| CredentialError::InvalidKey {
         path: path.display().to_string(),
         source,
     })?;
-    write_new(path, &zeroize::Zeroizing::new(bytes))
+    write_private_file(path, &Zeroizing::new(bytes))
 }
 
 /// Returns the host that a key signs for, if it is a host's.
-#[must_use]
-pub fn host_of(key: &KeyFile) -> Option<String> {
+pub(crate) fn signing_host(key: &KeyFile) -> Option<String> {
     match key.signer().ok()?.author() {
         Author::Host { name, .. } => Some(name.clone()),
         Author::Root | Author::Nobody => None,
@@ -192,11 +130,7 @@ pub fn host_of(key: &KeyFile) -> Option<String> {
 }
 
 /// Writes a file that only its owner can read, and never over one that exists.
-///
-/// # Errors
-/// Something is there already, or the place cannot be written to.
-pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), JobError> {
-    let action = format!("create `{}`", path.display());
+pub(crate) fn write_private_file(path: &Path, bytes: &[u8]) -> Result<(), CredentialError> {
     let write = || {
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent)?;
@@ -214,21 +148,17 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), JobError> {
         written
     };
     write().map_err(|error| match error.kind() {
-        std::io::ErrorKind::AlreadyExists => JobError::InTheWay {
+        io::ErrorKind::AlreadyExists => CredentialError::AlreadyExists {
             path: path.display().to_string(),
         },
-        _ => JobError::io(action)(error),
+        _ => FileError::about("create", path)(error).into(),
     })
 }
 
 /// Reads an operator's identity.
-///
-/// # Errors
-/// The file cannot be read.
-pub fn identity(path: &Path) -> Result<Identity, JobError> {
-    let shown = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|source| JobError::Identity {
-        path: shown,
+fn read_identity(path: &Path) -> Result<Identity, CredentialError> {
+    let text = std::fs::read_to_string(path).map_err(|source| CredentialError::ReadIdentity {
+        path: path.display().to_string(),
         source,
     })?;
     Ok(Identity::Key(Secret::new(text)))

@@ -15,47 +15,52 @@ pub(crate) struct Permit {
 }
 
 /// Returns what the source of a job may do.
-pub(crate) fn source(
+pub(crate) fn permit_source(
     config: &Config,
     job: &str,
     (plugin, installed): (&Plugin, &Installed),
 ) -> Result<Permit, ConfigError> {
-    let of = config.job(job)?;
+    let own = config.job(job)?;
     let tables = Tables {
         by: Asker {
             plugin: &installed.name,
             job,
         },
         role: PluginRole::Source,
-        allow: of.allow.as_ref(),
-        commands: Some(&of.command),
+        allow: own.allow.as_ref(),
+        commands: Some(&own.command),
     };
-    permit(config, (&of.source, &of.with), &tables, (plugin, installed))
+    permit_plugin(
+        config,
+        (&own.source, &own.with),
+        &tables,
+        (plugin, installed),
+    )
 }
 
 /// Returns what a verifier may do, in a job that need not be configured any more.
-pub(crate) fn verifier(
+pub(crate) fn permit_verifier(
     config: &Config,
     job: &str,
     (plugin, installed): (&Plugin, &Installed),
 ) -> Result<Permit, ConfigError> {
     let name = &installed.name;
-    let of = config.job(job).ok();
+    let own = config.job(job).ok();
     let by_hand = Spanned::new(0..0, name.clone());
-    let owner = of.and_then(|job| job.verify.iter().find(|v| v.get_ref() == name));
+    let owner = own.and_then(|job| job.verify.iter().find(|v| v.get_ref() == name));
     let nothing = Settings::default();
-    let with = of.and_then(|job| by_name(&job.verify_with, name));
+    let with = own.and_then(|job| find_table(&job.verify_with, name));
     let tables = Tables {
         by: Asker { plugin: name, job },
         role: PluginRole::Verifier,
-        allow: of.and_then(|job| by_name(&job.verify_allow, name)),
-        commands: of.and_then(|job| by_name(&job.verify_command, name)),
+        allow: own.and_then(|job| find_table(&job.verify_allow, name)),
+        commands: own.and_then(|job| find_table(&job.verify_command, name)),
     };
     let given = (owner.unwrap_or(&by_hand), with.unwrap_or(&nothing));
-    permit(config, given, &tables, (plugin, installed))
+    permit_plugin(config, given, &tables, (plugin, installed))
 }
 
-fn by_name<'a, T>(
+fn find_table<'a, T>(
     tables: &'a std::collections::BTreeMap<Spanned<String>, T>,
     name: &str,
 ) -> Option<&'a T> {
@@ -63,7 +68,7 @@ fn by_name<'a, T>(
     found.next().map(|(_, table)| table)
 }
 
-fn permit(
+fn permit_plugin(
     config: &Config,
     (owner, with): (&Spanned<String>, &Settings),
     tables: &Tables<'_>,

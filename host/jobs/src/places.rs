@@ -1,8 +1,8 @@
-//! Where things are on this machine. Whoever starts holdfast decides; nothing here looks around.
+//! Files and directories of holdfast on this machine. Whoever starts it decides; nothing here looks around.
 
 use std::path::PathBuf;
 
-/// Where things are on this machine.
+/// Files and directories of holdfast on this machine.
 #[derive(Debug, Clone)]
 pub struct Places {
     /// The configuration file.

@@ -1,33 +1,142 @@
-//! Finds snapshots by what people call them: `JOB`, `JOB@ID`, an id, or `latest`.
+//! Finds snapshots by what people call them (`JOB`, `JOB@ID`, an id, or `latest`), and entries by path or pattern.
 
-use crate::error::JobError;
-use crate::safety;
-use holdfast_base::entry::{EntryPath, printable};
+use crate::retention::is_safety;
+use holdfast_base::advice::Advice;
+use holdfast_base::entry::{EntryKind, EntryPath, PathError, printable};
+use holdfast_base::error::{Describe, Kind};
+use holdfast_base::id::SnapshotId;
 use holdfast_base::nearest::closest;
-use holdfast_filetree::Excludes;
+use holdfast_filetree::{Excludes, PatternError};
 use holdfast_repository::format::root::Root;
 use holdfast_repository::{Repository, RepositoryError};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
 /// Fewest digits by which a snapshot can be named.
 const ID_DIGITS_MIN: usize = 4;
-/// Snapshots that are listed where an id fits several.
+/// Snapshots that are listed if an id fits several.
 const CANDIDATES_SHOWN: usize = 5;
 
+/// What is named is not there, or could be several things.
+#[derive(Debug, thiserror::Error)]
+pub enum SelectError {
+    /// The newest snapshot is wanted, and it may be one that cannot be read.
+    #[error("it is not known which snapshot `{wanted}` is: one cannot be read")]
+    Unclear {
+        /// What was asked for.
+        wanted: String,
+        /// What cannot be read.
+        source: RepositoryError,
+    },
+    /// An id fits several snapshots.
+    #[error("`{wanted}` could be any of {count} snapshots")]
+    Ambiguous {
+        /// What was asked for.
+        wanted: String,
+        /// How many it fits.
+        count: usize,
+        /// The newest of them, described.
+        newest: Vec<String>,
+    },
+    /// No snapshot is called that.
+    #[error("there is no snapshot `{wanted}`")]
+    Unknown {
+        /// What was asked for.
+        wanted: String,
+        /// What was probably meant.
+        near: Near,
+    },
+    /// No forgotten snapshot is called that.
+    #[error("there is no forgotten snapshot `{wanted}`")]
+    NotForgotten {
+        /// What was asked for.
+        wanted: String,
+    },
+    /// A word is no path.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// A word is no pattern.
+    #[error(transparent)]
+    Pattern(#[from] PatternError),
+    /// An entry has no content.
+    #[error("`{path}` is a {} and has no content", kind_word(kind))]
+    NoContent {
+        /// The entry.
+        path: EntryPath,
+        /// What it is.
+        kind: EntryKind,
+    },
+    /// The repository failed.
+    #[error(transparent)]
+    Repository(#[from] RepositoryError),
+}
+
+/// What was probably meant by a name that no snapshot has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Near {
+    /// There are no snapshots at all.
+    Nothing,
+    /// An id with more digits.
+    LongerId,
+    /// A job of a similar name.
+    Job(String),
+}
+
+impl Describe for SelectError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Unclear { source, .. } | Self::Repository(source) => source.kind(),
+            _ => Kind::Usage,
+        }
+    }
+
+    fn advice(&self) -> Vec<Advice> {
+        let words = match self {
+            Self::Unclear { wanted, .. } => {
+                let job = wanted.split('@').next().unwrap_or(wanted).to_owned();
+                return vec![Advice::NameReadableSnapshot { job }];
+            }
+            Self::Unknown { near, .. } => match near {
+                Near::Nothing => return vec![Advice::MakeSnapshot],
+                Near::LongerId => format!("Give at least {ID_DIGITS_MIN} digits of an id"),
+                Near::Job(job) => format!("Did you mean job `{job}`?"),
+            },
+            Self::Ambiguous { newest, .. } => {
+                format!("Give more digits of the id: {}", newest.join(", "))
+            }
+            Self::NotForgotten { .. } => return vec![Advice::ListForgotten],
+            Self::Repository(error) => return error.advice(),
+            Self::Path(_) | Self::Pattern(_) | Self::NoContent { .. } => return Vec::new(),
+        };
+        vec![Advice::Words(words)]
+    }
+}
+
+/// Names what an entry is, for people.
+#[must_use]
+pub fn kind_word(kind: &EntryKind) -> &'static str {
+    match kind {
+        EntryKind::Stream => "stream",
+        EntryKind::File { .. } => "file",
+        EntryKind::Directory => "directory",
+        EntryKind::Symlink { .. } => "symlink",
+        EntryKind::HardLink { .. } => "hard link",
+        EntryKind::Fifo => "fifo",
+        EntryKind::CharDevice { .. } => "character device",
+        EntryKind::BlockDevice { .. } => "block device",
+    }
+}
+
 /// Finds one snapshot.
-///
-/// # Errors
-/// There is none, or there are several.
-pub fn snapshot(repository: &Repository, wanted: &str) -> Result<Root, JobError> {
+pub(crate) fn find_snapshot(repository: &Repository, wanted: &str) -> Result<Root, SelectError> {
     let (roots, failures) = repository.snapshots()?;
-    let picked = pick(&roots, wanted);
+    let picked = pick_snapshot(&roots, wanted);
     match (picked, failures.into_iter().next()) {
-        (Ok(root), Some(_)) if names_by_id(root, wanted) => Ok(root.clone()),
+        (Ok(root), Some(_)) if is_named_by_id(root, wanted) => Ok(root.clone()),
         // The one that is meant may be the one that cannot be read, and nobody shall take an older
         // one for the newest.
-        (_, Some(source)) => Err(JobError::Unclear {
+        (_, Some(source)) => Err(SelectError::Unclear {
             wanted: wanted.to_owned(),
             source,
         }),
@@ -35,23 +144,49 @@ pub fn snapshot(repository: &Repository, wanted: &str) -> Result<Root, JobError>
     }
 }
 
+/// Finds a snapshot's id; a snapshot that is named by its whole id need not be readable.
+pub(crate) fn find_id(repository: &Repository, wanted: &str) -> Result<SnapshotId, SelectError> {
+    match wanted.parse() {
+        Ok(id) => Ok(id),
+        Err(_) => Ok(find_snapshot(repository, wanted)?.snapshot),
+    }
+}
+
+/// Finds the snapshots that some words name, each a job or a snapshot, oldest first; all if there are no words.
+pub(crate) fn find_snapshots(
+    repository: &Repository,
+    wanted: &[String],
+) -> Result<Vec<Root>, SelectError> {
+    let (roots, failures) = repository.snapshots()?;
+    if let Some(error) = failures.into_iter().next() {
+        return Err(error.into());
+    }
+    if wanted.is_empty() {
+        return Ok(roots);
+    }
+    let mut found = BTreeMap::new();
+    for word in wanted {
+        let of_job: Vec<_> = roots.iter().filter(|root| root.job == *word).collect();
+        for root in of_job.iter().copied().cloned() {
+            found.insert((root.started, root.snapshot), root);
+        }
+        if of_job.is_empty() {
+            let root = find_snapshot(repository, word)?;
+            found.insert((root.started, root.snapshot), root);
+        }
+    }
+    Ok(found.into_values().collect())
+}
+
 /// Returns whether a snapshot was named by its id, and not as the newest of some.
-fn names_by_id(root: &Root, wanted: &str) -> bool {
+fn is_named_by_id(root: &Root, wanted: &str) -> bool {
     let id = wanted.split_once('@').map_or(wanted, |(_, id)| id);
     root.job != wanted && root.snapshot.to_string().starts_with(id)
 }
 
-/// Picks the snapshot that is meant among some that are in order.
-///
-/// # Errors
-/// There is none, or there are several.
-pub fn among<'a>(roots: &'a [Root], wanted: &str) -> Result<&'a Root, JobError> {
-    pick(roots, wanted)
-}
-
-/// Picks the snapshot that is meant; the newest, where only its job is named. What was saved before a restore
-/// is meant only where it is named: it may hold what was broken.
-fn pick<'a>(roots: &'a [Root], wanted: &str) -> Result<&'a Root, JobError> {
+/// Picks the snapshot that is meant among some that are in order: the newest if only a job is named. A safety
+/// backup is meant only if it is named by its id: it may hold what was broken.
+pub(crate) fn pick_snapshot<'a>(roots: &'a [Root], wanted: &str) -> Result<&'a Root, SelectError> {
     let (job, id) = match wanted.split_once('@') {
         Some((job, id)) => (Some(job), Some(id)),
         None if roots.iter().any(|root| root.job == wanted) => (Some(wanted), None),
@@ -60,7 +195,7 @@ fn pick<'a>(roots: &'a [Root], wanted: &str) -> Result<&'a Root, JobError> {
     };
     let id = id.filter(|id| *id != "latest");
     if id.is_some_and(|id| id.len() < ID_DIGITS_MIN) {
-        return Err(unknown(roots, wanted));
+        return Err(describe_unknown(roots, wanted));
     }
     let fits = |root: &&Root| {
         job.is_none_or(|job| root.job == job)
@@ -68,39 +203,37 @@ fn pick<'a>(roots: &'a [Root], wanted: &str) -> Result<&'a Root, JobError> {
     };
     let found: Vec<&Root> = roots.iter().filter(fits).collect();
     if id.is_some() && found.len() > 1 {
-        return Err(ambiguous(wanted, &found));
+        return Err(describe_ambiguous(wanted, &found));
     }
-    let regular = found.iter().rev().find(|root| !safety::is_safety(root));
+    let regular = found.iter().rev().find(|root| !is_safety(root));
     let newest = regular.or(found.last()).copied();
-    newest.ok_or_else(|| unknown(roots, wanted))
+    newest.ok_or_else(|| describe_unknown(roots, wanted))
 }
 
-fn ambiguous(wanted: &str, found: &[&Root]) -> JobError {
-    let message = format!("`{wanted}` could be any of {} snapshots", found.len());
+fn describe_ambiguous(wanted: &str, found: &[&Root]) -> SelectError {
     let shown = found.iter().rev().take(CANDIDATES_SHOWN);
-    let list: Vec<String> = shown
-        .map(|root| format!("{} ({} of {})", root.snapshot, root.job, root.started))
-        .collect();
-    let hint = format!("Give more digits of the id: {}", list.join(", "));
-    JobError::usage(message, Some(&hint))
+    let shown = shown.map(|root| format!("{} ({} of {})", root.snapshot, root.job, root.started));
+    SelectError::Ambiguous {
+        wanted: wanted.to_owned(),
+        count: found.len(),
+        newest: shown.collect(),
+    }
 }
 
-/// Says that there is no such snapshot, and what was probably meant.
-fn unknown(roots: &[Root], wanted: &str) -> JobError {
+/// Reports that there is no such snapshot, and what was probably meant.
+fn describe_unknown(roots: &[Root], wanted: &str) -> SelectError {
     let (word, id) = wanted.split_once('@').unwrap_or((wanted, wanted));
     let jobs: BTreeSet<&str> = roots.iter().map(|root| root.job.as_str()).collect();
     let near = closest(word, jobs.iter().copied()).filter(|near| *near != word);
     let is_short = id.len() < ID_DIGITS_MIN && id.bytes().all(|b| b.is_ascii_hexdigit());
-    let hint = match near {
-        _ if roots.is_empty() => "There are none yet; make one: holdfast run JOB".to_owned(),
-        _ if is_short => format!("Give at least {ID_DIGITS_MIN} digits of an id"),
-        Some(near) => format!("Did you mean job `{near}`?"),
-        None => {
-            let wanted = wanted.to_owned();
-            return RepositoryError::NoSnapshot { wanted }.into();
-        }
+    let wanted = wanted.to_owned();
+    let near = match near {
+        _ if roots.is_empty() => Near::Nothing,
+        _ if is_short => Near::LongerId,
+        Some(near) => Near::Job(near.to_owned()),
+        None => return RepositoryError::NoSnapshot { wanted }.into(),
     };
-    JobError::usage(format!("there is no snapshot `{wanted}`"), Some(&hint))
+    SelectError::Unknown { wanted, near }
 }
 
 /// Entries by path or pattern.
@@ -119,27 +252,24 @@ impl Paths {
     ///
     /// # Errors
     /// One is no path, or no pattern.
-    pub fn new(words: &[OsString]) -> Result<Self, JobError> {
+    pub fn parse(words: &[OsString]) -> Result<Self, SelectError> {
         let (mut exact, mut literal, mut patterns) = (Vec::new(), Vec::new(), Vec::new());
         for word in words {
             let bytes = word.as_bytes();
             let is_pattern = bytes.iter().any(|byte| b"*?[".contains(byte));
-            let path = EntryPath::new(trimmed(bytes));
+            let path = EntryPath::new(trim_slashes(bytes));
             match (is_pattern, path) {
                 (true, path) => {
                     // A file may be called `a[1].txt`.
                     literal.extend(path.ok());
                     patterns.push(word.to_string_lossy().into_owned());
                 }
-                (false, Ok(path)) => exact.push(path),
-                (false, Err(error)) => return Err(JobError::usage(error.to_string(), None)),
+                (false, path) => exact.push(path?),
             }
         }
-        let refused = |e: holdfast_filetree::PatternError| JobError::usage(e.to_string(), None);
         let filter = (!patterns.is_empty())
             .then(|| Excludes::new(&patterns))
-            .transpose()
-            .map_err(refused)?;
+            .transpose()?;
         let shown = words.iter().map(|word| printable(word.as_bytes()));
         Ok(Self {
             words: shown.collect::<Vec<_>>().join("`, `"),
@@ -150,21 +280,21 @@ impl Paths {
         })
     }
 
-    /// Reads what is to be found: as `new` does, and a word without a slash is a name at any depth.
+    /// Reads what is to be found: as [`Paths::parse`] does, and a word without a slash is a name at any depth.
     ///
     /// # Errors
     /// It is no path, or no pattern.
-    pub fn found(word: &OsStr) -> Result<Self, JobError> {
-        let mut paths = Self::new(&[word.to_owned()])?;
+    pub fn parse_name(word: &OsStr) -> Result<Self, SelectError> {
+        let mut paths = Self::parse(&[word.to_owned()])?;
         if !word.as_bytes().contains(&b'/') {
             paths.name = Some(word.as_bytes().to_vec());
         }
         Ok(paths)
     }
 
-    /// Returns what was asked for, for people.
+    /// Returns the words that were given, for people.
     #[must_use]
-    pub fn words(&self) -> String {
+    pub fn as_words(&self) -> String {
         self.words.clone()
     }
 
@@ -175,20 +305,18 @@ impl Paths {
     }
 
     /// Returns the paths, without the patterns.
-    #[must_use]
-    pub fn exact(&self) -> &[EntryPath] {
+    pub(crate) fn exact_paths(&self) -> &[EntryPath] {
         &self.exact
     }
 
     /// Returns whether there are patterns.
-    #[must_use]
-    pub fn has_patterns(&self) -> bool {
+    pub(crate) fn has_patterns(&self) -> bool {
         self.patterns.is_some()
     }
 
     /// Returns whether an entry is meant: named itself, below one that is, or fitting a pattern.
     #[must_use]
-    pub fn takes(&self, path: &EntryPath) -> bool {
+    pub fn includes(&self, path: &EntryPath) -> bool {
         let mut named = self.exact.iter().chain(&self.literal);
         if self.is_all() || named.any(|wanted| path.is_within(wanted)) {
             return true;
@@ -211,7 +339,7 @@ impl Paths {
 }
 
 /// Takes the slashes off both ends.
-fn trimmed(bytes: &[u8]) -> &[u8] {
+fn trim_slashes(bytes: &[u8]) -> &[u8] {
     let is_inner = |byte: &u8| *byte != b'/';
     let from = bytes.iter().position(is_inner).unwrap_or(bytes.len());
     let to = bytes.iter().rposition(is_inner).map_or(from, |at| at + 1);
@@ -249,7 +377,11 @@ mod tests {
             ("etc@abcd1", 0),
             ("9999", 2),
         ] {
-            assert_eq!(pick(&roots, wanted).unwrap(), &roots[index], "{wanted}");
+            assert_eq!(
+                pick_snapshot(&roots, wanted).unwrap(),
+                &roots[index],
+                "{wanted}"
+            );
         }
     }
 
@@ -257,7 +389,7 @@ mod tests {
     fn an_id_that_fits_several_names_them_and_one_that_fits_none_says_what_was_meant() {
         let roots = [root("abcd1", "etc"), root("abcd2", "etc"), root("f", "db")];
         let refused = |roots: &[Root], wanted: &str| {
-            let error = pick(roots, wanted).unwrap_err();
+            let error = pick_snapshot(roots, wanted).unwrap_err();
             let hints = error.advice();
             format!("{error}; {}", hints.first().unwrap())
         };
@@ -278,24 +410,25 @@ mod tests {
             let expected = format!("there is no snapshot `{wanted}`; {words}");
             assert_eq!(refused(&roots, wanted), expected);
         }
-        let none = refused(&[], "etc");
-        assert!(none.ends_with("There are none yet; make one: holdfast run JOB"));
+        let none = pick_snapshot(&[], "etc").unwrap_err();
+        assert_eq!(none.to_string(), "there is no snapshot `etc`");
+        assert_eq!(none.advice(), [Advice::MakeSnapshot]);
     }
 
     #[test]
     fn paths_and_patterns_take_what_lies_below_them() {
-        let paths = Paths::new(&["/etc/ssh".into(), "*.conf".into()]).unwrap();
-        let takes = |path: &str| paths.takes(&EntryPath::new(path).unwrap());
+        let paths = Paths::parse(&["/etc/ssh".into(), "*.conf".into()]).unwrap();
+        let takes = |path: &str| paths.includes(&EntryPath::new(path).unwrap());
         assert!(takes("etc/ssh") && takes("etc/ssh/key") && takes("a/b.conf"));
         assert!(!takes("etc/sshd") && !takes("etc"));
         assert!(
-            Paths::new(&[])
+            Paths::parse(&[])
                 .unwrap()
-                .takes(&EntryPath::new("x").unwrap())
+                .includes(&EntryPath::new("x").unwrap())
         );
-        assert!(Paths::new(&["../x".into()]).is_err());
-        let named = Paths::new(&["/a[1].txt".into()]).unwrap();
-        assert!(named.takes(&EntryPath::new("a[1].txt").unwrap()));
-        assert!(named.takes(&EntryPath::new("a1.txt").unwrap()));
+        assert!(Paths::parse(&["../x".into()]).is_err());
+        let named = Paths::parse(&["/a[1].txt".into()]).unwrap();
+        assert!(named.includes(&EntryPath::new("a[1].txt").unwrap()));
+        assert!(named.includes(&EntryPath::new("a1.txt").unwrap()));
     }
 }

@@ -5,12 +5,17 @@
 //! - The secret is a QR picture too, which holds the very text of it, so that any reader gives the identity.
 //! - It says how to restore with holdfast, and with `age` and `zstd` alone.
 
+use crate::context::Context;
 use crate::error::JobError;
+use crate::error::sheet::SheetError;
+use crate::keys::write_private_file;
+use crate::open::Access;
 use holdfast_base::time::Instant;
 use holdfast_repository::Repository;
 use holdfast_repository::seal::{Identity, Secret};
 use qrcode::{Color, EcLevel, QrCode};
 use std::fmt::Write;
+use std::path::Path;
 
 /// Longest line, so that a page of A4 takes it.
 const COLUMNS: usize = 78;
@@ -24,7 +29,7 @@ const LINE: usize = 44;
 const MODULE: usize = 11;
 
 /// What is printed.
-pub struct Sheet {
+struct Sheet {
     lines: Vec<Line>,
     secret: Option<Secret>,
 }
@@ -34,7 +39,7 @@ enum Line {
     Plain(String),
     /// Something to be typed.
     Checked(Secret),
-    /// Where the QR picture stands.
+    /// The place of the QR picture.
     Picture,
 }
 
@@ -42,7 +47,7 @@ enum Line {
 ///
 /// # Errors
 /// There is more than one secret in it, or none.
-fn bare(identity: &Identity) -> Result<Option<Secret>, JobError> {
+fn strip_comments(identity: &Identity) -> Result<Option<Secret>, SheetError> {
     let Identity::Key(text) = identity else {
         return Ok(None);
     };
@@ -50,144 +55,146 @@ fn bare(identity: &Identity) -> Result<Option<Secret>, JobError> {
     let mut secrets = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
     match (secrets.next(), secrets.next()) {
         (Some(secret), None) => Ok(Some(Secret::new(secret.to_owned()))),
-        _ => Err(JobError::usage(
-            "the identity is not one secret of one line, which is what a sheet can hold",
-            Some(
-                "Give a file with one identity, or leave --identity out and write the secret by hand",
-            ),
-        )),
+        _ => Err(SheetError::NotOneSecret),
     }
 }
 
+/// Makes the recovery sheet of a store and writes it to a new file: as a picture if the name ends in `.svg`, as a
+/// text otherwise. The secret is on it if an identity is given. `commands` is what is to be typed to restore.
+///
+/// # Errors
+/// It is not recorded who can open the repository, or what is given is not one identity.
+pub fn write_sheet(
+    context: &Context,
+    access: &Access,
+    file: &Path,
+    commands: &[String],
+) -> Result<WrittenSheet, JobError> {
+    let repository = access.open(context)?;
+    let secret = match access.credentials.read_operators()?.as_slice() {
+        [] => None,
+        [identity] => strip_comments(identity)?,
+        _ => return Err(SheetError::SeveralIdentities.into()),
+    };
+    let mut sheet = Sheet {
+        lines: Vec::new(),
+        secret,
+    };
+    sheet.add_head(&repository, &access.store, context.clock.now());
+    sheet.add_secret();
+    sheet.add_ways(&repository, commands);
+    let is_picture = file.extension().is_some_and(|ending| ending == "svg");
+    let written = if is_picture {
+        sheet.to_svg()?
+    } else {
+        sheet.to_text()?
+    };
+    write_private_file(file, written.expose().as_bytes())?;
+    Ok(WrittenSheet {
+        has_secret: sheet.secret.is_some(),
+    })
+}
+
+/// A sheet that was written to a file.
+#[derive(Debug, Clone, Copy)]
+pub struct WrittenSheet {
+    /// Whether the secret is on it.
+    pub has_secret: bool,
+}
+
 impl Sheet {
-    /// Writes a sheet for a repository; the secret is printed where an identity is given.
-    ///
-    /// # Errors
-    /// It is not recorded who can open the repository, or what is given is not one identity.
-    pub fn new(
-        repository: &Repository,
-        store: &str,
-        identities: &[Identity],
-        now: Instant,
-    ) -> Result<Self, JobError> {
-        let secret = match identities {
-            [] => None,
-            [identity] => bare(identity)?,
-            _ => {
-                return Err(JobError::usage(
-                    "a sheet holds one identity",
-                    Some("Make a sheet for each of them"),
-                ));
-            }
-        };
-        let mut sheet = Self {
-            lines: Vec::new(),
-            secret,
-        };
-        sheet.head(repository, store, now);
-        sheet.secret();
-        sheet.ways(repository);
-        Ok(sheet)
-    }
-
-    /// Returns whether the secret is on it.
-    #[must_use]
-    pub fn has_secret(&self) -> bool {
-        self.secret.is_some()
-    }
-
-    fn plain(&mut self, words: impl Into<String>) {
+    fn add_plain(&mut self, words: impl Into<String>) {
         self.lines.push(Line::Plain(words.into()));
     }
 
-    fn checked(&mut self, words: impl Into<String>) {
+    fn add_checked(&mut self, words: impl Into<String>) {
         self.lines.push(Line::Checked(Secret::new(words.into())));
     }
 
-    fn head(&mut self, repository: &Repository, store: &str, now: Instant) {
+    fn add_head(&mut self, repository: &Repository, store: &str, now: Instant) {
         let header = repository.header();
-        self.plain(format!("HOLDFAST RECOVERY SHEET, made {now}"));
-        self.plain("");
-        self.checked(format!("repository {}", header.repository));
-        self.checked(format!("store {store}"));
-        self.plain(repository.place());
-        self.plain(format!("encryptor {}", header.encryptor));
+        self.add_plain(format!("HOLDFAST RECOVERY SHEET, made {now}"));
+        self.add_plain("");
+        self.add_checked(format!("repository {}", header.repository));
+        self.add_checked(format!("store {store}"));
+        self.add_plain(repository.place());
+        self.add_plain(format!("encryptor {}", header.encryptor));
         match repository.announcement() {
-            None => self.plain("It is not recorded who can open it."),
+            None => self.add_plain("It is not recorded who can open it."),
             Some(announced) => {
-                self.checked(format!("epoch {}", announced.epoch_object));
-                self.plain("It opens with the secret of any of these:");
+                self.add_checked(format!("epoch {}", announced.epoch_object));
+                self.add_plain("It opens with the secret of any of these:");
                 for operator in &announced.operators {
-                    self.checked(operator.recipient.clone());
+                    self.add_checked(operator.recipient.clone());
                     if let Some(object) = &operator.passphrase {
-                        self.checked(format!("(a passphrase opens it: {object})"));
+                        self.add_checked(format!("(a passphrase opens it: {object})"));
                     }
                 }
             }
         }
-        self.plain("");
+        self.add_plain("");
     }
 
-    fn secret(&mut self) {
-        self.plain("THE SECRET: who has it and the store can restore everything");
-        self.plain("");
+    fn add_secret(&mut self) {
+        self.add_plain("THE SECRET: who has it and the store can restore everything");
+        self.add_plain("");
         let Some(secret) = self.secret.clone() else {
             for _ in 0..3 {
-                self.plain("_".repeat(COLUMNS - 8));
-                self.plain("");
+                self.add_plain("_".repeat(COLUMNS - 8));
+                self.add_plain("");
             }
             return;
         };
         let letters: Vec<char> = secret.expose().chars().collect();
         for part in letters.chunks(SECRET_COLUMNS) {
-            self.checked(part.iter().collect::<String>());
+            self.add_checked(part.iter().collect::<String>());
         }
-        self.plain("One line of text: type these parts one behind the other, without a space.");
+        self.add_plain("One line of text: type these parts one behind the other, without a space.");
         self.lines.push(Line::Picture);
     }
 
-    fn ways(&mut self, repository: &Repository) {
-        self.plain("[1234] are the last four digits of the first number that this prints:");
-        self.plain("  printf %s 'the line' | cksum");
-        self.plain("");
-        self.plain("TO RESTORE WITH HOLDFAST");
-        self.plain("Write the secret into a file `secret`, and into a file `holdfast.toml`:");
-        self.plain("  [store.found]");
-        self.plain(format!("  url = \"{}\"", repository.place()));
-        self.plain("  holdfast plugin install age.wasm --config holdfast.toml");
-        self.plain("  holdfast list --config holdfast.toml --identity secret");
-        self.plain("  holdfast restore JOB --target DIR --config holdfast.toml --identity secret");
-        self.plain("");
-        self.plain("TO RESTORE WITHOUT HOLDFAST, with age, zstd and python3 alone");
+    fn add_ways(&mut self, repository: &Repository, commands: &[String]) {
+        self.add_plain("[1234] are the last four digits of the first number that this prints:");
+        self.add_plain("  printf %s 'the line' | cksum");
+        self.add_plain("");
+        self.add_plain("TO RESTORE WITH HOLDFAST");
+        self.add_plain("Write the secret into a file `secret`, and into a file `holdfast.toml`:");
+        self.add_plain("  [store.found]");
+        self.add_plain(format!("  url = \"{}\"", repository.place()));
+        for command in commands {
+            self.add_plain(format!("  {command}"));
+        }
+        self.add_plain("");
+        self.add_plain("TO RESTORE WITHOUT HOLDFAST, with age, zstd and python3 alone");
         let object = repository
             .announcement()
             .map(|one| one.epoch_object.clone());
         let object = object.unwrap_or_else(|| "epochs/00000001".to_owned());
-        self.plain(format!("  age -d -i secret STORE/{object} > read.json"));
-        self.plain("  (with a passphrase, first: age -d STORE/identities/… > secret)");
-        self.plain(
+        self.add_plain(format!("  age -d -i secret STORE/{object} > read.json"));
+        self.add_plain("  (with a passphrase, first: age -d STORE/identities/… > secret)");
+        self.add_plain(
             "  the secrets in read.json, `catalog` and `read`, each into a file of its own:",
         );
-        self.plain(
+        self.add_plain(
             "  age -d -i catalog STORE/snapshots/… | zstd -d | head -1    what a snapshot is",
         );
-        self.plain(
+        self.add_plain(
             "  age -d -i epoch STORE/packs/…/… | zstd -d > chunks         content, in order",
         );
-        self.plain("  all of it, names too: python3 docs/recover.py STORE secret TARGET");
+        self.add_plain("  all of it, names too: python3 docs/recover.py STORE secret TARGET");
     }
 
     /// Returns the sheet as text, the picture of half blocks in it.
     ///
     /// # Errors
     /// The secret is too long for a picture.
-    pub fn text(&self) -> Result<Secret, JobError> {
+    fn to_text(&self) -> Result<Secret, SheetError> {
         let mut text = String::new();
         for line in &self.lines {
             match line {
                 Line::Plain(words) => text.push_str(words),
-                Line::Checked(words) => text.push_str(&marked(words.expose())),
-                Line::Picture => text.push_str(&blocks(&self.modules()?)),
+                Line::Checked(words) => text.push_str(&add_cheposix_checksum(words.expose())),
+                Line::Picture => text.push_str(&draw_blocks(&self.draw_modules()?)),
             }
             text.push('\n');
         }
@@ -198,15 +205,15 @@ impl Sheet {
     ///
     /// # Errors
     /// The secret is too long for a picture.
-    pub fn svg(&self) -> Result<Secret, JobError> {
+    fn to_svg(&self) -> Result<Secret, SheetError> {
         let (mut body, mut at) = (String::new(), 2 * LINE);
         for line in &self.lines {
             let words = match line {
                 Line::Plain(words) => words.clone(),
-                Line::Checked(words) => marked(words.expose()),
+                Line::Checked(words) => add_cheposix_checksum(words.expose()),
                 Line::Picture => {
-                    let modules = self.modules()?;
-                    squares(&modules, at, &mut body);
+                    let modules = self.draw_modules()?;
+                    draw_squares(&modules, at, &mut body);
                     at += modules.len() * MODULE + LINE;
                     continue;
                 }
@@ -228,15 +235,10 @@ impl Sheet {
     }
 
     /// Returns the QR picture, row by row: whether each module is dark. The light border is in it.
-    fn modules(&self) -> Result<Vec<Vec<bool>>, JobError> {
+    fn draw_modules(&self) -> Result<Vec<Vec<bool>>, SheetError> {
         let text = self.secret.as_ref().map_or("", Secret::expose);
         let code = QrCode::with_error_correction_level(text.as_bytes(), EcLevel::M);
-        let code = code.map_err(|error| {
-            JobError::usage(
-                format!("the identity makes no QR picture: {error}"),
-                Some("Leave --identity out, and write the secret by hand"),
-            )
-        })?;
+        let code = code.map_err(SheetError::NoPicture)?;
         let (width, colors) = (code.width(), code.to_colors());
         let mut rows = vec![vec![false; width + 2 * QUIET]; width + 2 * QUIET];
         for (at, color) in colors.into_iter().enumerate() {
@@ -247,12 +249,12 @@ impl Sheet {
 }
 
 /// Puts the checksum of a line behind it.
-fn marked(line: &str) -> String {
-    format!("{line}  [{:04}]", cksum(line.as_bytes()) % 10_000)
+fn add_cheposix_checksum(line: &str) -> String {
+    format!("{line}  [{:04}]", posix_checksum(line.as_bytes()) % 10_000)
 }
 
 /// Draws a QR picture with half blocks, two rows in a line. On paper, ink is dark.
-fn blocks(modules: &[Vec<bool>]) -> String {
+fn draw_blocks(modules: &[Vec<bool>]) -> String {
     let mut text = String::new();
     for pair in modules.chunks(2) {
         text.push('\n');
@@ -269,7 +271,7 @@ fn blocks(modules: &[Vec<bool>]) -> String {
     text
 }
 
-fn squares(modules: &[Vec<bool>], top: usize, body: &mut String) {
+fn draw_squares(modules: &[Vec<bool>], top: usize, body: &mut String) {
     let _ = write!(body, "<path shape-rendering=\"crispEdges\" d=\"");
     for (row, line) in modules.iter().enumerate() {
         for (column, _) in line.iter().enumerate().filter(|(_, is_dark)| **is_dark) {
@@ -281,7 +283,7 @@ fn squares(modules: &[Vec<bool>], top: usize, body: &mut String) {
 }
 
 /// Makes the checksum of POSIX `cksum`, which every system has.
-fn cksum(bytes: &[u8]) -> u32 {
+fn posix_checksum(bytes: &[u8]) -> u32 {
     let mut length = bytes.len();
     let ended = std::iter::from_fn(|| {
         let byte = (length & 0xff) as u8;
@@ -308,8 +310,8 @@ mod tests {
     #[test]
     fn the_checksum_is_that_of_posix() {
         // What `printf %s … | cksum` prints.
-        assert_eq!(cksum(b""), 4_294_967_295);
-        assert_eq!(cksum(b"123456789"), 930_766_865);
+        assert_eq!(posix_checksum(b""), 4_294_967_295);
+        assert_eq!(posix_checksum(b"123456789"), 930_766_865);
     }
 
     #[test]
@@ -319,16 +321,19 @@ mod tests {
             let mut letters: Vec<char> = line.chars().collect();
             letters.swap(at - 1, at);
             let swapped: String = letters.into_iter().collect();
-            assert_eq!(marked(&swapped) == marked(line), swapped == line);
+            assert_eq!(
+                add_cheposix_checksum(&swapped) == add_cheposix_checksum(line),
+                swapped == line
+            );
         }
     }
 
     #[test]
     fn comments_are_no_secret_and_two_secrets_are_no_sheet() {
         let identity = |text: &str| Identity::Key(Secret::new(text.into()));
-        let one = bare(&identity("# public key: age1x\nAGE-SECRET-KEY-1X\n")).unwrap();
+        let one = strip_comments(&identity("# public key: age1x\nAGE-SECRET-KEY-1X\n")).unwrap();
         assert_eq!(one.unwrap().expose(), "AGE-SECRET-KEY-1X");
-        assert!(bare(&identity("# nothing\n")).is_err());
-        assert!(bare(&identity("A\nB\n")).is_err());
+        assert!(strip_comments(&identity("# nothing\n")).is_err());
+        assert!(strip_comments(&identity("A\nB\n")).is_err());
     }
 }

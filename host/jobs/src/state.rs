@@ -1,7 +1,6 @@
 //! Durable values of a job. What a run writes is kept only when the run has committed.
 
-use crate::error::JobError;
-use crate::plugins::write_whole;
+use crate::files::{FileError, read_if_present, write_whole};
 use holdfast_base::sync::Unpoisoned;
 use holdfast_sandbox::ports::StatePort;
 use std::collections::BTreeMap;
@@ -15,8 +14,9 @@ const STATE_BYTES_MAX: usize = 16 << 20;
 type Values = BTreeMap<String, Vec<u8>>;
 
 /// The values of one job, during a run.
-pub struct JobState {
-    path: PathBuf,
+pub(crate) struct JobState {
+    /// The file that keeps them; none if they end with the call.
+    path: Option<PathBuf>,
     values: Mutex<Values>,
 }
 
@@ -25,22 +25,27 @@ impl JobState {
     ///
     /// # Errors
     /// They are there and cannot be read.
-    pub fn open(path: &Path) -> Result<Self, JobError> {
-        let action = || format!("read the job's values in `{}`", path.display());
-        let values = match std::fs::read(path) {
-            Ok(bytes) => {
-                serde_json::from_slice(&bytes).map_err(|e| JobError::io(action())(e.into()))?
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Values::new(),
-            Err(error) => return Err(JobError::io(action())(error)),
-        };
+    pub(crate) fn read_from(path: &Path) -> Result<Self, FileError> {
+        let read = read_if_present(path).and_then(|bytes| match bytes {
+            Some(bytes) => Ok(serde_json::from_slice(&bytes)?),
+            None => Ok(Values::new()),
+        });
+        let values = read.map_err(FileError::about("read the job's values in", path))?;
         Ok(Self {
-            path: path.to_owned(),
+            path: Some(path.to_owned()),
             values: Mutex::new(values),
         })
     }
 
-    fn values(&self) -> MutexGuard<'_, Values> {
+    /// Returns values that end with the call: nothing was there before, and nothing is kept.
+    pub(crate) fn unsaved() -> Self {
+        Self {
+            path: None,
+            values: Mutex::default(),
+        }
+    }
+
+    fn lock_values(&self) -> MutexGuard<'_, Values> {
         self.values.lock_unpoisoned()
     }
 
@@ -48,24 +53,27 @@ impl JobState {
     ///
     /// # Errors
     /// The values cannot be written.
-    pub fn commit(&self) -> Result<(), JobError> {
-        let values = self.values();
-        if values.is_empty() && !self.path.exists() {
+    pub(crate) fn commit(&self) -> Result<(), FileError> {
+        let values = self.lock_values();
+        let Some(path) = self.path.as_deref() else {
+            return Ok(());
+        };
+        if values.is_empty() && !path.exists() {
             return Ok(());
         }
         let bytes = serde_json::to_vec(&*values).unwrap_or_default();
-        let action = format!("write the job's values to `{}`", self.path.display());
-        write_whole(&self.path, &bytes).map_err(JobError::io(action))
+        let failed = FileError::about("write the job's values to", path);
+        write_whole(path, &bytes).map_err(failed)
     }
 }
 
 impl StatePort for JobState {
     fn get(&self, key: &str) -> io::Result<Option<Vec<u8>>> {
-        Ok(self.values().get(key).cloned())
+        Ok(self.lock_values().get(key).cloned())
     }
 
     fn set(&self, key: &str, value: Option<Vec<u8>>) -> io::Result<()> {
-        let mut values = self.values();
+        let mut values = self.lock_values();
         let Some(value) = value else {
             values.remove(key);
             return Ok(());
@@ -85,7 +93,7 @@ impl StatePort for JobState {
     }
 
     fn keys(&self) -> io::Result<Vec<String>> {
-        Ok(self.values().keys().cloned().collect())
+        Ok(self.lock_values().keys().cloned().collect())
     }
 }
 
@@ -97,15 +105,18 @@ mod tests {
     fn values_are_kept_only_when_the_run_commits() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("state");
-        let state = JobState::open(&path).unwrap();
+        let state = JobState::read_from(&path).unwrap();
         state.set("lsn", Some(vec![1])).unwrap();
         drop(state);
-        assert_eq!(JobState::open(&path).unwrap().get("lsn").unwrap(), None);
-        let state = JobState::open(&path).unwrap();
+        assert_eq!(
+            JobState::read_from(&path).unwrap().get("lsn").unwrap(),
+            None
+        );
+        let state = JobState::read_from(&path).unwrap();
         state.set("lsn", Some(vec![2])).unwrap();
         state.commit().unwrap();
         assert_eq!(
-            JobState::open(&path).unwrap().get("lsn").unwrap(),
+            JobState::read_from(&path).unwrap().get("lsn").unwrap(),
             Some(vec![2])
         );
     }

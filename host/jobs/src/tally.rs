@@ -15,7 +15,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    fn add(&self, entries: u64, bytes: u64) {
+    fn count(&self, entries: u64, bytes: u64) {
         self.entries.fetch_add(entries, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
@@ -45,19 +45,19 @@ fn content_bytes(entry: &Entry, size: u64) -> u64 {
 
 impl RestoreTarget for CountedTarget<'_> {
     fn make(&self, entry: &Entry) -> io::Result<()> {
-        self.tally.add(1, 0);
+        self.tally.count(1, 0);
         self.target.make(entry)
     }
 
     fn start(&self, entry: &Entry, size: u64) -> io::Result<Option<Box<dyn TargetFile>>> {
         match self.target.start(entry, size)? {
             Some(file) => {
-                self.tally.add(1, 0);
+                self.tally.count(1, 0);
                 let tally = Arc::clone(self.tally);
                 Ok(Some(Box::new(CountedFile { file, tally })))
             }
             None => {
-                self.tally.add(1, content_bytes(entry, size));
+                self.tally.count(1, content_bytes(entry, size));
                 Ok(None)
             }
         }
@@ -71,7 +71,7 @@ impl RestoreTarget for CountedTarget<'_> {
 impl TargetFile for CountedFile {
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         self.file.write_at(offset, bytes)?;
-        self.tally.add(0, bytes.len() as u64);
+        self.tally.count(0, bytes.len() as u64);
         Ok(())
     }
 
@@ -89,7 +89,7 @@ pub(crate) struct CountedReader<R> {
 impl<R: Read> Read for CountedReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.reader.read(buffer)?;
-        self.tally.add(0, count as u64);
+        self.tally.count(0, count as u64);
         Ok(count)
     }
 }

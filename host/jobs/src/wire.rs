@@ -26,22 +26,22 @@ use std::io::{self, Read, Write};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
-fn io_error(error: RepositoryError) -> io::Error {
+fn into_io_error(error: RepositoryError) -> io::Error {
     io::Error::other(error)
 }
 
 /// The snapshot that is being made.
-pub struct SessionDraft(pub Arc<Session>);
+pub(crate) struct SessionDraft(pub(crate) Arc<Session>);
 
 struct SessionStream(StreamWriter);
 
 impl StreamSink for SessionStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.0.write(bytes).map_err(io_error)
+        self.0.write(bytes).map_err(into_io_error)
     }
 
     fn finish(self: Box<Self>) -> io::Result<u64> {
-        self.0.finish().map_err(io_error)
+        self.0.finish().map_err(into_io_error)
     }
 }
 
@@ -52,16 +52,16 @@ impl DraftPort for SessionDraft {
         attributes: Vec<(String, String)>,
     ) -> io::Result<Box<dyn StreamSink>> {
         Ok(Box::new(SessionStream(
-            self.0.stream(path, attributes).map_err(io_error)?,
+            self.0.stream(path, attributes).map_err(into_io_error)?,
         )))
     }
 
     fn add(&self, entry: Entry, content: Option<Box<dyn FileContent>>) -> io::Result<()> {
-        self.0.add(entry, content).map_err(io_error)
+        self.0.add(entry, content).map_err(into_io_error)
     }
 
     fn settle(&self) -> io::Result<Totals> {
-        let (entries, bytes, warnings) = self.0.settle().map_err(io_error)?;
+        let (entries, bytes, warnings) = self.0.settle().map_err(into_io_error)?;
         Ok(Totals {
             entries,
             bytes,
@@ -70,7 +70,7 @@ impl DraftPort for SessionDraft {
     }
 
     fn record_fact(&self, key: String, value: String) -> io::Result<()> {
-        self.0.record_fact(key, value).map_err(io_error)
+        self.0.record_fact(key, value).map_err(into_io_error)
     }
 
     fn warn(&self, warning: Warning) {
@@ -88,23 +88,23 @@ pub struct Troubles {
 }
 
 /// A committed snapshot, narrowed to some paths.
-pub struct SnapshotContent {
+pub(crate) struct SnapshotContent {
     /// Reads it.
-    pub reader: Arc<Reader>,
+    pub(crate) reader: Arc<Reader>,
     /// Its root.
-    pub root: Root,
-    /// Only what is at or below these; everything where there are none.
-    pub only: Vec<EntryPath>,
+    pub(crate) root: Root,
+    /// Only what is at or below these; everything if there are none.
+    pub(crate) only: Vec<EntryPath>,
     /// Ends a restore.
-    pub cancel: Cancel,
-    /// Hears how far the work is.
-    pub tally: Arc<Tally>,
+    pub(crate) cancel: Cancel,
+    /// Counts what was read.
+    pub(crate) tally: Arc<Tally>,
     /// What went wrong on the way.
-    pub troubles: Mutex<Troubles>,
+    pub(crate) troubles: Mutex<Troubles>,
 }
 
 impl SnapshotContent {
-    fn shows(&self, path: &EntryPath) -> bool {
+    fn is_shown(&self, path: &EntryPath) -> bool {
         self.only.is_empty()
             || self
                 .only
@@ -113,7 +113,7 @@ impl SnapshotContent {
     }
 }
 
-fn size_of(entry: &Entry, content_bytes: u64) -> u64 {
+fn entry_size(entry: &Entry, content_bytes: u64) -> u64 {
     match entry.kind {
         EntryKind::File { size, .. } => size,
         _ => content_bytes,
@@ -124,11 +124,11 @@ impl ContentPort for SnapshotContent {
     fn list(&self, prefix: Option<&EntryPath>) -> io::Result<EntryIter> {
         // The listing outlives the call, so that it reads by itself.
         let mut entries = Vec::new();
-        for item in self.reader.items(&self.root).map_err(io_error)? {
-            let (item, _) = item.map_err(io_error)?;
+        for item in self.reader.items(&self.root).map_err(into_io_error)? {
+            let (item, _) = item.map_err(into_io_error)?;
             let is_wanted = prefix.is_none_or(|prefix| item.entry.path.is_within(prefix));
-            if is_wanted && self.shows(&item.entry.path) {
-                let size = size_of(&item.entry, item.content_bytes);
+            if is_wanted && self.is_shown(&item.entry.path) {
+                let size = entry_size(&item.entry, item.content_bytes);
                 entries.push(Ok((item.entry, size)));
             }
         }
@@ -136,7 +136,7 @@ impl ContentPort for SnapshotContent {
     }
 
     fn open(&self, path: &EntryPath) -> io::Result<Box<dyn Read + Send>> {
-        if !self.shows(path) {
+        if !self.is_shown(path) {
             return Err(io::Error::new(
                 io::ErrorKind::NotFound,
                 format!("`{path}` was not asked for"),
@@ -147,7 +147,7 @@ impl ContentPort for SnapshotContent {
             .entry(&self.root, path)
             .map_err(|error| match error {
                 RepositoryError::NoEntry { .. } => io::Error::new(io::ErrorKind::NotFound, error),
-                other => io_error(other),
+                other => into_io_error(other),
             })?;
         if !item.entry.has_content() {
             return Err(io::Error::new(
@@ -168,7 +168,8 @@ impl ContentPort for SnapshotContent {
         target: &dyn RestoreTarget,
     ) -> io::Result<Totals> {
         let selection = |path: &EntryPath| {
-            prefix.is_none_or(|prefix| path.is_within(prefix) && path != prefix) && self.shows(path)
+            prefix.is_none_or(|prefix| path.is_within(prefix) && path != prefix)
+                && self.is_shown(path)
         };
         let below = Below {
             target,
@@ -179,7 +180,7 @@ impl ContentPort for SnapshotContent {
             tally: &self.tally,
         };
         let restored = restore(&self.reader, &self.root, &selection, &counted, &self.cancel);
-        let restored = restored.map_err(io_error)?;
+        let restored = restored.map_err(into_io_error)?;
         let warnings = (restored.refused.len() + restored.damaged.len()) as u64;
         let mut troubles = self.troubles.lock_unpoisoned();
         troubles.refused.extend(restored.refused);
@@ -203,7 +204,7 @@ struct Below<'a> {
 }
 
 impl Below<'_> {
-    fn moved(&self, entry: &Entry) -> io::Result<Entry> {
+    fn strip_prefix(&self, entry: &Entry) -> io::Result<Entry> {
         let cut = |path: &EntryPath| {
             EntryPath::new(path.as_bytes().get(self.prefix..).unwrap_or_default())
                 .map_err(io::Error::other)
@@ -221,11 +222,11 @@ impl Below<'_> {
 
 impl RestoreTarget for Below<'_> {
     fn make(&self, entry: &Entry) -> io::Result<()> {
-        self.target.make(&self.moved(entry)?)
+        self.target.make(&self.strip_prefix(entry)?)
     }
 
     fn start(&self, entry: &Entry, size: u64) -> io::Result<Option<Box<dyn TargetFile>>> {
-        self.target.start(&self.moved(entry)?, size)
+        self.target.start(&self.strip_prefix(entry)?, size)
     }
 
     fn finish(&self) -> io::Result<()> {
@@ -234,7 +235,7 @@ impl RestoreTarget for Below<'_> {
 }
 
 /// An encryptor plugin as the sealer of a repository.
-pub struct PluginSealer(pub Encryptor);
+pub(crate) struct PluginSealer(pub(crate) Encryptor);
 
 struct Sealed(Arc<dyn SealedBytes>);
 
@@ -248,7 +249,7 @@ impl BlobBytes for Sealed {
     }
 }
 
-fn seal_error(error: CallError) -> SealError {
+fn into_seal_error(error: CallError) -> SealError {
     match &error {
         CallError::Failed { failure, .. } => match failure.kind {
             FailureKind::Denied => SealError::WrongKey,
@@ -268,7 +269,7 @@ fn seal_error(error: CallError) -> SealError {
     }
 }
 
-fn recipients(from: &[Recipient]) -> Vec<encryptor::Recipient> {
+fn convert_recipients(from: &[Recipient]) -> Vec<encryptor::Recipient> {
     from.iter()
         .map(|recipient| match recipient {
             Recipient::PublicKey(text) => encryptor::Recipient::PublicKey(text.clone()),
@@ -279,7 +280,7 @@ fn recipients(from: &[Recipient]) -> Vec<encryptor::Recipient> {
         .collect()
 }
 
-fn identities(from: &[Identity]) -> Vec<encryptor::Identity> {
+fn convert_identities(from: &[Identity]) -> Vec<encryptor::Identity> {
     from.iter()
         .map(|identity| match identity {
             Identity::Key(secret) => encryptor::Identity::Key(secret.expose().to_owned()),
@@ -296,7 +297,7 @@ impl Sealer for PluginSealer {
     }
 
     fn generate(&self) -> Result<KeyPair, SealError> {
-        let pair = self.0.generate().map_err(seal_error)?;
+        let pair = self.0.generate().map_err(into_seal_error)?;
         Ok(KeyPair {
             identity: Secret::new(pair.identity),
             public_key: pair.public_key,
@@ -310,8 +311,8 @@ impl Sealer for PluginSealer {
         sealed: Box<dyn Write + Send>,
     ) -> Result<(), SealError> {
         self.0
-            .seal(&recipients(to), plain, sealed)
-            .map_err(seal_error)
+            .seal(&convert_recipients(to), plain, sealed)
+            .map_err(into_seal_error)
     }
 
     fn open(
@@ -321,8 +322,8 @@ impl Sealer for PluginSealer {
         plain: Box<dyn Write + Send>,
     ) -> Result<(), SealError> {
         self.0
-            .open(&identities(with), sealed, plain)
-            .map_err(seal_error)
+            .open(&convert_identities(with), sealed, plain)
+            .map_err(into_seal_error)
     }
 
     fn open_range(
@@ -335,14 +336,14 @@ impl Sealer for PluginSealer {
     ) -> Result<(), SealError> {
         let sealed = Arc::new(Sealed(sealed));
         self.0
-            .open_range(&identities(with), sealed, (offset, length), plain)
-            .map_err(seal_error)
+            .open_range(&convert_identities(with), sealed, (offset, length), plain)
+            .map_err(into_seal_error)
     }
 }
 
-/// Hears nothing.
-pub struct Deaf;
+/// A listener that drops what a plugin says.
+pub(crate) struct NullListener;
 
-impl Listener for Deaf {
+impl Listener for NullListener {
     fn progress(&self, _: u64, _: Option<u64>, _: &str) {}
 }

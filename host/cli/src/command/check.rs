@@ -1,39 +1,35 @@
 //! `check` and `verify`.
 
-use super::snapshots::signed_by;
-use crate::args::Keys;
+use super::snapshots::signer_json;
+use crate::args::{Check, Keys};
 use crate::exit::Outcome;
-use crate::progress::{Moment, Watch, watch};
+use crate::fail::Failure;
+use crate::progress::{Moment, Watch, watch_work};
 use crate::view::View;
 use holdfast_base::progress::Progress;
 use holdfast_base::size::ByteSize;
-use holdfast_jobs::JobError;
-use holdfast_jobs::open::Context;
+use holdfast_jobs::check::check_repository;
+use holdfast_jobs::context::Context;
+use holdfast_jobs::model::{Author, CheckReport, Depth, Frozen, Loss};
 use holdfast_jobs::tally::Tally;
-use holdfast_jobs::{select, verify as judge};
-use holdfast_repository::check::{Depth, Loss, Report, check};
-use holdfast_repository::format::trust::Author;
-use holdfast_repository::thaw::Frozen;
+use holdfast_jobs::verify::plan_verification;
 use std::sync::Arc;
 
 /// Entries of a snapshot that are shown; a script gets more.
 const ENTRIES_SHOWN: usize = 20;
 
-pub(crate) fn run(
-    context: &Context,
-    keys: &Keys,
-    data: bool,
-    view: &View,
-) -> Result<Outcome, JobError> {
-    let repository = super::open(context, keys, None)?;
+pub(super) fn check(context: &Context, check: Check, view: &View) -> Result<Outcome, Failure> {
+    let (unlock, store) = (check.unlock, check.store);
+    let access = super::find_access(context, &Keys { unlock, store }, None)?;
+    let data = check.data;
     let depth = if data { Depth::Data } else { Depth::Structure };
     let progress = Arc::new(Progress::default());
-    let watch = watched(view, &progress);
-    let report = check(&repository, depth, &context.cancel, &progress)?;
+    let watch = watch_check(view, &progress);
+    let report = check_repository(context, &access, depth, &progress)?;
     drop(watch);
-    view.answer(&json(&report), |view| {
-        summary(&report, data, view);
-        told(&report, view);
+    view.answer(&report_json(&report), |view| {
+        show_summary(&report, data, view);
+        show_damage(&report, view);
         if report.damage.is_empty() {
             view.say("no damage found");
         }
@@ -48,9 +44,9 @@ pub(crate) fn run(
 }
 
 /// Shows how far a check is.
-pub(super) fn watched(view: &View, progress: &Arc<Progress>) -> Watch {
+pub(super) fn watch_check(view: &View, progress: &Arc<Progress>) -> Watch {
     let seen = Arc::clone(progress);
-    watch(view, "check", move || {
+    watch_work(view, "check", move || {
         let (done, total) = (seen.done(), seen.total());
         let words = match total {
             0 => "structure".to_owned(),
@@ -61,7 +57,7 @@ pub(super) fn watched(view: &View, progress: &Arc<Progress>) -> Watch {
 }
 
 /// Returns a report as scripts read it.
-pub(super) fn json(report: &Report) -> serde_json::Value {
+pub(super) fn report_json(report: &CheckReport) -> serde_json::Value {
     let damage: Vec<_> = report
         .damage
         .iter()
@@ -82,22 +78,22 @@ pub(super) fn json(report: &Report) -> serde_json::Value {
                 Author::Host { name, .. } => Some(name),
                 Author::Root | Author::Nobody => None,
             };
-            serde_json::json!({"host": host, "key": signed_by(author), "snapshots": count})
+            serde_json::json!({"host": host, "key": signer_json(author), "snapshots": count})
         })
         .collect();
     serde_json::json!({
         "snapshots": report.snapshots, "packs": report.packs, "bytes-read": report.bytes,
         "signers": signers, "unlisted-packs": report.unlisted_packs, "damage": damage, "losses": losses,
-        "unseen": report.unseen, "cold": amount(&report.cold), "unread": amount(&report.unread),
+        "unseen": report.unseen, "cold": frozen_json(&report.cold), "unread": frozen_json(&report.unread),
     })
 }
 
-fn amount(frozen: &Frozen) -> serde_json::Value {
+fn frozen_json(frozen: &Frozen) -> serde_json::Value {
     serde_json::json!({"packs": frozen.packs, "bytes": frozen.bytes})
 }
 
-/// Says how much was looked at.
-pub(super) fn summary(report: &Report, data: bool, view: &View) {
+/// Shows how much was looked at.
+pub(super) fn show_summary(report: &CheckReport, data: bool, view: &View) {
     let read = if data {
         format!("; {} read", ByteSize(report.bytes))
     } else {
@@ -116,6 +112,14 @@ pub(super) fn summary(report: &Report, data: bool, view: &View) {
             report.unlisted_packs
         ));
     }
+    show_cold(report, view);
+    for unseen in &report.unseen {
+        view.warn(unseen);
+    }
+}
+
+/// Shows what lies in a cold storage class, and what was not read for that.
+fn show_cold(report: &CheckReport, view: &View) {
     let words = |frozen: &Frozen| format!("{} packs ({})", frozen.packs, ByteSize(frozen.bytes));
     if report.cold.packs > 0 {
         view.say(&format!(
@@ -130,21 +134,18 @@ pub(super) fn summary(report: &Report, data: bool, view: &View) {
             words(&report.unread)
         ));
     }
-    for unseen in &report.unseen {
-        view.warn(unseen);
-    }
 }
 
 /// Names what is damaged, and what that costs.
-pub(super) fn told(report: &Report, view: &View) {
+pub(super) fn show_damage(report: &CheckReport, view: &View) {
     for (object, what) in &report.damage {
         view.line(&format!("damaged: {object}: {what}"));
     }
-    report.losses.iter().for_each(|loss| lost(loss, view));
+    report.losses.iter().for_each(|loss| show_loss(loss, view));
 }
 
 /// Names what of a snapshot does not come back whole.
-fn lost(loss: &Loss, view: &View) {
+fn show_loss(loss: &Loss, view: &View) {
     let snapshot = format!("{}@{}", loss.job, loss.snapshot.short());
     for entry in loss.entries.iter().take(ENTRIES_SHOWN) {
         view.line(&format!("lost: {snapshot}: {entry}"));
@@ -160,56 +161,36 @@ fn lost(loss: &Loss, view: &View) {
     }
 }
 
-pub(crate) fn verify(
+pub(super) fn verify(
     context: &Context,
     snapshot: &str,
     with: &[String],
     keys: &Keys,
     view: &View,
-) -> Result<Outcome, JobError> {
-    let repository = super::open(context, keys, Some(snapshot))?;
-    let root = select::snapshot(&repository, snapshot)?;
-    let configured = context
-        .config
-        .job(&root.job)
-        .map(|job| job.verify.as_slice())
-        .unwrap_or_default();
-    let verifiers: Vec<String> = if with.is_empty() {
-        configured.iter().map(|v| v.get_ref().clone()).collect()
-    } else {
-        with.to_vec()
-    };
-    if verifiers.is_empty() {
-        let hint = "Add to the job: verify = [\"archive-check\"], or name one with --with PLUGIN";
-        return Err(JobError::usage(
-            format!("job `{}` names no verifier", root.job),
-            Some(hint),
-        ));
-    }
+) -> Result<Outcome, Failure> {
+    let access = super::find_access(context, keys, Some(snapshot))?;
+    let plan = plan_verification(context, &access, snapshot, with)?;
+    let (job, id) = (&plan.root.job, plan.root.snapshot);
     let mut outcome = Outcome::Done;
     let mut all = Vec::new();
-    for verifier in verifiers {
+    for verifier in &plan.verifiers {
         let tally = Arc::new(Tally::default());
         let seen = Arc::clone(&tally);
-        let watch = watch(view, &verifier, move || Moment {
+        let watch = watch_work(view, verifier, move || Moment {
             done: 0,
             total: 0,
-            words: super::restore::words(&seen, "read"),
+            words: super::restore::describe_tally(&seen, "read"),
         });
-        let findings = judge::verify(context, &repository, &root, &verifier, &tally)?;
+        let findings = plan.judge_content(context, verifier, &tally)?;
         drop(watch);
         all.push(serde_json::json!({
-            "verifier": verifier, "snapshot": root.snapshot, "job": root.job,
-            "findings": super::findings(&findings),
+            "verifier": verifier, "snapshot": id, "job": job,
+            "findings": super::findings_json(&findings),
         }));
-        if view.findings(&verifier, &findings) {
+        if view.show_findings(verifier, &findings) {
             outcome = Outcome::Damage;
         } else {
-            view.say(&format!(
-                "{verifier}: {}@{} is sound",
-                root.job,
-                root.snapshot.short()
-            ));
+            view.say(&format!("{verifier}: {job}@{} is sound", id.short()));
         }
     }
     view.answer(&serde_json::Value::Array(all), |_| {});

@@ -3,9 +3,8 @@
 use std::process::ExitCode;
 
 #[expect(clippy::print_stderr, reason = "the parent reads it")]
-pub(crate) fn run() -> ExitCode {
-    match holdfast_sandbox::cache::compile_child(std::io::stdin().lock(), std::io::stdout().lock())
-    {
+pub(crate) fn compile_in_child() -> ExitCode {
+    match holdfast_jobs::plugins::compile_child(std::io::stdin().lock(), std::io::stdout().lock()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");

@@ -2,23 +2,31 @@
 
 use crate::args::Copy;
 use crate::exit::Outcome;
-use crate::progress::{Moment, watch};
+use crate::fail::Failure;
+use crate::progress::{Moment, watch_work};
 use crate::view::View;
 use holdfast_base::progress::Progress;
 use holdfast_base::size::ByteSize;
-use holdfast_jobs::JobError;
-use holdfast_jobs::copy::Plan;
-use holdfast_jobs::open::{Context, Credentials};
-use holdfast_repository::copy::Copied;
-use holdfast_repository::format::root::Root;
+use holdfast_jobs::context::Context;
+use holdfast_jobs::copy::{CopyPlan, plan_copy};
+use holdfast_jobs::keys::Credentials;
+use holdfast_jobs::lock::lock_committed;
+use holdfast_jobs::model::{Copied, Root};
+use holdfast_jobs::open::Access;
 use std::sync::Arc;
 
-pub(crate) fn run(context: &Context, copy: &Copy, view: &View) -> Result<Outcome, JobError> {
-    let credentials = super::credentials(context, &copy.unlock)?;
-    let from = (copy.from.as_str(), &credentials);
-    let mut plan = Plan::make(context, from, &copy.to, &copy.snapshots)?;
-    if plan.there > 0 {
-        view.say(&format!("{} snapshots are there already", plan.there));
+pub(super) fn copy_snapshots(
+    context: &Context,
+    copy: &Copy,
+    view: &View,
+) -> Result<Outcome, Failure> {
+    let from = Access {
+        store: copy.from.clone(),
+        credentials: super::gather_credentials(context, &copy.unlock)?,
+    };
+    let mut plan = plan_copy(context, &from, &copy.to, &copy.snapshots)?;
+    if plan.present > 0 {
+        view.say(&format!("{} snapshots are there already", plan.present));
     }
     if plan.unwanted > 0 {
         view.say(&format!(
@@ -31,44 +39,43 @@ pub(crate) fn run(context: &Context, copy: &Copy, view: &View) -> Result<Outcome
         if copy.dry_run {
             let json = serde_json::json!({"job": root.job, "from": root.snapshot, "to": copy.to});
             view.answer(&json, |view| {
-                view.say(&format!("{} would be copied", name(&root)))
+                view.say(&format!("{} would be copied", snapshot_name(&root)))
             });
         } else {
-            copied.push(one(context, &mut plan, (&root, &copy.to), view)?.root);
+            let done = copy_watched(context, &mut plan, &root, view)?;
+            show_copied(&done, &copy.to, view);
+            copied.push(done.root);
         }
     }
     let copied: Vec<&Root> = copied.iter().collect();
-    let locked = context.lock_committed(&copy.to, &Credentials::default(), &copied);
+    let locked = lock_committed(context, &copy.to, &Credentials::default(), &copied);
     Ok(locked.map_or(Outcome::Done, |locked| {
-        super::lock::tell(&copied, &locked, &copy.to, view)
+        super::lock::show_locked(&copied, &locked, &copy.to, view)
     }))
 }
 
-fn one(
+fn copy_watched(
     context: &Context,
-    plan: &mut Plan,
-    (root, to): (&Root, &str),
+    plan: &mut CopyPlan,
+    root: &Root,
     view: &View,
-) -> Result<Copied, JobError> {
+) -> Result<Copied, Failure> {
     let progress = Arc::new(Progress::default());
     let seen = Arc::clone(&progress);
-    let watching = watch(view, &name(root), move || moment(&seen));
-    let copied = plan.copy(context, root, &progress)?;
-    drop(watching);
-    tell(&copied, to, view);
-    Ok(copied)
+    let _watch = watch_work(view, &snapshot_name(root), move || copy_moment(&seen));
+    Ok(plan.copy_snapshot(context, root, &progress)?)
 }
 
-/// Says how far copies are.
-pub(super) fn moment(progress: &Progress) -> Moment {
+/// Returns how far copies are.
+pub(super) fn copy_moment(progress: &Progress) -> Moment {
     let done = progress.done();
     let total = progress.total();
     let words = format!("{} of {} copied", ByteSize(done), ByteSize(total));
     Moment { done, total, words }
 }
 
-/// Says what was copied.
-pub(super) fn tell(copied: &Copied, to: &str, view: &View) {
+/// Shows what was copied.
+pub(super) fn show_copied(copied: &Copied, to: &str, view: &View) {
     let (root, from) = (&copied.root, copied.from);
     let json = serde_json::json!({
         "job": root.job, "from": from, "to": to, "snapshot": root.snapshot,
@@ -85,6 +92,7 @@ pub(super) fn tell(copied: &Copied, to: &str, view: &View) {
     });
 }
 
-fn name(root: &Root) -> String {
+/// Names a snapshot as it can be typed.
+pub(super) fn snapshot_name(root: &Root) -> String {
     format!("{}@{}", root.job, root.snapshot.short())
 }

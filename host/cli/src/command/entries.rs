@@ -2,26 +2,23 @@
 
 use crate::args::Keys;
 use crate::exit::Outcome;
+use crate::fail::Failure;
 use crate::view::View;
-use holdfast_base::entry::{EntryKind, EntryPath, Extent, printable};
+use holdfast_base::entry::{EntryKind, Extent, printable};
 use holdfast_base::size::ByteSize;
-use holdfast_jobs::JobError;
-use holdfast_jobs::open::Context;
-use holdfast_jobs::select::{self, Paths};
-use holdfast_repository::RepositoryError;
-use holdfast_repository::format::item::Item;
-use holdfast_repository::format::root::Root;
-use holdfast_repository::read::{ContentReader, Reader};
+use holdfast_jobs::context::Context;
+use holdfast_jobs::entries::{find_entries, list_entries, open_content};
+use holdfast_jobs::model::{Item, Root};
+use holdfast_jobs::select::{Paths, kind_word};
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
-use std::io::{self, Read};
+use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
-use std::sync::Arc;
 
 /// Bytes of content that are read at once.
 const READ_BYTES: usize = 64 << 10;
 
-fn letter(kind: &EntryKind) -> char {
+fn kind_letter(kind: &EntryKind) -> char {
     match kind {
         EntryKind::Stream => 's',
         EntryKind::File { .. } => '-',
@@ -34,21 +31,7 @@ fn letter(kind: &EntryKind) -> char {
     }
 }
 
-/// Names what an entry is, for people.
-fn word(kind: &EntryKind) -> &'static str {
-    match kind {
-        EntryKind::Stream => "stream",
-        EntryKind::File { .. } => "file",
-        EntryKind::Directory => "directory",
-        EntryKind::Symlink { .. } => "symlink",
-        EntryKind::HardLink { .. } => "hard link",
-        EntryKind::Fifo => "fifo",
-        EntryKind::CharDevice { .. } => "character device",
-        EntryKind::BlockDevice { .. } => "block device",
-    }
-}
-
-fn show(item: &Item, root: Option<&Root>, view: &View) {
+fn show_entry(item: &Item, root: Option<&Root>, view: &View) {
     let entry = &item.entry;
     let target = match &entry.kind {
         EntryKind::Symlink { target } => Some(printable(target)),
@@ -58,7 +41,7 @@ fn show(item: &Item, root: Option<&Root>, view: &View) {
     let mut json = serde_json::json!({
         "path": entry.path.to_string(),
         "target": target,
-        "kind": word(&entry.kind),
+        "kind": kind_word(&entry.kind),
         "size": item.content_bytes,
         "modified": entry.modified.to_string(),
         "mode": entry.ownership.as_ref().map(|o| format!("{:04o}", o.mode)),
@@ -82,97 +65,69 @@ fn show(item: &Item, root: Option<&Root>, view: &View) {
         let size = ByteSize(item.content_bytes).to_string();
         view.line(&format!(
             "{}{mode:>5}  {owner:>11}  {size:>10}  {}  {}{target}",
-            letter(&entry.kind),
+            kind_letter(&entry.kind),
             entry.modified,
             entry.path
         ));
     });
 }
 
-pub(crate) fn ls(
+/// Goes on as long as somebody reads.
+fn flow(view: &View) -> ControlFlow<()> {
+    match view.is_gone() {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    }
+}
+
+pub(super) fn list(
     context: &Context,
     snapshot: &str,
     paths: &[OsString],
     keys: &Keys,
     view: &View,
-) -> Result<Outcome, JobError> {
-    let paths = Paths::new(paths)?;
-    let repository = super::open(context, keys, Some(snapshot))?;
-    let root = select::snapshot(&repository, snapshot)?;
-    let reader = Reader::new(repository)?;
-    let mut has_some = false;
-    for item in reader.items(&root)? {
-        let (item, _) = item?;
-        if paths.takes(&item.entry.path) {
-            show(&item, None, view);
-            has_some = true;
-        }
-        if view.is_gone() {
-            return Ok(Outcome::Done);
-        }
-    }
-    if !has_some && !paths.is_all() {
-        let path = paths.words();
-        return Err(RepositoryError::NoEntry { path }.into());
-    }
+) -> Result<Outcome, Failure> {
+    let paths = Paths::parse(paths)?;
+    let access = super::find_access(context, keys, Some(snapshot))?;
+    list_entries(context, &access, snapshot, &paths, &mut |item| {
+        show_entry(item, None, view);
+        flow(view)
+    })?;
     Ok(Outcome::Done)
 }
 
-pub(crate) fn cat(
+pub(super) fn print_content(
     context: &Context,
     snapshot: &str,
     path: &OsStr,
     keys: &Keys,
     view: &View,
-) -> Result<Outcome, JobError> {
-    let bytes = path.as_bytes();
-    let bytes = &bytes[bytes.iter().take_while(|byte| **byte == b'/').count()..];
-    let path = EntryPath::new(bytes).map_err(|e| JobError::usage(e.to_string(), None))?;
-    let repository = super::open(context, keys, Some(snapshot))?;
-    let root = select::snapshot(&repository, snapshot)?;
-    let reader = Arc::new(Reader::new(repository)?);
-    let (mut item, mut chunks) = reader.entry(&root, &path)?;
-    if let EntryKind::HardLink { target } = &item.entry.kind {
-        (item, chunks) = reader.entry(&root, target)?;
-    }
-    if !item.entry.has_content() {
-        let message = format!(
-            "`{path}` is a {} and has no content",
-            word(&item.entry.kind)
-        );
-        return Err(JobError::usage(message, None));
-    }
-    let mut out = Holes::new(&item.entry.kind, view);
-    let mut content = ContentReader::new(reader, chunks);
+) -> Result<Outcome, Failure> {
+    let access = super::find_access(context, keys, Some(snapshot))?;
+    let mut content = open_content(context, &access, snapshot, path.as_bytes())?;
+    let mut out = SparseWriter::new(&content.kind, view);
     let mut buffer = vec![0; READ_BYTES];
     loop {
-        let count = content.read(&mut buffer).map_err(read_error)?;
+        let count = content.read_next(&mut buffer)?;
         if count == 0 {
-            out.end();
+            out.finish();
             return Ok(Outcome::Done);
         }
-        if !out.write(&buffer[..count]) {
+        if !out.write_data(&buffer[..count]) {
             return Ok(Outcome::Done);
         }
-    }
-}
-
-fn read_error(error: io::Error) -> JobError {
-    match error.downcast::<RepositoryError>() {
-        Ok(error) => error.into(),
-        Err(error) => JobError::io("read the entry")(error),
     }
 }
 
 /// Puts the holes of a sparse file back between its data.
-struct Holes<'a> {
+struct SparseWriter<'a> {
     view: &'a View,
     extents: VecDeque<Extent>,
     size: u64,
     at: u64,
 }
 
-impl<'a> Holes<'a> {
+impl<'a> SparseWriter<'a> {
     fn new(kind: &EntryKind, view: &'a View) -> Self {
         let (extents, size) = match kind {
             EntryKind::File {
@@ -190,12 +145,12 @@ impl<'a> Holes<'a> {
     }
 
     /// Writes zeros up to a place; returns whether anybody still reads.
-    fn fill(&mut self, to: u64) -> bool {
+    fn write_zeros(&mut self, to: u64) -> bool {
         let zeros = [0; READ_BYTES];
         while self.at < to {
             let count = (to - self.at).min(READ_BYTES as u64);
             self.at += count;
-            if !self.view.bytes(&zeros[..count as usize]) {
+            if !self.view.write_bytes(&zeros[..count as usize]) {
                 return false;
             }
         }
@@ -203,18 +158,18 @@ impl<'a> Holes<'a> {
     }
 
     /// Writes data; returns whether anybody still reads.
-    fn write(&mut self, mut bytes: &[u8]) -> bool {
+    fn write_data(&mut self, mut bytes: &[u8]) -> bool {
         while let Some(extent) = self.extents.front() {
             let (from, end) = (extent.offset, extent.offset + extent.length);
             if bytes.is_empty() {
                 return true;
             }
-            if !self.fill(from) {
+            if !self.write_zeros(from) {
                 return false;
             }
             let count = (end - self.at).min(bytes.len() as u64);
             let (now, later) = bytes.split_at(count as usize);
-            if !self.view.bytes(now) {
+            if !self.view.write_bytes(now) {
                 return false;
             }
             self.at += count;
@@ -223,54 +178,36 @@ impl<'a> Holes<'a> {
             }
             bytes = later;
         }
-        bytes.is_empty() || self.view.bytes(bytes)
+        bytes.is_empty() || self.view.write_bytes(bytes)
     }
 
-    fn end(mut self) {
-        self.fill(self.size);
+    /// Writes what is left of a file that ends in a hole.
+    fn finish(mut self) {
+        self.write_zeros(self.size);
     }
 }
 
-pub(crate) fn find(
+pub(super) fn search(
     context: &Context,
     pattern: &OsStr,
     job: Option<&str>,
     keys: &Keys,
     view: &View,
-) -> Result<Outcome, JobError> {
-    let paths = Paths::found(pattern)?;
-    let repository = super::open(context, keys, job)?;
-    let (roots, failures) = repository.snapshots()?;
-    super::snapshots::known_job(context, job, &roots)?;
-    let reader = Reader::new(repository)?;
-    let mut has_some = false;
-    for root in roots
-        .iter()
-        .filter(|root| job.is_none_or(|job| root.job == job))
-    {
-        let mut is_headed = false;
-        for item in reader.items(root)? {
-            let (item, _) = item?;
-            if paths.takes(&item.entry.path) {
-                if !is_headed && !view.is_json() {
-                    view.line(&format!(
-                        "{}@{}  {}",
-                        root.job,
-                        root.snapshot.short(),
-                        root.started
-                    ));
-                    is_headed = true;
-                }
-                show(&item, Some(root), view);
-                has_some = true;
-            }
-            if view.is_gone() {
-                return Ok(Outcome::Done);
-            }
+) -> Result<Outcome, Failure> {
+    let paths = Paths::parse_name(pattern)?;
+    let access = super::find_access(context, keys, job)?;
+    let mut headed = None;
+    let search = find_entries(context, &access, job, &paths, &mut |root, item| {
+        if headed != Some(root.snapshot) && !view.is_json() {
+            let name = super::copy::snapshot_name(root);
+            view.line(&format!("{name}  {}", root.started));
+            headed = Some(root.snapshot);
         }
+        show_entry(item, Some(root), view);
+        flow(view)
+    })?;
+    if !search.has_some {
+        view.note(&format!("nothing fits `{}`", paths.as_words()));
     }
-    if !has_some {
-        view.note(&format!("nothing fits `{}`", paths.words()));
-    }
-    Ok(super::snapshots::unread(&failures, view))
+    Ok(super::snapshots::warn_unread(&search.unread, view))
 }

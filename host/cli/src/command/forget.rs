@@ -1,23 +1,21 @@
 //! `forget`: what the rules of a job keep, and what nothing keeps.
 
 use crate::args::Forget;
-use crate::exit::Outcome;
+use crate::exit::{Outcome, first_problem};
+use crate::fail::{Failure, report_failure};
 use crate::view::View;
 use holdfast_base::error::Describe;
-use holdfast_base::id::SnapshotId;
-use holdfast_jobs::JobError;
-use holdfast_jobs::open::Context;
-use holdfast_jobs::retention::apply::{Hosts, JobRetained, Retained, RetentionOptions};
+use holdfast_jobs::context::Context;
+use holdfast_jobs::forget::{
+    HostRetention, Hosts, JobInStore, JobRetention, NamedSnapshot, RetentionOptions, find_rules,
+    forget_named, forget_unkept,
+};
 use holdfast_jobs::retention::freeze::{ACCEPTS, Accept};
 use holdfast_jobs::retention::plan::{Verdict, Why};
-use holdfast_jobs::select;
 use std::collections::BTreeSet;
 
-/// Why a snapshot is forgotten that was named.
-const SAID_SO: &str = "it was named";
-
-pub(crate) fn run(context: &Context, forget: &Forget, view: &View) -> Result<Outcome, JobError> {
-    let (jobs, snapshots) = meant(context, forget)?;
+pub(super) fn forget(context: &Context, forget: &Forget, view: &View) -> Result<Outcome, Failure> {
+    let (jobs, snapshots) = split_words(context, forget)?;
     let options = RetentionOptions {
         dry_run: forget.dry_run,
         tags: forget.tag.clone(),
@@ -26,99 +24,71 @@ pub(crate) fn run(context: &Context, forget: &Forget, view: &View) -> Result<Out
             [] => Hosts::Own,
             named => Hosts::Named(named.iter().cloned().collect()),
         },
-        accept: accepted(&forget.accept),
+        accept: parse_accepted(&forget.accept),
     };
     let mut outcome = Outcome::Done;
     let mut failure = None;
-    let credentials = super::credentials(context, &forget.keys.unlock)?;
-    for (job, store) in jobs {
-        match context.retain(&job, &store, &credentials, &options) {
+    let credentials = super::gather_credentials(context, &forget.keys.unlock)?;
+    for JobInStore { job, store } in &jobs {
+        match forget_unkept(context, job, store, &credentials, &options) {
             Ok(retained) => {
-                show(&job, &store, &retained, forget.dry_run, view);
-                let told = tell((&job, &store), &retained, forget.dry_run, view);
-                outcome = worse(outcome, told);
-                others(&job, &retained, view);
+                show_verdicts(&retained, forget.dry_run, view);
+                let shown = show_result(&retained, forget.dry_run, view);
+                outcome = first_problem(outcome, shown);
+                note_other_hosts(job, &retained, view);
             }
-            Err(error) if context.cancel.is_raised() => return Err(error),
+            Err(error) if context.cancel.is_raised() => return Err(error.into()),
             // Other jobs go on; the first failure decides the exit code.
             Err(error) => {
-                crate::fail::tell(&error, view);
                 failure.get_or_insert(error.kind());
+                report_failure(&error.into(), view);
             }
         }
     }
     for snapshot in snapshots {
-        one(context, forget, &snapshot, view)?;
+        forget_one(context, forget, &snapshot, view)?;
     }
     Ok(failure.map_or(outcome, Outcome::Failed))
 }
 
-/// A job, and a store that holds snapshots of it.
-type JobInStore = (String, String);
-
-/// Returns the jobs with the stores in which to look, and the snapshots that were named.
-fn meant(context: &Context, forget: &Forget) -> Result<(Vec<JobInStore>, Vec<String>), JobError> {
-    let config = &context.config;
-    let is_job = |word: &&String| config.jobs().any(|job| job == word.as_str());
-    let (jobs, others): (Vec<&String>, Vec<&String>) = forget.what.iter().partition(is_job);
-    let jobs: Vec<&str> = match forget.all {
-        true => config.jobs().collect(),
-        false => jobs.into_iter().map(String::as_str).collect(),
-    };
-    let mut meant = Vec::new();
+/// Splits what was typed into jobs, with the stores in which to look, and snapshots.
+fn split_words(
+    context: &Context,
+    forget: &Forget,
+) -> Result<(Vec<JobInStore>, Vec<String>), Failure> {
+    let store = forget.keys.store.as_deref();
+    if forget.all {
+        return Ok((find_rules(context, None, store)?, Vec::new()));
+    }
+    let is_job = |word: &String| context.config.jobs().any(|job| job == word.as_str());
+    let words = forget.what.iter().cloned();
+    let (jobs, snapshots): (Vec<String>, Vec<String>) = words.partition(is_job);
+    let mut found = Vec::new();
     for job in jobs {
-        let stores = match &forget.keys.store {
-            Some(store) => {
-                config.store(store)?;
-                vec![store.as_str()]
-            }
-            None => config.stores_of(job)?,
-        };
-        let mut own = Vec::new();
-        for store in stores {
-            if config.retention(job, store)?.is_some() {
-                own.push((job.to_owned(), store.to_owned()));
-            }
-        }
-        if own.is_empty() && !forget.all {
-            let message = format!("job `{job}` does not say what is kept");
-            let hint = "Add to the job, such as: keep = { daily = 14, weekly = 8, monthly = 12 }";
-            return Err(JobError::usage(message, Some(hint)));
-        }
-        meant.append(&mut own);
+        found.extend(find_rules(context, Some(&job), store)?);
     }
-    if forget.all && meant.is_empty() {
-        let hint = "Add to a job, such as: keep = { daily = 14, weekly = 8, monthly = 12 }";
-        return Err(JobError::usage("no job says what is kept", Some(hint)));
-    }
-    Ok((meant, others.into_iter().cloned().collect()))
+    Ok((found, snapshots))
 }
 
-fn accepted(words: &[String]) -> BTreeSet<Accept> {
+fn parse_accepted(words: &[String]) -> BTreeSet<Accept> {
     let fits = |accept: &&Accept| words.iter().any(|word| word == accept.word());
     ACCEPTS.iter().filter(fits).copied().collect()
 }
 
-/// Forgets one snapshot that was named; one whose whole id is given need not be readable.
-fn one(context: &Context, forget: &Forget, wanted: &str, view: &View) -> Result<(), JobError> {
-    let repository = super::open(context, &forget.keys, Some(wanted))?;
-    let (snapshot, job) = match wanted.parse::<SnapshotId>() {
-        Ok(id) => {
-            let root = repository.snapshot(&id);
-            (id, root.map_or_else(|_| String::new(), |root| root.job))
-        }
-        Err(_) => {
-            let root = select::snapshot(&repository, wanted)?;
-            (root.snapshot, root.job)
-        }
-    };
-    if !forget.dry_run {
-        repository.forget(&[(snapshot, SAID_SO.to_owned())], &context.places.host)?;
-    }
-    let json = serde_json::json!({"snapshot": snapshot, "job": job, "dry-run": forget.dry_run});
+/// Forgets one snapshot that was named.
+fn forget_one(
+    context: &Context,
+    forget: &Forget,
+    wanted: &str,
+    view: &View,
+) -> Result<(), Failure> {
+    let access = super::find_access(context, &forget.keys, Some(wanted))?;
+    let is_dry = forget.dry_run;
+    let NamedSnapshot { snapshot, job } = forget_named(context, &access, wanted, is_dry)?;
+    let json = serde_json::json!({"snapshot": snapshot, "job": job, "dry-run": is_dry});
     let id = snapshot.short();
     view.answer(&json, |view| {
-        view.say(&match forget.dry_run {
+        view.say(&match is_dry {
             true => format!("{job}@{id} would be forgotten"),
             false => format!("{job}@{id} is forgotten; it comes back with: holdfast undelete {id}"),
         });
@@ -127,33 +97,35 @@ fn one(context: &Context, forget: &Forget, wanted: &str, view: &View) -> Result<
 }
 
 /// Shows what becomes of each snapshot, and why.
-fn show(job: &str, store: &str, retained: &JobRetained, is_dry: bool, view: &View) {
+fn show_verdicts(retained: &JobRetention, is_dry: bool, view: &View) {
     for group in &retained.hosts {
-        view.answer(&json(group, is_dry), |view| {
+        view.answer(&retention_json(group, is_dry), |view| {
             view.line(&format!(
-                "{job} on {} in {store}: {}",
+                "{} on {} in {}: {}",
+                group.job,
                 group.host,
-                kept_words(group)
+                group.store,
+                describe_kept(group)
             ));
             view.line(&format!("{:8}  {:25}  {:6}  why", "id", "time", ""));
             for verdict in &group.verdicts {
-                view.line(&row(group, verdict));
+                view.line(&verdict_row(group, verdict));
             }
         });
     }
 }
 
-fn kept_words(group: &Retained) -> String {
+fn describe_kept(group: &HostRetention) -> String {
     match &group.policy.keep {
         Some(rules) => rules.to_string(),
         None => "all but what tags say".to_owned(),
     }
 }
 
-fn row(group: &Retained, verdict: &Verdict) -> String {
+fn verdict_row(group: &HostRetention, verdict: &Verdict) -> String {
     let snapshot = &verdict.snapshot;
     let is_forgotten = group.forgotten.contains(&snapshot.snapshot);
-    let mut reasons = words(verdict);
+    let mut reasons = list_reasons(verdict);
     if verdict.is_dropped() {
         reasons.push("no rule keeps it".to_owned());
     }
@@ -172,11 +144,11 @@ fn row(group: &Retained, verdict: &Verdict) -> String {
     )
 }
 
-fn words(verdict: &Verdict) -> Vec<String> {
+fn list_reasons(verdict: &Verdict) -> Vec<String> {
     verdict.keeps.iter().map(ToString::to_string).collect()
 }
 
-fn json(group: &Retained, is_dry: bool) -> serde_json::Value {
+fn retention_json(group: &HostRetention, is_dry: bool) -> serde_json::Value {
     let one = |verdict: &Verdict| {
         let snapshot = &verdict.snapshot;
         serde_json::json!({
@@ -186,7 +158,7 @@ fn json(group: &Retained, is_dry: bool) -> serde_json::Value {
             "tags": snapshot.tags,
             "warnings": snapshot.warnings,
             "keep": !group.forgotten.contains(&snapshot.snapshot),
-            "why": words(verdict),
+            "why": list_reasons(verdict),
         })
     };
     let frozen = group.freezes.iter().map(|freeze| {
@@ -203,21 +175,17 @@ fn json(group: &Retained, is_dry: bool) -> serde_json::Value {
 }
 
 /// Answers a script with what retention came to.
-pub(super) fn answer(retained: &JobRetained, view: &View) {
+pub(super) fn answer_script(retained: &JobRetention, view: &View) {
     for group in &retained.hosts {
-        view.answer(&json(group, false), |_| ());
+        view.answer(&retention_json(group, false), |_| ());
     }
 }
 
-/// Says what retention came to, and warns of what keeps it from its work.
-pub(super) fn tell(
-    (job, store): (&str, &str),
-    retained: &JobRetained,
-    is_dry: bool,
-    view: &View,
-) -> Outcome {
+/// Shows what retention came to, and warns of what keeps it from its work.
+pub(super) fn show_result(retained: &JobRetention, is_dry: bool, view: &View) -> Outcome {
     let mut outcome = Outcome::Done;
     for group in &retained.hosts {
+        let (job, store) = (&group.job, &group.store);
         for freeze in &group.freezes {
             let word = freeze.accept().word();
             view.warn(&format!(
@@ -226,18 +194,7 @@ pub(super) fn tell(
             outcome = Outcome::Warnings;
         }
         for verdict in &group.verdicts {
-            let doubts = verdict
-                .keeps
-                .iter()
-                .filter(|why| matches!(why, Why::Doubt(_)));
-            for doubt in doubts {
-                let id = verdict.snapshot.snapshot.short();
-                view.warn(&format!(
-                    "{job}@{id} is kept, and counts for no rule: {doubt}. Look at the clocks; it goes with: \
-                     holdfast forget {job}@{id}"
-                ));
-                outcome = Outcome::Warnings;
-            }
+            outcome = first_problem(outcome, warn_time_faults(job, verdict, view));
         }
         let (count, all) = (group.forgotten.len(), group.verdicts.len());
         let done = if is_dry {
@@ -253,15 +210,26 @@ pub(super) fn tell(
     outcome
 }
 
-/// Names the hosts whose snapshots were not looked at.
-fn others(job: &str, retained: &JobRetained, view: &View) {
+/// Warns of a snapshot that is kept because its times are not believed.
+fn warn_time_faults(job: &str, verdict: &Verdict, view: &View) -> Outcome {
+    let mut outcome = Outcome::Done;
+    let reasons = verdict.keeps.iter();
+    for fault in reasons.filter(|why| matches!(why, Why::TimeFault(_))) {
+        let id = verdict.snapshot.snapshot.short();
+        view.warn(&format!(
+            "{job}@{id} is kept, and counts for no rule: {fault}. Look at the clocks; it goes with: \
+             holdfast forget {job}@{id}"
+        ));
+        outcome = Outcome::Warnings;
+    }
+    outcome
+}
+
+/// Names the hosts with snapshots that were not looked at.
+fn note_other_hosts(job: &str, retained: &JobRetention, view: &View) {
     for (host, count) in &retained.others {
         view.note(&format!(
             "{job}: {count} snapshots of host {host} were not looked at: --host {host}, or --all-hosts"
         ));
     }
-}
-
-fn worse(one: Outcome, other: Outcome) -> Outcome {
-    if one == Outcome::Done { other } else { one }
 }

@@ -2,36 +2,32 @@
 
 use crate::args::{Gc, Keys};
 use crate::exit::Outcome;
-use crate::progress::{Moment, watch};
+use crate::fail::Failure;
+use crate::progress::{Moment, watch_work};
 use crate::view::View;
 use holdfast_base::size::ByteSize;
-use holdfast_jobs::JobError;
-use holdfast_jobs::gc::{self, Busy};
-use holdfast_jobs::open::Context;
-use holdfast_repository::collect::{Amount, CollectProgress, Options, Report};
+use holdfast_jobs::collect::collect_store;
+use holdfast_jobs::context::Context;
+use holdfast_jobs::model::{Amount, CollectOptions, CollectProgress, CollectReport};
 use std::sync::Arc;
 
-pub(crate) fn run(context: &Context, gc: &Gc, view: &View) -> Result<Outcome, JobError> {
-    let keys = Keys {
-        unlock: gc.unlock.clone(),
-        store: gc.store.clone(),
-    };
-    let repository = super::open(context, &keys, None)?;
-    let defaults = Options::default();
-    let options = Options {
+pub(super) fn collect(context: &Context, gc: Gc, view: &View) -> Result<Outcome, Failure> {
+    let (unlock, store) = (gc.unlock, gc.store);
+    let access = super::find_access(context, &Keys { unlock, store }, None)?;
+    let defaults = CollectOptions::default();
+    let options = CollectOptions {
         dry_run: gc.dry_run,
         grace: gc.grace.unwrap_or(defaults.grace),
         forgotten_grace: gc.grace.unwrap_or(defaults.forgotten_grace),
-        expire: gc.expire.clone(),
+        expire: gc.expire,
         unused_permille: u64::from(gc.max_unused) * 10,
         repack_max: gc.max_repack.map_or(defaults.repack_max, ByteSize::bytes),
         host: context.places.host.clone(),
         ..defaults
     };
-    let _one = Busy::take(context, &repository)?;
     let progress = Arc::new(CollectProgress::default());
     let seen = Arc::clone(&progress);
-    let watching = watch(view, "gc", move || {
+    let watching = watch_work(view, "gc", move || {
         let snapshots = seen.snapshots.done();
         let removed = seen.removed.done();
         Moment {
@@ -40,15 +36,15 @@ pub(crate) fn run(context: &Context, gc: &Gc, view: &View) -> Result<Outcome, Jo
             words: format!("{snapshots} snapshots looked at, {removed} packs removed"),
         }
     });
-    let report = gc::collect(context, &repository, &options, &progress)?;
+    let report = collect_store(context, &access, &options, &progress)?;
     drop(watching);
-    view.answer(&json(&report, gc.dry_run), |view| {
-        tell(&report, gc.dry_run, view)
+    view.answer(&report_json(&report, gc.dry_run), |view| {
+        show_report(&report, gc.dry_run, view)
     });
     Ok(Outcome::Done)
 }
 
-fn json(report: &Report, dry_run: bool) -> serde_json::Value {
+fn report_json(report: &CollectReport, dry_run: bool) -> serde_json::Value {
     let amount =
         |amount: &Amount| serde_json::json!({"packs": amount.packs, "bytes": amount.bytes});
     let open = report.open.iter().map(|session| {
@@ -71,13 +67,16 @@ fn json(report: &Report, dry_run: bool) -> serde_json::Value {
     })
 }
 
-fn tell(report: &Report, dry_run: bool, view: &View) {
+fn describe_amount(amount: &Amount) -> String {
+    format!("{} packs, {}", amount.packs, ByteSize(amount.bytes))
+}
+
+fn show_report(report: &CollectReport, dry_run: bool, view: &View) {
     let would = if dry_run { "would be " } else { "" };
-    let amount = |amount: &Amount| format!("{} packs, {}", amount.packs, ByteSize(amount.bytes));
     view.say(&format!(
         "{} snapshots; {} stored",
         report.snapshots,
-        amount(&report.stored)
+        describe_amount(&report.stored)
     ));
     if !report.removed_snapshots.is_empty() {
         let count = report.removed_snapshots.len();
@@ -99,25 +98,35 @@ fn tell(report: &Report, dry_run: bool, view: &View) {
         (&report.removed, "removed"),
     ];
     for (packs, what) in lines.into_iter().filter(|(packs, _)| packs.packs > 0) {
-        view.say(&format!("{} {would}{what}", amount(packs)));
+        view.say(&format!("{} {would}{what}", describe_amount(packs)));
     }
-    if report.waiting.packs > 0 {
-        let waiting = amount(&report.waiting);
-        view.say(&format!("{waiting} wait for their time"));
-    }
-    if report.kept.packs > 0 {
-        let kept = amount(&report.kept);
-        view.say(&format!(
-            "{kept} wait until what is needed of them is stored elsewhere"
-        ));
-    }
-    tell_locked(report, view);
+    show_waiting(report, view);
+    show_locked(report, view);
     if report.unused_bytes > 0 {
         let unused = ByteSize(report.unused_bytes);
         view.say(&format!(
             "{unused} of content lie unneeded in packs that are needed"
         ));
     }
+    show_open_sessions(report, view);
+}
+
+/// Shows the packs that cannot be removed yet.
+fn show_waiting(report: &CollectReport, view: &View) {
+    if report.waiting.packs > 0 {
+        let waiting = describe_amount(&report.waiting);
+        view.say(&format!("{waiting} wait for their time"));
+    }
+    if report.kept.packs > 0 {
+        let kept = describe_amount(&report.kept);
+        view.say(&format!(
+            "{kept} wait until what is needed of them is stored elsewhere"
+        ));
+    }
+}
+
+/// Shows the sessions that have not ended.
+fn show_open_sessions(report: &CollectReport, view: &View) {
     for session in &report.open {
         let (purpose, host, since) = (&session.purpose, &session.host, session.received);
         let what = if purpose.is_empty() {
@@ -130,8 +139,8 @@ fn tell(report: &Report, dry_run: bool, view: &View) {
     }
 }
 
-/// Says what object lock keeps, and until when.
-fn tell_locked(report: &Report, view: &View) {
+/// Shows what object lock keeps, and until when.
+fn show_locked(report: &CollectReport, view: &View) {
     let Amount { packs, bytes } = report.locked;
     if packs > 0 {
         let until = report.locked_until.map(|until| format!(" until {until}"));

@@ -1,24 +1,25 @@
 //! `history`.
 
 use crate::args::Global;
-use crate::environment::places;
+use crate::environment::find_places;
 use crate::exit::Outcome;
+use crate::fail::Failure;
 use crate::view::View;
-use holdfast_jobs::{JobError, history};
+use holdfast_jobs::history::read_runs;
 
-pub(crate) fn run(
+pub(super) fn show_history(
     global: &Global,
     job: Option<&str>,
     last: usize,
     view: &View,
-) -> Result<Outcome, JobError> {
-    let mut runs = history::read(&places(global)?)?;
+) -> Result<Outcome, Failure> {
+    let mut runs = read_runs(&find_places(global))?;
     runs.retain(|run| job.is_none_or(|job| run.job == job));
     if runs.is_empty() {
-        let of = job
+        let whose = job
             .map(|job| format!(" of job `{job}`"))
             .unwrap_or_default();
-        view.note(&format!("no run{of} is in the history of this machine"));
+        view.note(&format!("no run{whose} is in the history of this machine"));
     }
     let runs = &runs[runs.len().saturating_sub(last)..];
     for run in runs {

@@ -2,47 +2,30 @@
 
 use crate::args::{Hold, Keys};
 use crate::exit::Outcome;
+use crate::fail::Failure;
 use crate::view::View;
-use holdfast_base::id::SnapshotId;
-use holdfast_base::time::{Clock, Instant, SystemClock};
-use holdfast_jobs::JobError;
-use holdfast_jobs::open::Context;
-use holdfast_jobs::retention::calendar;
-use holdfast_jobs::select;
-use holdfast_repository::Repository;
-use holdfast_repository::RepositoryError;
-use holdfast_repository::forget::Forgotten;
-use holdfast_repository::format::root::Root;
+use holdfast_jobs::context::Context;
+use holdfast_jobs::hold::{
+    HeldSnapshot, HoldWish, ReleasedSnapshot, hold_snapshot, release_snapshot, restore_forgotten,
+};
+use holdfast_jobs::list::{self, ForgottenSnapshot, Listing};
+use holdfast_jobs::open::Access;
 use serde_json::json;
 
-pub(crate) fn hold(context: &Context, hold: &Hold, view: &View) -> Result<Outcome, JobError> {
-    let zone = context.config.time_zone()?;
-    let until = hold.until.as_deref().map(|text| {
-        let until = calendar::end_of(text, &zone).filter(|until| *until > SystemClock.now());
-        until.ok_or_else(|| {
-            let message = format!("a hold cannot end at `{text}`");
-            let hint =
-                "Give a day to come, such as 2030-12-31, or a time such as 2030-12-31T12:00:00Z";
-            JobError::usage(message, Some(hint))
-        })
-    });
-    let until = until.transpose()?;
-    if hold.reason.trim().is_empty() {
-        return Err(JobError::usage(
-            "a hold has a reason",
-            Some("Say why: --reason TEXT"),
-        ));
-    }
-    let store = super::store(context, &hold.keys, Some(&hold.snapshot))?;
-    let repository = super::open(context, &hold.keys, Some(&hold.snapshot))?;
-    let root = select::snapshot(&repository, &hold.snapshot)?;
-    let (watching, progress) = super::lock::watched(view, "held");
-    let what = (hold.reason.as_str(), until);
-    let (held, objects) = context.hold((store, &repository), &root, what, &progress)?;
+pub(super) fn hold(context: &Context, hold: &Hold, view: &View) -> Result<Outcome, Failure> {
+    let wish = HoldWish::parse(context, &hold.reason, hold.until.as_deref())?;
+    let access = super::find_access(context, &hold.keys, Some(&hold.snapshot))?;
+    let (watching, progress) = super::lock::watch_objects(view, "held");
+    let held = hold_snapshot(context, &access, &hold.snapshot, wish, &progress)?;
     drop(watching);
-    let until = held.until.map(|until| until.to_string());
+    let HeldSnapshot {
+        root,
+        hold,
+        objects,
+    } = held;
+    let until = hold.until.map(|until| until.to_string());
     let json = json!({
-        "snapshot": root.snapshot, "job": root.job, "reason": held.reason, "until": until,
+        "snapshot": root.snapshot, "job": root.job, "reason": hold.reason, "until": until,
         "locked-objects": objects,
     });
     view.answer(&json, |view| {
@@ -56,24 +39,24 @@ pub(crate) fn hold(context: &Context, hold: &Hold, view: &View) -> Result<Outcom
     Ok(Outcome::Done)
 }
 
-pub(crate) fn release(
+pub(super) fn release(
     context: &Context,
     snapshot: &str,
     keys: &Keys,
     view: &View,
-) -> Result<Outcome, JobError> {
-    let repository = super::open(context, keys, Some(snapshot))?;
-    let id = named(&repository, snapshot)?;
-    let (watching, progress) = super::lock::watched(view, "released");
-    let released = context.release(&repository, &id, &progress)?;
+) -> Result<Outcome, Failure> {
+    let access = super::find_access(context, keys, Some(snapshot))?;
+    let (watching, progress) = super::lock::watch_objects(view, "released");
+    let released = release_snapshot(context, &access, snapshot, &progress)?;
     drop(watching);
+    let ReleasedSnapshot { snapshot, released } = released;
     let until = released.as_ref().and_then(|released| released.until);
     let json = json!({
-        "released": id, "unlocked-objects": released.as_ref().map(|released| released.objects),
+        "released": snapshot, "unlocked-objects": released.as_ref().map(|released| released.objects),
         "locked-until": until.map(|until| until.to_string()),
     });
     view.answer(&json, |view| {
-        view.say(&format!("{} is held no longer", id.short()));
+        view.say(&format!("{} is held no longer", snapshot.short()));
         if let Some(until) = until {
             view.say(&format!("object lock keeps it all the same until {until}"));
         }
@@ -85,105 +68,42 @@ pub(crate) fn release(
     Ok(Outcome::Done)
 }
 
-/// Finds a snapshot that is shown; one whose whole id is given need not be readable.
-fn named(repository: &Repository, snapshot: &str) -> Result<SnapshotId, JobError> {
-    match snapshot.parse() {
-        Ok(id) => Ok(id),
-        Err(_) => Ok(select::snapshot(repository, snapshot)?.snapshot),
-    }
-}
-
-pub(crate) fn undelete(
+pub(super) fn undelete(
     context: &Context,
     snapshot: &str,
     keys: &Keys,
     view: &View,
-) -> Result<Outcome, JobError> {
-    let repository = super::open(context, keys, Some(snapshot))?;
-    let id = match snapshot.parse() {
-        Ok(id) => id,
-        Err(_) => forgotten_as(&repository, snapshot)?,
-    };
-    repository.undelete(&id)?;
-    let root = repository.snapshot(&id)?;
+) -> Result<Outcome, Failure> {
+    let access = super::find_access(context, keys, Some(snapshot))?;
+    let root = restore_forgotten(context, &access, snapshot)?;
+    let id = root.snapshot;
     view.answer(&json!({"snapshot": id, "job": root.job}), |view| {
         view.say(&format!("{}@{} is back", root.job, id.short()));
     });
     Ok(Outcome::Done)
 }
 
-/// Finds a forgotten snapshot by what people call it.
-fn forgotten_as(repository: &Repository, wanted: &str) -> Result<SnapshotId, JobError> {
-    let (found, _) = forgotten(repository)?;
-    let roots: Vec<Root> = found.into_iter().map(|(root, _)| root).collect();
-    match select::among(&roots, wanted) {
-        Ok(root) => Ok(root.snapshot),
-        // It may be one that is not forgotten, or never was.
-        Err(error) => match select::snapshot(repository, wanted) {
-            Ok(root) => Err(RepositoryError::NotForgotten {
-                snapshot: root.snapshot,
-            }
-            .into()),
-            Err(_) if roots.is_empty() => Err(JobError::usage(
-                format!("there is no forgotten snapshot `{wanted}`"),
-                Some(
-                    "What collection has removed does not come back. What can: holdfast list --forgotten",
-                ),
-            )),
-            Err(_) => Err(error),
-        },
-    }
-}
-
-/// A snapshot that is forgotten, with its tombstone.
-type Gone = (Root, Forgotten);
-
-/// Returns the snapshots that can be brought back, oldest first, and what cannot be read.
-fn forgotten(repository: &Repository) -> Result<(Vec<Gone>, Vec<RepositoryError>), JobError> {
-    let marks = repository.marks()?;
-    let stored = repository.stored_ids()?;
-    let mut failures = marks.failures;
-    let mut found = Vec::new();
-    for mark in marks.forgotten {
-        let id = mark.tombstone.snapshot;
-        // Collection removes the tombstone last.
-        if !stored.contains(&id) {
-            continue;
-        }
-        match repository.snapshot(&id) {
-            Ok(root) => found.push((root, mark)),
-            Err(error) => failures.push(error),
-        }
-    }
-    found.sort_by_key(|(root, _)| (root.started, root.snapshot));
-    Ok((found, failures))
-}
-
-pub(crate) fn list_forgotten(
-    repository: &Repository,
+pub(super) fn list_forgotten(
+    context: &Context,
+    access: &Access,
     job: Option<&str>,
     view: &View,
-) -> Result<Outcome, JobError> {
-    let (mut found, failures) = forgotten(repository)?;
-    found.retain(|(root, _)| job.is_none_or(|job| root.job == job));
-    let all: serde_json::Value = found.iter().map(json).collect();
+) -> Result<Outcome, Failure> {
+    let Listing { found, unread } = list::list_forgotten(context, access, job)?;
+    let all: serde_json::Value = found.iter().map(forgotten_json).collect();
     view.answer(&all, |view| {
         if found.is_empty() {
             return view.note("nothing is forgotten that could be brought back");
         }
-        let width = found.iter().map(|(root, _)| root.job.len()).max();
+        let width = found.iter().map(|one| one.root.job.len()).max();
         let width = width.unwrap_or(0).max(3);
         view.line(&format!(
             "{:8}  {:25}  {:width$}  {:25}  why",
             "id", "time", "job", "until"
         ));
-        for (root, mark) in &found {
-            let until = mark.until();
-            let until = if until > now() {
-                until.to_string()
-            } else {
-                "the next gc".to_owned()
-            };
+        for ForgottenSnapshot { root, mark, until } in &found {
+            let until = until.map(|until| until.to_string());
+            let until = until.unwrap_or_else(|| "the next gc".to_owned());
             view.line(&format!(
                 "{}  {}  {:width$}  {until:25}  {}",
                 root.snapshot.short(),
@@ -193,14 +113,11 @@ pub(crate) fn list_forgotten(
             ));
         }
     });
-    Ok(super::snapshots::unread(&failures, view))
+    Ok(super::snapshots::warn_unread(&unread, view))
 }
 
-fn now() -> Instant {
-    SystemClock.now()
-}
-
-fn json((root, mark): &Gone) -> serde_json::Value {
+fn forgotten_json(forgotten: &ForgottenSnapshot) -> serde_json::Value {
+    let ForgottenSnapshot { root, mark, .. } = forgotten;
     json!({
         "snapshot": root.snapshot, "job": root.job, "host": root.host,
         "started": root.started.to_string(), "tags": root.tags,

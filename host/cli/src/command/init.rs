@@ -2,60 +2,41 @@
 
 use crate::args::Init;
 use crate::exit::Outcome;
-use crate::passphrase;
+use crate::fail::Failure;
 use crate::view::View;
-use holdfast_jobs::JobError;
-use holdfast_jobs::open::{Context, Credentials, Operators};
+use holdfast_jobs::context::Context;
+use holdfast_jobs::init::{CreatedRepository, NewRepository, create_repository};
+use holdfast_jobs::keys::Credentials;
+use holdfast_jobs::open::Access;
 use std::collections::BTreeMap;
 
-pub(crate) fn run(context: &Context, init: &Init, view: &View) -> Result<Outcome, JobError> {
+pub(super) fn create(context: &Context, init: &Init, view: &View) -> Result<Outcome, Failure> {
     let store = match &init.store {
         Some(store) => store.as_str(),
         None => context.config.only_store()?,
     };
-    let passphrase = match &init.from {
-        Some(from) => Some(passphrase::referred(from, context.environment.as_ref())?),
-        None if init.ask => Some(passphrase::asked_twice(&context.cancel)?),
-        None => None,
-    };
+    let passphrase = super::take_new_passphrase(context, init.from.as_deref(), init.ask)?;
     let has_passphrase = passphrase.is_some();
-    let other = match &init.same_keys_as {
-        Some(other) => {
-            let credentials = Credentials {
-                key: None,
-                identities: init.identity.clone(),
-                passphrase: None,
-            };
-            Some(context.open(other, &credentials)?)
-        }
-        None => None,
-    };
-    let operators = Operators {
-        same_keys_as: other.as_ref().map(|other| other.key()),
+    let same_keys_as = init.same_keys_as.as_ref().map(|other| Access {
+        store: other.clone(),
+        credentials: Credentials {
+            identities: init.identity.clone(),
+            ..Credentials::default()
+        },
+    });
+    let wanted = NewRepository {
         recipients: &init.recipient,
         new_identity: init.new_identity.as_deref(),
         passphrase,
+        same_keys_as,
     };
-    let created = context.init(store, operators)?;
+    let created = create_repository(context, store, wanted)?;
     let json = serde_json::json!({
         "store": store, "place": created.place, "key-file": created.key_file, "operators": created.operators,
         "new-identity": init.new_identity, "service": created.service,
     });
     view.answer(&json, |view| {
-        view.say(&format!("Created a repository in {}", created.place));
-        view.say(&format!("  write key: {} (backs up, cannot read)", created.key_file.display()));
-        view.say(&format!("  it signs for this host: {}", context.places.host));
-        if let Some(other) = &init.same_keys_as {
-            view.say(&format!("  it has the keys of store {other}: packs travel between the two as they are"));
-        }
-        if let Some(service) = &created.service {
-            tell_service(service, view);
-        }
-        if let Some(path) = &init.new_identity {
-            view.say(&format!("  operator's identity: {}", path.display()));
-            view.say("Keep the identity off this machine, and twice: who has it and the store can restore;");
-            view.say("without it nobody can.");
-        }
+        show_created(context, init, &created, view);
         if has_passphrase {
             view.say("Write the passphrase down, and keep it off this machine: who has it and the store can");
             view.say("restore; without it nobody can.");
@@ -64,8 +45,34 @@ pub(crate) fn run(context: &Context, init: &Init, view: &View) -> Result<Outcome
     Ok(Outcome::Done)
 }
 
-/// Says what the service was found to do, and what follows where it does not.
-fn tell_service(service: &BTreeMap<String, String>, view: &View) {
+/// Shows what was made, and what has to be kept safe.
+fn show_created(context: &Context, init: &Init, created: &CreatedRepository, view: &View) {
+    view.say(&format!("Created a repository in {}", created.place));
+    let key_file = created.key_file.display();
+    view.say(&format!("  write key: {key_file} (backs up, cannot read)"));
+    view.say(&format!(
+        "  it signs for this host: {}",
+        context.places.host
+    ));
+    if let Some(other) = &init.same_keys_as {
+        view.say(&format!(
+            "  it has the keys of store {other}: packs travel between the two as they are"
+        ));
+    }
+    if let Some(service) = &created.service {
+        show_service(service, view);
+    }
+    if let Some(path) = &init.new_identity {
+        view.say(&format!("  operator's identity: {}", path.display()));
+        view.say(
+            "Keep the identity off this machine, and twice: who has it and the store can restore;",
+        );
+        view.say("without it nobody can.");
+    }
+}
+
+/// Shows what the service was found to do, and what follows from what it does not.
+fn show_service(service: &BTreeMap<String, String>, view: &View) {
     let words: Vec<String> = service
         .iter()
         .map(|(what, is)| format!("{what} {is}"))

@@ -3,14 +3,14 @@
 use super::{operators, sheet};
 use crate::args::{Key, Keys, Operator, Unlock};
 use crate::exit::Outcome;
+use crate::fail::Failure;
 use crate::view::View;
-use holdfast_jobs::JobError;
-use holdfast_jobs::keys;
-use holdfast_jobs::open::Context;
-use holdfast_repository::keys::Role;
+use holdfast_jobs::context::Context;
+use holdfast_jobs::model::Role;
+use holdfast_jobs::operators::{WrittenKey, export_key, recover_key};
 use std::path::Path;
 
-pub(crate) fn run(context: &Context, key: &Key, view: &View) -> Result<Outcome, JobError> {
+pub(super) fn run_key(context: &Context, key: &Key, view: &View) -> Result<Outcome, Failure> {
     match key {
         Key::Export {
             role,
@@ -18,11 +18,7 @@ pub(crate) fn run(context: &Context, key: &Key, view: &View) -> Result<Outcome, 
             host,
             keys,
         } => {
-            let role = match role.as_str() {
-                "audit" => Role::Audit,
-                "write" => Role::Write,
-                _ => Role::Read,
-            };
+            let role = parse_role(role);
             export(context, role, file, host.as_deref(), keys, view)
         }
         Key::Recover {
@@ -30,11 +26,12 @@ pub(crate) fn run(context: &Context, key: &Key, view: &View) -> Result<Outcome, 
             host,
             operator,
         } => {
-            let keys = as_operator(store.as_ref(), operator, "a write key is made again from")?;
+            let keys =
+                require_operator(store.as_ref(), operator, "a write key is made again from")?;
             recover(context, host.as_deref(), &keys, view)
         }
         Key::Recipients { store, unlock } => {
-            operators::list(context, &of(store.as_ref(), unlock), view)
+            operators::list(context, &Keys::for_store(store.as_ref(), unlock), view)
         }
         Key::AddRecipient {
             recipient,
@@ -45,24 +42,28 @@ pub(crate) fn run(context: &Context, key: &Key, view: &View) -> Result<Outcome, 
             operators::remove(context, recipient, keys, view)
         }
         Key::Reseal { store, unlock } => {
-            operators::reseal(context, &of(store.as_ref(), unlock), view)
+            operators::reseal(context, &Keys::for_store(store.as_ref(), unlock), view)
         }
-        Key::Sheet { file, keys } => sheet::write(context, file, keys, view),
+        Key::Sheet { file, keys } => sheet::write_sheet(context, file, keys, view),
     }
 }
 
-/// Puts together what opens a store.
-pub(super) fn of(store: Option<&String>, unlock: &Unlock) -> Keys {
-    Keys {
-        unlock: unlock.clone(),
-        store: store.cloned(),
+fn parse_role(word: &str) -> Role {
+    match word {
+        "audit" => Role::Audit,
+        "write" => Role::Write,
+        _ => Role::Read,
     }
 }
 
 /// Demands what an operator has, and nothing less.
-fn as_operator(store: Option<&String>, operator: &Operator, what: &str) -> Result<Keys, JobError> {
+fn require_operator(
+    store: Option<&String>,
+    operator: &Operator,
+    what: &str,
+) -> Result<Keys, Failure> {
     if operator.identity.is_empty() && !operator.passphrase.is_given() {
-        return Err(JobError::usage(
+        return Err(Failure::usage(
             format!("{what} what an operator has"),
             Some("Give --identity FILE or --passphrase"),
         ));
@@ -83,13 +84,11 @@ fn export(
     host: Option<&str>,
     keys: &Keys,
     view: &View,
-) -> Result<Outcome, JobError> {
-    let repository = super::open(context, keys, None)?;
-    let key = keys::of_role(&repository, role, host, &context.places.host)?;
-    keys::write_key(file, &key)?;
-    let store = super::store(context, keys, None)?;
+) -> Result<Outcome, Failure> {
+    let access = super::find_access(context, keys, None)?;
+    let key = export_key(context, &access, role, host, file)?;
     let words = format!("Wrote a key of role {role} to {}", file.display());
-    written(view, &key, store, file, &words);
+    show_key(&key, &access.store, &words, view);
     Ok(Outcome::Done)
 }
 
@@ -98,25 +97,22 @@ fn recover(
     host: Option<&str>,
     keys: &Keys,
     view: &View,
-) -> Result<Outcome, JobError> {
-    let repository = super::open(context, keys, None)?;
-    let store = super::store(context, keys, None)?;
-    let path = context.key_file(store)?;
-    let key = keys::of_role(&repository, Role::Write, host, &context.places.host)?;
-    keys::write_key(&path, &key)?;
-    let words = format!("Wrote the write key of store {store} to {}", path.display());
-    written(view, &key, store, &path, &words);
+) -> Result<Outcome, Failure> {
+    let access = super::find_access(context, keys, None)?;
+    let key = recover_key(context, &access, host)?;
+    let (store, path) = (&access.store, key.path.display());
+    let words = format!("Wrote the write key of store {store} to {path}");
+    show_key(&key, store, &words, view);
     Ok(Outcome::Done)
 }
 
-/// Says which key was written where, and for whom it signs.
-fn written(view: &View, key: &keys::KeyFile, store: &str, file: &Path, words: &str) {
-    let host = keys::host_of(key);
-    let json =
-        serde_json::json!({"role": key.role, "store": store, "key-file": file, "host": host});
+/// Shows which key was written to which file, and for whom it signs.
+fn show_key(key: &WrittenKey, store: &str, words: &str, view: &View) {
+    let WrittenKey { role, path, host } = key;
+    let json = serde_json::json!({"role": role, "store": store, "key-file": path, "host": host});
     view.answer(&json, |view| {
         view.say(words);
-        if let Some(host) = &host {
+        if let Some(host) = host {
             view.say(&format!("It signs for host {host}, and for no other"));
         }
     });

@@ -1,30 +1,22 @@
 //! `rotate`, and who can open a repository.
 
-use super::key::of;
 use crate::args::{Keys, NewPassphrase, Rotate};
 use crate::exit::Outcome;
-use crate::passphrase;
-use crate::progress::{Moment, watch};
+use crate::fail::Failure;
+use crate::progress::{Moment, watch_work};
 use crate::view::View;
 use holdfast_base::size::ByteSize;
-use holdfast_jobs::JobError;
-use holdfast_jobs::keys;
-use holdfast_jobs::open::{Context, Credentials};
-use holdfast_repository::collect::CollectProgress;
-use holdfast_repository::format::announcement::{Announcement, Operator};
-use holdfast_repository::operators::Change;
-use holdfast_repository::{Repository, RepositoryError};
+use holdfast_jobs::context::Context;
+use holdfast_jobs::model::{Announcement, Change, CollectProgress, Operator};
+use holdfast_jobs::open::Access;
+use holdfast_jobs::operators::{
+    NewEpoch, OperatorList, add_operators, list_operators, remove_operator, reseal_store,
+    rotate_keys,
+};
 use std::sync::Arc;
 
-/// Opens the repository, and keeps what it was opened with.
-fn opened(context: &Context, keys: &Keys) -> Result<(Arc<Repository>, Credentials), JobError> {
-    let store = super::store(context, keys, None)?;
-    let credentials = super::credentials(context, &keys.unlock)?;
-    Ok((context.open(store, &credentials)?, credentials))
-}
-
 /// Returns what operators announced as scripts read it.
-fn json(announced: &Announcement, older: &[String]) -> serde_json::Value {
+fn announced_json(announced: &Announcement, older: &[String]) -> serde_json::Value {
     let one = |operator: &Operator| {
         serde_json::json!({
             "recipient": operator.recipient, "passphrase": operator.passphrase.is_some(),
@@ -42,14 +34,11 @@ fn json(announced: &Announcement, older: &[String]) -> serde_json::Value {
     })
 }
 
-pub(super) fn list(context: &Context, keys: &Keys, view: &View) -> Result<Outcome, JobError> {
-    let (repository, _) = opened(context, keys)?;
-    let Some(announced) = repository.announcement() else {
-        return Err(RepositoryError::Unrecorded.into());
-    };
-    let older = repository.older_epochs()?;
-    view.answer(&json(announced, &older), |view| {
-        told(announced, view);
+pub(super) fn list(context: &Context, keys: &Keys, view: &View) -> Result<Outcome, Failure> {
+    let access = super::find_access(context, keys, None)?;
+    let OperatorList { announced, older } = list_operators(context, &access)?;
+    view.answer(&announced_json(&announced, &older), |view| {
+        show_announced(&announced, view);
         for object in &older {
             view.warn(&format!(
                 "{object} is older and still there: whoever could open it still can"
@@ -60,7 +49,7 @@ pub(super) fn list(context: &Context, keys: &Keys, view: &View) -> Result<Outcom
 }
 
 /// Shows who can open the repository.
-fn told(announced: &Announcement, view: &View) {
+fn show_announced(announced: &Announcement, view: &View) {
     for operator in &announced.operators {
         let kind = match operator.passphrase {
             Some(_) => "  (a passphrase)",
@@ -87,15 +76,11 @@ pub(super) fn add(
     new: &NewPassphrase,
     keys: &Keys,
     view: &View,
-) -> Result<Outcome, JobError> {
-    let (repository, credentials) = opened(context, keys)?;
-    let passphrase = match &new.from {
-        Some(from) => Some(passphrase::referred(from, context.environment.as_ref())?),
-        None if new.ask => Some(passphrase::asked_twice(&context.cancel)?),
-        None => None,
-    };
-    let change = keys::add(&repository, &credentials, recipients, passphrase)?;
-    changed(&change, view, |view| {
+) -> Result<Outcome, Failure> {
+    let access = super::find_access(context, keys, None)?;
+    let passphrase = || super::take_new_passphrase(context, new.from.as_deref(), new.ask);
+    let change = add_operators(context, &access, recipients, passphrase)?;
+    show_change(&change, view, |view| {
         view.say("These can open the repository now:");
     });
     Ok(Outcome::Done)
@@ -106,10 +91,10 @@ pub(super) fn remove(
     which: &str,
     keys: &Keys,
     view: &View,
-) -> Result<Outcome, JobError> {
-    let (repository, credentials) = opened(context, keys)?;
-    let change = keys::remove(&repository, &credentials, which)?;
-    changed(&change, view, |view| {
+) -> Result<Outcome, Failure> {
+    let access = super::find_access(context, keys, None)?;
+    let change = remove_operator(context, &access, which)?;
+    show_change(&change, view, |view| {
         view.say(
             "What it could read so far, it may have kept: also the key of the epoch that goes on.",
         );
@@ -120,11 +105,11 @@ pub(super) fn remove(
 }
 
 /// Shows what a change came to.
-fn changed(change: &Change, view: &View, words: impl FnOnce(&View)) {
+fn show_change(change: &Change, view: &View, words: impl FnOnce(&View)) {
     let older: Vec<_> = change.kept.iter().map(|(name, _)| name.clone()).collect();
-    view.answer(&json(&change.announcement, &older), |view| {
+    view.answer(&announced_json(&change.announcement, &older), |view| {
         words(view);
-        told(&change.announcement, view);
+        show_announced(&change.announcement, view);
         for (object, why) in &change.kept {
             view.warn(&format!(
                 "{object} stays, and whoever could open it still can: {why}"
@@ -133,23 +118,17 @@ fn changed(change: &Change, view: &View, words: impl FnOnce(&View)) {
     });
 }
 
-pub(crate) fn rotate(context: &Context, rotate: &Rotate, view: &View) -> Result<Outcome, JobError> {
-    let keys = of(rotate.store.as_ref(), &rotate.unlock);
-    let (repository, credentials) = opened(context, &keys)?;
-    let other = match &rotate.same_keys_as {
-        Some(other) => Some(context.open(other, &credentials)?),
-        None => None,
+pub(super) fn rotate(context: &Context, rotate: &Rotate, view: &View) -> Result<Outcome, Failure> {
+    let keys = Keys::for_store(rotate.store.as_ref(), &rotate.unlock);
+    let access = super::find_access(context, &keys, None)?;
+    let wanted = NewEpoch {
+        recipients: &rotate.recipient,
+        revoke: &rotate.revoke_host,
+        same_keys_as: rotate.same_keys_as.as_deref(),
     };
-    let change = keys::rotate(
-        &repository,
-        &credentials,
-        &rotate.recipient,
-        &rotate.revoke_host,
-        other.as_ref().map(|other| other.key()),
-    )?;
-    drop(repository);
+    let change = rotate_keys(context, &access, &wanted)?;
     let epoch = change.announcement.epoch;
-    changed(&change, view, |view| {
+    show_change(&change, view, |view| {
         view.say(&format!(
             "Epoch {epoch} has begun. Hosts learn of it by themselves; read keys are to be exported anew."
         ));
@@ -166,31 +145,25 @@ pub(crate) fn rotate(context: &Context, rotate: &Rotate, view: &View) -> Result<
     }
     if rotate.reseal {
         // With what opened it before: an identity opens the new epoch, a read key file does not hold it.
-        let store = super::store(context, &keys, None)?;
-        return sealed_anew(context, &context.open(store, &credentials)?, view);
+        return seal_anew(context, &access, view);
     }
     Ok(Outcome::Done)
 }
 
-pub(super) fn reseal(context: &Context, keys: &Keys, view: &View) -> Result<Outcome, JobError> {
-    let (repository, _) = opened(context, keys)?;
-    sealed_anew(context, &repository, view)
+pub(super) fn reseal(context: &Context, keys: &Keys, view: &View) -> Result<Outcome, Failure> {
+    let access = super::find_access(context, keys, None)?;
+    seal_anew(context, &access, view)
 }
 
-fn sealed_anew(
-    context: &Context,
-    repository: &Arc<Repository>,
-    view: &View,
-) -> Result<Outcome, JobError> {
+fn seal_anew(context: &Context, access: &Access, view: &View) -> Result<Outcome, Failure> {
     let progress = Arc::new(CollectProgress::default());
     let seen = Arc::clone(&progress);
-    let watch = watch(view, "reseal", move || Moment {
+    let watch = watch_work(view, "reseal", move || Moment {
         done: 0,
         total: 0,
         words: format!("{} snapshots looked at", seen.snapshots.done()),
     });
-    let host = &context.places.host;
-    let report = keys::reseal(repository, host, &context.cancel, &progress)?;
+    let report = reseal_store(context, access, &progress)?;
     drop(watch);
     let json = serde_json::json!({
         "resealed-packs": report.repacked.packs, "resealed-bytes": report.repacked.bytes,

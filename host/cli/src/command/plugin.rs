@@ -1,18 +1,21 @@
 //! `plugin`.
 
 use crate::args::{Global, Plugin};
-use crate::environment::places;
+use crate::environment::find_places;
 use crate::exit::Outcome;
+use crate::fail::Failure;
 use crate::view::View;
-use holdfast_jobs::JobError;
+use holdfast_jobs::model::{Grant, Inspection};
 use holdfast_jobs::plugins::{Installed, Plugins};
-use holdfast_sandbox::Inspection;
-use holdfast_sandbox::grant::Grant;
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::Path;
 
-pub(crate) fn run(global: &Global, command: Plugin, view: &View) -> Result<Outcome, JobError> {
-    let plugins = Plugins::open(&places(global)?, crate::advice::spell)?;
+pub(super) fn run_plugin(
+    global: &Global,
+    command: Plugin,
+    view: &View,
+) -> Result<Outcome, Failure> {
+    let plugins = Plugins::open(&find_places(global), crate::advice::spell)?;
     match command {
         Plugin::Install {
             file,
@@ -24,41 +27,19 @@ pub(crate) fn run(global: &Global, command: Plugin, view: &View) -> Result<Outco
             yes,
             allow_command,
         } => grant(&plugins, &name, yes, allow_command, view),
-        Plugin::List => {
-            let installed = plugins.installed()?;
-            if installed.is_empty() {
-                view.note("no plugin is installed: holdfast plugin install FILE installs one");
-            }
-            for plugin in installed {
-                let kinds = plugin
-                    .kinds
-                    .iter()
-                    .map(|kind| kind.as_str())
-                    .collect::<Vec<_>>()
-                    .join(", ");
-                view.answer(&json(&plugin), |view| {
-                    view.line(&format!(
-                        "{:16}  {:8}  {kinds:10}  {}",
-                        plugin.name,
-                        plugin.version,
-                        &plugin.sha256[..16]
-                    ));
-                });
-            }
-            Ok(Outcome::Done)
-        }
+        Plugin::List => list(&plugins, view),
         Plugin::Show { plugin } => {
             let inspection = if Path::new(&plugin).is_file() {
-                plugins.inspect(Path::new(&plugin))?.0
+                plugins.inspect_file(Path::new(&plugin))?.0
             } else {
                 plugins.inspect_installed(&plugin)?
             };
             let json = serde_json::to_value(&inspection.manifest).unwrap_or_default();
-            view.answer(&json, |view| describe(&inspection, view));
+            view.answer(&json, |view| describe_plugin(&inspection, view));
             Ok(Outcome::Done)
         }
         Plugin::Remove { name } => {
-            plugins.remove(&name)?;
+            plugins.remove_plugin(&name)?;
             view.answer(&serde_json::json!({"removed": name}), |view| {
                 view.say(&format!("Removed {name}"));
             });
@@ -67,8 +48,28 @@ pub(crate) fn run(global: &Global, command: Plugin, view: &View) -> Result<Outco
     }
 }
 
+fn list(plugins: &Plugins, view: &View) -> Result<Outcome, Failure> {
+    let installed = plugins.list_installed()?;
+    if installed.is_empty() {
+        view.note("no plugin is installed: holdfast plugin install FILE installs one");
+    }
+    for plugin in installed {
+        let kinds: Vec<&str> = plugin.kinds.iter().map(|kind| kind.as_str()).collect();
+        view.answer(&plugin_json(&plugin), |view| {
+            view.line(&format!(
+                "{:16}  {:8}  {:10}  {}",
+                plugin.name,
+                plugin.version,
+                kinds.join(", "),
+                &plugin.sha256[..16]
+            ));
+        });
+    }
+    Ok(Outcome::Done)
+}
+
 /// Returns an installed plugin as scripts read it.
-fn json(plugin: &Installed) -> serde_json::Value {
+fn plugin_json(plugin: &Installed) -> serde_json::Value {
     serde_json::json!({
         "name": plugin.name, "version": plugin.version, "kinds": plugin.kinds, "sha256": plugin.sha256,
     })
@@ -80,16 +81,17 @@ fn install(
     yes: bool,
     only_commands: Vec<String>,
     view: &View,
-) -> Result<Outcome, JobError> {
-    let (inspection, bytes) = plugins.inspect(file)?;
-    let grant = granted(
+) -> Result<Outcome, Failure> {
+    let (inspection, bytes) = plugins.inspect_file(file)?;
+    let grant = ask_for_grant(
         &inspection,
-        (yes, "nothing was installed"),
+        yes,
+        "nothing was installed",
         only_commands,
         view,
     )?;
-    let installed = plugins.install(&inspection, &bytes, grant)?;
-    view.answer(&json(&installed), |view| {
+    let installed = plugins.install_plugin(&inspection, &bytes, grant)?;
+    view.answer(&plugin_json(&installed), |view| {
         view.say(&format!(
             "Installed {} {} (sha256 {})",
             installed.name,
@@ -106,34 +108,30 @@ fn grant(
     yes: bool,
     only_commands: Vec<String>,
     view: &View,
-) -> Result<Outcome, JobError> {
+) -> Result<Outcome, Failure> {
     let inspection = plugins.inspect_installed(name)?;
-    let grant = granted(
-        &inspection,
-        (yes, "nothing was granted"),
-        only_commands,
-        view,
-    )?;
-    let installed = plugins.grant(name, grant)?;
-    view.answer(&json(&installed), |view| {
+    let grant = ask_for_grant(&inspection, yes, "nothing was granted", only_commands, view)?;
+    let installed = plugins.replace_grant(name, grant)?;
+    view.answer(&plugin_json(&installed), |view| {
         view.say(&format!("Granted {name} what it asks for"));
     });
     Ok(Outcome::Done)
 }
 
 /// Asks for a yes to everything that a plugin asks for, unless it was given.
-fn granted(
+fn ask_for_grant(
     inspection: &Inspection,
-    (yes, without): (bool, &str),
+    yes: bool,
+    without: &str,
     only_commands: Vec<String>,
     view: &View,
-) -> Result<Grant, JobError> {
+) -> Result<Grant, Failure> {
     if !yes {
         if !view.is_json() {
-            describe(inspection, view);
+            describe_plugin(inspection, view);
         }
-        if !inspection.manifest.capabilities.is_empty() && !ask()? {
-            return Err(JobError::usage(
+        if !inspection.manifest.capabilities.is_empty() && !ask_operator()? {
+            return Err(Failure::usage(
                 without,
                 Some("To say yes without being asked, add --yes"),
             ));
@@ -145,7 +143,7 @@ fn granted(
     })
 }
 
-fn ask() -> Result<bool, JobError> {
+fn ask_operator() -> Result<bool, Failure> {
     if !std::io::stdin().is_terminal() {
         return Ok(false);
     }
@@ -154,11 +152,11 @@ fn ask() -> Result<bool, JobError> {
     std::io::stdin()
         .lock()
         .read_line(&mut line)
-        .map_err(JobError::io("read the answer"))?;
+        .map_err(Failure::system("read the answer"))?;
     Ok(matches!(line.trim(), "y" | "Y" | "yes"))
 }
 
-fn describe(inspection: &Inspection, view: &View) {
+fn describe_plugin(inspection: &Inspection, view: &View) {
     let manifest = &inspection.manifest;
     view.line(&format!(
         "{} {} — {}",
@@ -174,6 +172,19 @@ fn describe(inspection: &Inspection, view: &View) {
         "  kind: {kinds}; licence: {}; sha256 {}",
         manifest.licence, inspection.sha256
     ));
+    describe_settings(inspection, view);
+    if manifest.capabilities.is_empty() {
+        view.line("  asks for nothing");
+    } else {
+        view.line("  asks to:");
+    }
+    for ask in &manifest.capabilities {
+        view.line(&format!("    {}: {}", ask.describe(), ask.reason()));
+    }
+}
+
+fn describe_settings(inspection: &Inspection, view: &View) {
+    let manifest = &inspection.manifest;
     if !manifest.settings.is_empty() {
         view.line("  settings:");
     }
@@ -189,13 +200,5 @@ fn describe(inspection: &Inspection, view: &View) {
             "    {:18} {} ({need})",
             setting.name, setting.help
         ));
-    }
-    if manifest.capabilities.is_empty() {
-        view.line("  asks for nothing");
-    } else {
-        view.line("  asks to:");
-    }
-    for ask in &manifest.capabilities {
-        view.line(&format!("    {}: {}", ask.describe(), ask.reason()));
     }
 }

@@ -1,68 +1,54 @@
 //! `check --repair`.
 
-use super::check::{json, summary, told, watched};
+use super::check::{report_json, show_damage, show_summary, watch_check};
 use crate::args::{Check, Keys, Unlock};
 use crate::exit::Outcome;
+use crate::fail::Failure;
 use crate::view::View;
 use holdfast_base::progress::Progress;
-use holdfast_jobs::JobError;
-use holdfast_jobs::open::Context;
-use holdfast_repository::Repository;
-use holdfast_repository::check::Depth;
-use holdfast_repository::repair::{Options, Repaired, Second, What, repair};
+use holdfast_jobs::context::Context;
+use holdfast_jobs::model::{Depth, RepairStep, Repaired};
+use holdfast_jobs::open::Access;
+use holdfast_jobs::repair::{RepairOptions, repair_repository};
 use std::sync::Arc;
 
-pub(crate) fn run(context: &Context, check: &Check, view: &View) -> Result<Outcome, JobError> {
-    let keys = Keys {
-        unlock: check.unlock.clone(),
-        store: check.store.clone(),
-    };
-    let store = super::store(context, &keys, None)?;
-    let repository = super::open(context, &keys, None)?;
-    let second = match &check.from {
-        Some(from) => Some(second(context, check, from, &repository)?),
+pub(super) fn repair(context: &Context, check: &Check, view: &View) -> Result<Outcome, Failure> {
+    let keys = Keys::for_store(check.store.as_ref(), &check.unlock);
+    let access = super::find_access(context, &keys, None)?;
+    let from = match &check.from {
+        Some(from) => Some(find_second(context, check, from)?),
         None => None,
     };
-    let options = Options {
+    let options = RepairOptions {
         depth: if check.data {
             Depth::Data
         } else {
             Depth::Structure
         },
-        second: second.as_ref(),
-        parity: context.config.store(store)?.shape(),
+        from: from.as_ref(),
         is_dry: check.dry_run,
     };
     let progress = Arc::new(Progress::default());
-    let watch = watched(view, &progress);
-    let repaired = repair(&repository, options, &context.cancel, &progress)?;
+    let watch = watch_check(view, &progress);
+    let repaired = repair_repository(context, &access, &options, &progress)?;
     drop(watch);
-    view.answer(&answer(&repaired, check.dry_run), |view| {
-        summary(&repaired.before, check.data, view);
-        show(&repaired, check.dry_run, view);
+    view.answer(&repaired_json(&repaired, check.dry_run), |view| {
+        show_summary(&repaired.before, check.data, view);
+        show_repaired(&repaired, check.dry_run, view);
     });
-    Ok(outcome(&repaired))
+    Ok(find_outcome(&repaired))
 }
 
-/// Opens the repository to heal from: as an operator, with the key file that was named, or with its own.
-fn second(
-    context: &Context,
-    check: &Check,
-    from: &str,
-    repository: &Repository,
-) -> Result<Second, JobError> {
-    let keys = Keys {
-        unlock: Unlock {
-            operator: check.unlock.operator.clone(),
-            key: check.from_key.clone(),
-        },
-        store: Some(from.to_owned()),
+/// Returns what opens the store to heal from: an operator, the key file that was named, or its own.
+fn find_second(context: &Context, check: &Check, from: &String) -> Result<Access, Failure> {
+    let unlock = Unlock {
+        operator: check.unlock.operator.clone(),
+        key: check.from_key.clone(),
     };
-    let opened = super::open(context, &keys, None)?;
-    Ok(Second::new(repository, opened)?)
+    super::find_access(context, &Keys::for_store(Some(from), &unlock), None)
 }
 
-fn answer(repaired: &Repaired, is_dry: bool) -> serde_json::Value {
+fn repaired_json(repaired: &Repaired, is_dry: bool) -> serde_json::Value {
     let deeds: Vec<_> = repaired
         .deeds
         .iter()
@@ -71,17 +57,17 @@ fn answer(repaired: &Repaired, is_dry: bool) -> serde_json::Value {
         })
         .collect();
     serde_json::json!({
-        "dry-run": is_dry, "deeds": deeds, "before": json(&repaired.before),
-        "after": repaired.after.as_ref().map(json),
+        "dry-run": is_dry, "deeds": deeds, "before": report_json(&repaired.before),
+        "after": repaired.after.as_ref().map(report_json),
     })
 }
 
-fn show(repaired: &Repaired, is_dry: bool, view: &View) {
+fn show_repaired(repaired: &Repaired, is_dry: bool, view: &View) {
     for deed in &repaired.deeds {
         view.line(&format!("{}: {}: {}", deed.what, deed.object, deed.detail));
     }
     let now = repaired.after.as_ref().unwrap_or(&repaired.before);
-    told(now, view);
+    show_damage(now, view);
     view.say(match (repaired.deeds.is_empty(), is_dry) {
         (true, _) if now.damage.is_empty() => "no damage found",
         (true, _) => "nothing of it can be mended with what was given",
@@ -94,8 +80,11 @@ fn show(repaired: &Repaired, is_dry: bool, view: &View) {
     });
 }
 
-fn outcome(repaired: &Repaired) -> Outcome {
-    let is_kept = repaired.deeds.iter().any(|deed| deed.what == What::Kept);
+fn find_outcome(repaired: &Repaired) -> Outcome {
+    let is_kept = repaired
+        .deeds
+        .iter()
+        .any(|deed| deed.what == RepairStep::Kept);
     if !repaired.remaining().is_empty() {
         Outcome::Damage
     } else if is_kept {

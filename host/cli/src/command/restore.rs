@@ -1,20 +1,20 @@
 //! `restore`.
 
+use super::copy::snapshot_name;
 use crate::args::{Restore, Thaw, ThawTier};
 use crate::exit::Outcome;
-use crate::progress::{Moment, Watch, watch};
+use crate::fail::Failure;
+use crate::progress::{Moment, Watch, watch_work};
 use crate::view::View;
 use holdfast_base::entry::Warning;
 use holdfast_base::size::ByteSize;
-use holdfast_jobs::JobError;
-use holdfast_jobs::open::{Context, Credentials};
-use holdfast_jobs::restore::{Plan, Returned, Target, ToSource, plan, to_directory, to_source};
-use holdfast_jobs::select::{self, Paths};
+use holdfast_jobs::context::Context;
+use holdfast_jobs::model::{self, Frozen, Thawing};
+use holdfast_jobs::restore::{
+    self as jobs, Preview, RestoredBySource, RestoredFiles, SourceOptions, Target, ThawWish, Wait,
+};
+use holdfast_jobs::select::Paths;
 use holdfast_jobs::tally::Tally;
-use holdfast_jobs::thaw::{Thawer, Thawing, Tier, Told, Wait, Wish};
-use holdfast_repository::Repository;
-use holdfast_repository::format::root::Root;
-use holdfast_repository::thaw::Frozen;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -22,49 +22,43 @@ use std::time::Duration;
 /// Notes that are written one by one; a script gets all of them.
 const NOTES_SHOWN: usize = 5;
 
-/// What is restored, and for whom it is told.
+/// A restore, and the view that shows it.
 struct Work<'a> {
-    context: &'a Context,
-    repository: Arc<Repository>,
-    root: Root,
-    paths: Paths,
-    wish: Wish,
+    restore: jobs::Restore<'a>,
     view: &'a View,
 }
 
-pub(crate) fn run(context: &Context, restore: &Restore, view: &View) -> Result<Outcome, JobError> {
-    let paths = Paths::new(&restore.paths)?;
-    let store = super::store(context, &restore.keys, Some(&restore.snapshot))?;
-    let credentials = super::credentials(context, &restore.keys.unlock)?;
-    let repository = context.open(store, &credentials)?;
-    let root = select::snapshot(&repository, &restore.snapshot)?;
+pub(super) fn restore(context: &Context, typed: &Restore, view: &View) -> Result<Outcome, Failure> {
+    let paths = Paths::parse(&typed.paths)?;
+    let snapshot = &typed.snapshot;
+    let access = super::find_access(context, &typed.keys, Some(snapshot))?;
+    let wish = thaw_wish(&typed.thaw);
     let work = Work {
-        context,
-        repository,
-        root,
-        paths,
-        wish: wish(&restore.thaw),
+        restore: jobs::Restore::choose(context, &access, snapshot, paths, wish)?,
         view,
     };
-    match &restore.target {
-        _ if restore.dry_run => work.only_say(),
-        None => work.to_source(restore, &credentials),
-        Some(directory) => work.to_directory(Target {
+    match &typed.target {
+        _ if typed.dry_run => work.preview(),
+        None => work.return_to_source(SourceOptions {
+            overwrite: typed.overwrite,
+            save: !typed.no_safety_backup,
+        }),
+        Some(directory) => work.write_files(Target {
             directory,
-            overwrite: restore.overwrite,
+            overwrite: typed.overwrite,
         }),
     }
 }
 
 /// Returns what is to be done with what is cold.
-fn wish(typed: &Thaw) -> Wish {
+fn thaw_wish(typed: &Thaw) -> ThawWish {
     let tier = match typed.thaw_tier {
-        ThawTier::Bulk => Tier::Bulk,
-        ThawTier::Standard => Tier::Standard,
-        ThawTier::Expedited => Tier::Expedited,
+        ThawTier::Bulk => model::ThawTier::Bulk,
+        ThawTier::Standard => model::ThawTier::Standard,
+        ThawTier::Expedited => model::ThawTier::Expedited,
     };
     let days = typed.thaw_days;
-    Wish {
+    ThawWish {
         ask: typed.thaw.then_some(Thawing { days, tier }),
         wait: typed.wait.then_some(Wait { every: typed.poll }),
     }
@@ -72,15 +66,11 @@ fn wish(typed: &Thaw) -> Wish {
 
 impl Work<'_> {
     fn name(&self) -> String {
-        format!("{}@{}", self.root.job, self.root.snapshot.short())
+        snapshot_name(&self.restore.root)
     }
 
-    fn plan(&self) -> Result<Plan, JobError> {
-        plan(&self.repository, &self.root, &self.paths)
-    }
-
-    /// Says what is waited for.
-    fn told(&self, frozen: &Frozen, pause: Duration) {
+    /// Shows what is waited for.
+    fn show_waiting(&self, frozen: &Frozen, pause: Duration) {
         let (name, bytes) = (self.name(), ByteSize(frozen.bytes));
         let (packs, seconds) = (frozen.packs, pause.as_secs());
         self.view.note(&format!(
@@ -88,19 +78,12 @@ impl Work<'_> {
         ));
     }
 
-    fn thawer<'a>(&'a self, told: Told<'a>) -> Result<Thawer<'a>, JobError> {
-        Thawer::new(self.context, &self.repository, &self.root, self.wish, told)
-    }
-
-    fn only_say(&self) -> Result<Outcome, JobError> {
-        let told = |frozen: &Frozen, pause| self.told(frozen, pause);
-        let thawer = self.thawer(&told)?;
-        thawer.lists(true)?;
-        let plan = self.plan()?;
-        let cold = thawer.look(&self.paths, &plan)?;
-        let Plan { entries, bytes, .. } = plan;
+    fn preview(&self) -> Result<Outcome, Failure> {
+        let report = |frozen: &Frozen, pause| self.show_waiting(frozen, pause);
+        let Preview { plan, cold } = self.restore.preview(&report)?;
+        let (entries, bytes) = (plan.entries, plan.bytes);
         let json = serde_json::json!({
-            "snapshot": self.root.snapshot, "entries": entries, "bytes": bytes,
+            "snapshot": self.restore.root.snapshot, "entries": entries, "bytes": bytes,
             "cold": {"packs": cold.packs, "bytes": cold.bytes, "thawing": cold.asked},
         });
         self.view.answer(&json, |view| {
@@ -116,59 +99,47 @@ impl Work<'_> {
         Ok(Outcome::Done)
     }
 
-    fn to_source(&self, restore: &Restore, credentials: &Credentials) -> Result<Outcome, JobError> {
-        let told = |frozen: &Frozen, pause| self.told(frozen, pause);
-        let thawer = self.thawer(&told)?;
-        thawer.lists(!self.paths.is_all())?;
-        thawer.content(&self.paths, None)?;
+    fn return_to_source(&self, options: SourceOptions) -> Result<Outcome, Failure> {
+        let report = |frozen: &Frozen, pause| self.show_waiting(frozen, pause);
+        self.restore.prepare_source(&report)?;
         let tally = Arc::new(Tally::default());
-        let watch = self.watch(&tally, 0);
-        let (root, paths) = (&self.root, &self.paths);
-        let how = ToSource {
-            overwrite: restore.overwrite,
-            save: (!restore.no_safety_backup).then_some(credentials),
-            tally: &tally,
-        };
-        let returned = to_source(self.context, &self.repository, root, paths, &how)?;
+        let watch = self.watch_tally(&tally, 0);
+        let returned = self.restore.return_to_source(options, &tally)?;
         drop(watch);
-        let Returned { saved, troubles } = returned;
+        let RestoredBySource { saved, troubles } = returned;
         if let Some(saved) = &saved {
-            let (name, job, id) = (self.name(), &saved.job, saved.snapshot.short());
+            let (name, saved) = (self.name(), snapshot_name(saved));
             self.view
-                .say(&format!("{name}: what was there is saved as {job}@{id}"));
+                .say(&format!("{name}: what was there is saved as {saved}"));
         }
+        let root = &self.restore.root;
         let json = serde_json::json!({
             "snapshot": root.snapshot, "plugin": root.source.plugin,
             "saved": saved.map(|saved| saved.snapshot),
-            "refused": shown(&troubles.refused), "damaged": shown(&troubles.damaged),
+            "refused": warnings_json(&troubles.refused), "damaged": warnings_json(&troubles.damaged),
         });
         self.view.answer(&json, |view| {
             let (name, plugin) = (self.name(), &root.source.plugin);
             view.say(&format!("{name}: restored by plugin {plugin}"));
         });
-        Ok(outcome(&troubles.refused, &troubles.damaged, self.view))
+        Ok(warn_of_troubles(
+            &troubles.refused,
+            &troubles.damaged,
+            self.view,
+        ))
     }
 
-    fn to_directory(&self, target: Target<'_>) -> Result<Outcome, JobError> {
-        let told = |frozen: &Frozen, pause| self.told(frozen, pause);
-        let thawer = self.thawer(&told)?;
-        thawer.lists(!self.paths.is_all())?;
-        let plan = if self.paths.is_all() {
-            Plan::whole(&self.root)
-        } else {
-            self.plan()?
-        };
-        thawer.content(&self.paths, Some(&plan))?;
+    fn write_files(&self, target: Target<'_>) -> Result<Outcome, Failure> {
+        let report = |frozen: &Frozen, pause| self.show_waiting(frozen, pause);
+        let plan = self.restore.prepare_files(&report)?;
         let tally = Arc::new(Tally::default());
-        let watch = self.watch(&tally, plan.bytes);
-        let (repository, root) = (&self.repository, &self.root);
-        let what = (&self.paths, &plan);
-        let (restored, notes) = to_directory(self.context, repository, root, what, target, &tally)?;
+        let watch = self.watch_tally(&tally, plan.bytes);
+        let RestoredFiles { restored, notes } = self.restore.write_files(&plan, target, &tally)?;
         drop(watch);
         let json = serde_json::json!({
-            "snapshot": root.snapshot, "entries": restored.entries, "bytes": restored.bytes,
+            "snapshot": self.restore.root.snapshot, "entries": restored.entries, "bytes": restored.bytes,
             "already-there": restored.already_there, "notes": notes,
-            "refused": shown(&restored.refused), "damaged": shown(&restored.damaged),
+            "refused": warnings_json(&restored.refused), "damaged": warnings_json(&restored.damaged),
         });
         self.view.answer(&json, |view| {
             let before = match restored.already_there {
@@ -181,34 +152,34 @@ impl Work<'_> {
                 "{name}: restored {entries} entries, {bytes} to {place}{before}"
             ));
         });
-        let outcome = outcome(&restored.refused, &restored.damaged, self.view);
-        Ok(noted(&notes, outcome, self.view))
+        let outcome = warn_of_troubles(&restored.refused, &restored.damaged, self.view);
+        Ok(warn_of_notes(&notes, outcome, self.view))
     }
 
-    fn watch(&self, tally: &Arc<Tally>, total: u64) -> Watch {
+    fn watch_tally(&self, tally: &Arc<Tally>, total: u64) -> Watch {
         let tally = Arc::clone(tally);
-        watch(self.view, &self.name(), move || Moment {
+        watch_work(self.view, &self.name(), move || Moment {
             done: tally.bytes.load(Ordering::Relaxed),
             total,
-            words: words(&tally, "restored"),
+            words: describe_tally(&tally, "restored"),
         })
     }
 }
 
-/// Says how much was moved.
-pub(super) fn words(tally: &Tally, done: &str) -> String {
+/// Describes how much was moved.
+pub(super) fn describe_tally(tally: &Tally, done: &str) -> String {
     let bytes = ByteSize(tally.bytes.load(Ordering::Relaxed));
     let entries = tally.entries.load(Ordering::Relaxed);
     format!("{entries} entries, {bytes} {done}")
 }
 
-fn shown(warnings: &[Warning]) -> Vec<serde_json::Value> {
+fn warnings_json(warnings: &[Warning]) -> Vec<serde_json::Value> {
     let one = |warning: &Warning| serde_json::json!({"path": warning.subject, "message": warning.message});
     warnings.iter().map(one).collect()
 }
 
-/// Tells what came back otherwise than it was, and says how the command ends then.
-fn noted(notes: &[String], outcome: Outcome, view: &View) -> Outcome {
+/// Warns of what came back otherwise than it was, and returns how the command ends then.
+fn warn_of_notes(notes: &[String], outcome: Outcome, view: &View) -> Outcome {
     for note in notes.iter().take(NOTES_SHOWN) {
         view.warn(note);
     }
@@ -225,7 +196,8 @@ fn noted(notes: &[String], outcome: Outcome, view: &View) -> Outcome {
     }
 }
 
-fn outcome(refused: &[Warning], damaged: &[Warning], view: &View) -> Outcome {
+/// Warns of what did not come back, and returns how the command ends then.
+fn warn_of_troubles(refused: &[Warning], damaged: &[Warning], view: &View) -> Outcome {
     for warning in refused.iter().chain(damaged) {
         view.warn(&format!("{}: {}", warning.subject, warning.message));
     }

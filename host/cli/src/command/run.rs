@@ -1,40 +1,31 @@
 //! `run`.
 
 use crate::args::Run;
-use crate::exit::Outcome;
-use crate::progress::{Moment, watch};
+use crate::exit::{Outcome, first_problem};
+use crate::fail::{Failure, list_hints, report_failure};
+use crate::progress::{Moment, Watch, watch_work};
 use crate::view::View;
-use holdfast_base::error::join_causes;
-use holdfast_base::error::{Describe, Kind};
-use holdfast_base::progress::Progress;
+use holdfast_base::error::{Describe, Kind, join_causes};
 use holdfast_base::size::ByteSize;
 use holdfast_jobs::JobError;
-use holdfast_jobs::backup::{Ran, RunOptions};
+use holdfast_jobs::backup::{RunOptions, run_job};
+use holdfast_jobs::context::Context;
 use holdfast_jobs::copy::tiers::Tier;
-use holdfast_jobs::open::Context;
-use holdfast_jobs::retention::apply::JobRetained;
-use holdfast_jobs::wire::Deaf;
-use holdfast_repository::format::root::Root;
-use holdfast_repository::write::Gauge;
+use holdfast_jobs::doctor;
+use holdfast_jobs::forget::JobRetention;
+use holdfast_jobs::model::Root;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Warnings that are written one by one; the snapshot holds more.
 const WARNINGS_SHOWN: usize = 20;
 
-pub(crate) fn run(context: &Context, run: &Run, view: &View) -> Result<Outcome, JobError> {
+pub(super) fn run_jobs(context: &Context, run: &Run, view: &View) -> Result<Outcome, Failure> {
     let jobs: Vec<&str> = if run.all {
-        context.config.jobs().collect()
+        context.config.all_jobs()?
     } else {
         run.jobs.iter().map(String::as_str).collect()
     };
-    if jobs.is_empty() {
-        let path = context.config.path().display();
-        return Err(JobError::usage(
-            format!("{path} has no job: nothing is backed up"),
-            Some("Add one: [job.NAME] with source = \"files\", and what it backs up"),
-        ));
-    }
     for job in &jobs {
         context.config.job(job)?;
     }
@@ -42,9 +33,9 @@ pub(crate) fn run(context: &Context, run: &Run, view: &View) -> Result<Outcome, 
     let mut failure = None;
     for job in jobs {
         let ended = if run.check {
-            check(context, job, view)
+            check_job(context, job, view)
         } else {
-            backup(context, run, job, view)
+            back_up(context, run, job, view)
         };
         match ended {
             Ok(Outcome::Done) => {}
@@ -53,7 +44,7 @@ pub(crate) fn run(context: &Context, run: &Run, view: &View) -> Result<Outcome, 
             Err(error) if context.cancel.is_raised() => return Err(error),
             // Other jobs still get their backup; the first failure decides the exit code.
             Err(error) => {
-                crate::fail::tell(&error, view);
+                report_failure(&error, view);
                 failure.get_or_insert(error.kind());
             }
         }
@@ -61,11 +52,11 @@ pub(crate) fn run(context: &Context, run: &Run, view: &View) -> Result<Outcome, 
     Ok(failure.map_or(outcome, Outcome::Failed))
 }
 
-fn check(context: &Context, job: &str, view: &View) -> Result<Outcome, JobError> {
-    let findings = context.check_job(job)?;
-    let works = !view.findings(job, &findings);
-    let json =
-        serde_json::json!({"job": job, "works": works, "findings": super::findings(&findings)});
+fn check_job(context: &Context, job: &str, view: &View) -> Result<Outcome, Failure> {
+    let findings = super::doctor::list_findings(doctor::check_job(context, job)?);
+    let works = !view.show_findings(job, &findings);
+    let findings = super::findings_json(&findings);
+    let json = serde_json::json!({"job": job, "works": works, "findings": findings});
     view.answer(&json, |view| {
         if works {
             view.say(&format!("{job}: a backup would work now"));
@@ -78,19 +69,52 @@ fn check(context: &Context, job: &str, view: &View) -> Result<Outcome, JobError>
     Ok(Outcome::Failed(Kind::Usage))
 }
 
-fn backup(context: &Context, run: &Run, job: &str, view: &View) -> Result<Outcome, JobError> {
-    let (gauge, copying) = (Arc::new(Gauge::default()), Arc::new(Progress::default()));
-    let (seen, copied) = (Arc::clone(&gauge), Arc::clone(&copying));
-    let watch = watch(view, job, move || {
-        if copied.total() > 0 {
-            return super::copy::moment(&copied);
+fn back_up(context: &Context, run: &Run, job: &str, view: &View) -> Result<Outcome, Failure> {
+    let options = RunOptions {
+        tags: run.tag.clone(),
+        ..RunOptions::default()
+    };
+    let watch = watch_run(job, &options, view);
+    let result = run_job(context, job, &options);
+    drop(watch);
+    let finished = result?;
+    let root = &finished.root;
+    view.answer(&super::snapshots::snapshot_json(root, None), |view| {
+        show_snapshot(root, view)
+    });
+    warn_left_out(root, view);
+    let mut outcome = match root.counts.warnings {
+        0 => Outcome::Done,
+        _ => Outcome::Warnings,
+    };
+    if let Some(locked) = &finished.locked {
+        let own = context.config.store_of(job)?;
+        let shown = super::lock::show_locked(&[root], locked, own, view);
+        outcome = first_problem(outcome, shown);
+    }
+    for tier in &finished.tiers {
+        outcome = first_problem(outcome, show_tier(job, tier, view));
+    }
+    if let Some(retained) = &finished.retained {
+        let own = context.config.store_of(job)?;
+        outcome = first_problem(outcome, show_forgotten(job, own, retained, view));
+    }
+    Ok(outcome)
+}
+
+/// Shows how far a run is: its backup, and then its copies.
+fn watch_run(job: &str, options: &RunOptions, view: &View) -> Watch {
+    let (gauge, copying) = (Arc::clone(&options.gauge), Arc::clone(&options.copying));
+    watch_work(view, job, move || {
+        if copying.total() > 0 {
+            return super::copy::copy_moment(&copying);
         }
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let words = format!(
             "{} entries, {} read, {} new",
-            read(&seen.entries),
-            ByteSize(read(&seen.bytes)),
-            ByteSize(read(&seen.new_bytes))
+            read(&gauge.entries),
+            ByteSize(read(&gauge.bytes)),
+            ByteSize(read(&gauge.new_bytes))
         );
         // How much there is, only the source knows.
         Moment {
@@ -98,64 +122,32 @@ fn backup(context: &Context, run: &Run, job: &str, view: &View) -> Result<Outcom
             total: 0,
             words,
         }
-    });
-    let options = RunOptions {
-        tags: run.tag.clone(),
-        gauge,
-        copying,
-        listener: Arc::new(Deaf),
-    };
-    let result = context.run(job, &options);
-    drop(watch);
-    let Ran {
-        root,
-        locked,
-        tiers,
-        retained,
-    } = result?;
-    view.answer(&super::snapshots::json(&root, None), |view| {
-        tell(&root, view)
-    });
-    warn(&root, view);
-    let mut outcome = match root.counts.warnings {
-        0 => Outcome::Done,
-        _ => Outcome::Warnings,
-    };
-    if let Some(locked) = &locked {
-        let own = context.config.store_of(job)?;
-        outcome = worse(outcome, super::lock::tell(&[&root], locked, own, view));
-    }
-    for tier in &tiers {
-        outcome = worse(outcome, told(job, tier, view));
-    }
-    if let Some(retained) = &retained {
-        let own = context.config.store_of(job)?;
-        outcome = worse(outcome, forgotten((job, own), retained, view));
-    }
-    Ok(outcome)
+    })
 }
 
 /// Names what the snapshot leaves out.
-fn warn(root: &Root, view: &View) {
+fn warn_left_out(root: &Root, view: &View) {
     for (subject, message) in root.warnings.iter().take(WARNINGS_SHOWN) {
         view.warn(&format!("{subject}: {message}"));
     }
     if root.warnings.len() > WARNINGS_SHOWN {
         let more = root.counts.warnings - WARNINGS_SHOWN as u64;
-        let name = format!("{}@{}", root.job, root.snapshot.short());
+        let name = super::copy::snapshot_name(root);
         view.warn(&format!("and {more} more: holdfast show {name}"));
     }
 }
 
-/// Says what came to another of a job's stores.
-fn told(job: &str, tier: &Tier, view: &View) -> Outcome {
+/// Shows what came to another of a job's stores.
+fn show_tier(job: &str, tier: &Tier, view: &View) -> Outcome {
     let to = &tier.store;
     for copied in &tier.copied {
-        super::copy::tell(copied, to, view);
+        super::copy::show_copied(copied, to, view);
     }
     let roots: Vec<&Root> = tier.copied.iter().map(|one| &one.root).collect();
     let locked = tier.locked.as_ref();
-    let locked = locked.map_or(Outcome::Done, |it| super::lock::tell(&roots, it, to, view));
+    let locked = locked.map_or(Outcome::Done, |it| {
+        super::lock::show_locked(&roots, it, to, view)
+    });
     if let Some(error) = &tier.failure {
         let causes = join_causes(error);
         let json = serde_json::json!({"job": job, "to": to, "error": causes});
@@ -163,24 +155,25 @@ fn told(job: &str, tier: &Tier, view: &View) -> Outcome {
         view.warn(&format!(
             "{job}: the snapshot is committed; it is not copied to `{to}`, and nothing is forgotten: {causes}"
         ));
-        view.hints(&crate::fail::hints(error));
+        view.show_hints(&list_hints(error));
         return Outcome::Warnings;
     }
     let retained = tier.retained.as_ref();
-    let retained = retained.map_or(Outcome::Done, |it| forgotten((job, to), it, view));
-    worse(locked, retained)
+    let retained = retained.map_or(Outcome::Done, |it| show_forgotten(job, to, it, view));
+    first_problem(locked, retained)
 }
 
 /// Says what was forgotten in a store.
-fn forgotten(
-    (job, store): (&str, &str),
-    retained: &Result<JobRetained, JobError>,
+fn show_forgotten(
+    job: &str,
+    store: &str,
+    retained: &Result<JobRetention, JobError>,
     view: &View,
 ) -> Outcome {
     match retained {
         Ok(retained) => {
-            super::forget::answer(retained, view);
-            super::forget::tell((job, store), retained, false, view)
+            super::forget::answer_script(retained, view);
+            super::forget::show_result(retained, false, view)
         }
         Err(error) => {
             let error = join_causes(error);
@@ -192,11 +185,7 @@ fn forgotten(
     }
 }
 
-fn worse(one: Outcome, other: Outcome) -> Outcome {
-    if one == Outcome::Done { other } else { one }
-}
-
-fn tell(root: &Root, view: &View) {
+fn show_snapshot(root: &Root, view: &View) {
     let counts = &root.counts;
     let seconds = (root.finished.0 - root.started.0) as f64 / 1e9;
     view.say(&format!(

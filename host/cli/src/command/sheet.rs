@@ -2,33 +2,29 @@
 
 use crate::args::Keys;
 use crate::exit::Outcome;
+use crate::fail::Failure;
 use crate::view::View;
-use holdfast_base::time::{Clock, SystemClock};
-use holdfast_jobs::JobError;
-use holdfast_jobs::keys;
-use holdfast_jobs::open::Context;
-use holdfast_jobs::sheet::Sheet;
+use holdfast_jobs::context::Context;
+use holdfast_jobs::sheet::{self, WrittenSheet};
 use std::path::Path;
 
-pub(super) fn write(
+/// What is typed to restore with a configuration and an identity that were typed from the sheet.
+const COMMANDS: [&str; 3] = [
+    "holdfast plugin install age.wasm --config holdfast.toml",
+    "holdfast list --config holdfast.toml --identity secret",
+    "holdfast restore JOB --target DIR --config holdfast.toml --identity secret",
+];
+
+pub(super) fn write_sheet(
     context: &Context,
     file: &Path,
     keys: &Keys,
     view: &View,
-) -> Result<Outcome, JobError> {
-    let store = super::store(context, keys, None)?;
-    let credentials = super::credentials(context, &keys.unlock)?;
-    let repository = context.open(store, &credentials)?;
-    let identities = credentials.operators()?;
-    let sheet = Sheet::new(&repository, store, &identities, SystemClock.now())?;
-    let is_picture = file.extension().is_some_and(|ending| ending == "svg");
-    let bytes = if is_picture {
-        sheet.svg()?
-    } else {
-        sheet.text()?
-    };
-    keys::write_new(file, bytes.expose().as_bytes())?;
-    let has_secret = sheet.has_secret();
+) -> Result<Outcome, Failure> {
+    let access = super::find_access(context, keys, None)?;
+    let store = &access.store;
+    let commands = COMMANDS.map(str::to_owned);
+    let WrittenSheet { has_secret } = sheet::write_sheet(context, &access, file, &commands)?;
     let json = serde_json::json!({"sheet": file, "store": store, "has-secret": has_secret});
     view.answer(&json, |view| {
         view.say(&format!("Wrote a recovery sheet to {}", file.display()));

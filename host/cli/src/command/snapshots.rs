@@ -2,32 +2,25 @@
 
 use crate::args::Keys;
 use crate::exit::Outcome;
+use crate::fail::Failure;
 use crate::view::View;
 use holdfast_base::error::join_causes;
-use holdfast_base::id::SnapshotId;
 use holdfast_base::size::ByteSize;
-use holdfast_base::time::{Clock, SystemClock};
-use holdfast_jobs::JobError;
-use holdfast_jobs::open::Context;
-use holdfast_jobs::select;
-use holdfast_repository::forget::Held;
-use holdfast_repository::format::item::Item;
-use holdfast_repository::format::root::Root;
-use holdfast_repository::format::trust::Author;
-use holdfast_repository::read::Reader;
-use holdfast_repository::{Repository, RepositoryError};
-use std::cmp::Ordering;
-use std::collections::HashMap;
-use std::sync::Arc;
+use holdfast_jobs::context::Context;
+use holdfast_jobs::entries::{Difference, compare_snapshots};
+use holdfast_jobs::list::{ListedSnapshot, Listing, list_snapshots, show_snapshot};
+use holdfast_jobs::model::{Author, Held, Item, RepositoryError, Root};
+use holdfast_jobs::open::Access;
+use std::ops::ControlFlow;
 
 /// Returns a snapshot as scripts read it.
-pub(crate) fn json(root: &Root, held: Option<&Held>) -> serde_json::Value {
+pub(super) fn snapshot_json(root: &Root, held: Option<&Held>) -> serde_json::Value {
     let mut value = serde_json::to_value(root).unwrap_or_default();
     if let Some(map) = value.as_object_mut() {
         map.remove("references");
         map.insert("started".into(), root.started.to_string().into());
         map.insert("finished".into(), root.finished.to_string().into());
-        map.insert("signed-by".into(), signed_by(&root.author));
+        map.insert("signed-by".into(), signer_json(&root.author));
         let held = held.map(|held| {
             let until = held.until().map(|until| until.to_string());
             serde_json::json!({"reason": held.reason(), "until": until})
@@ -37,87 +30,72 @@ pub(crate) fn json(root: &Root, held: Option<&Held>) -> serde_json::Value {
     value
 }
 
-/// Returns who signed as scripts read it: a host's key, or null where it proves no host.
-pub(crate) fn signed_by(author: &Author) -> serde_json::Value {
+/// Returns who signed as scripts read it: a host's key, or null if it proves no host.
+pub(super) fn signer_json(author: &Author) -> serde_json::Value {
     match author {
         Author::Host { key, .. } => key.as_str().into(),
         Author::Root | Author::Nobody => serde_json::Value::Null,
     }
 }
 
-/// Returns the holds that hold now.
-fn holds(repository: &Repository) -> Result<HashMap<SnapshotId, Held>, JobError> {
-    let now = SystemClock.now();
-    let holds = repository.marks()?.holds.into_iter();
-    let holds = holds.filter(|held| held.holds_at(now));
-    Ok(holds.map(|held| (held.snapshot, held)).collect())
-}
-
-/// Says why and until when a snapshot is held.
-fn held_words(held: &Held) -> String {
+/// Describes why and until when a snapshot is held.
+fn describe_hold(held: &Held) -> String {
     let until = held.until().map(|until| format!(" until {until}"));
     format!("held{}: {}", until.unwrap_or_default(), held.reason())
 }
 
-pub(crate) fn list(
+pub(super) fn list(
     context: &Context,
+    access: &Access,
     job: Option<&str>,
-    forgotten: bool,
-    keys: &Keys,
     view: &View,
-) -> Result<Outcome, JobError> {
-    let repository = super::open(context, keys, job)?;
-    if forgotten {
-        return super::hold::list_forgotten(&repository, job, view);
-    }
-    let (mut roots, failures) = repository.snapshots()?;
-    known_job(context, job, &roots)?;
-    roots.retain(|root| job.is_none_or(|job| root.job == job));
-    let holds = holds(&repository)?;
-    let one = |root: &Root| json(root, holds.get(&root.snapshot));
-    let all: serde_json::Value = roots.iter().map(one).collect();
+) -> Result<Outcome, Failure> {
+    let Listing { found, unread } = list_snapshots(context, access, job)?;
+    let json = |one: &ListedSnapshot| snapshot_json(&one.root, one.held.as_ref());
+    let all: serde_json::Value = found.iter().map(json).collect();
     view.answer(&all, |view| {
-        if roots.is_empty() {
+        if found.is_empty() {
             return view.note("there are no snapshots yet: holdfast run JOB makes one");
         }
-        let width = roots
-            .iter()
-            .map(|root| root.job.len())
-            .max()
-            .unwrap_or(0)
-            .max(3);
+        let width = found.iter().map(|one| one.root.job.len()).max();
+        let width = width.unwrap_or(0).max(3);
         view.line(&format!(
             "{:8}  {:25}  {:width$}  {:>9}  {:>10}  host",
             "id", "time", "job", "entries", "size"
         ));
-        for root in &roots {
-            let tags = if root.tags.is_empty() {
-                String::new()
-            } else {
-                format!("  [{}]", root.tags.join(", "))
-            };
-            let unproven = match root.author {
-                Author::Host { .. } => "",
-                Author::Root | Author::Nobody => " (not proven)",
-            };
-            let held = holds.get(&root.snapshot).map(held_words);
-            let held = held.map_or_else(String::new, |held| format!("  {held}"));
-            view.line(&format!(
-                "{}  {}  {:width$}  {:>9}  {:>10}  {}{unproven}{tags}{held}",
-                root.snapshot.short(),
-                root.started,
-                root.job,
-                root.counts.entries,
-                ByteSize(root.counts.bytes).to_string(),
-                root.host,
-            ));
+        for listed in &found {
+            view.line(&snapshot_row(listed, width));
         }
     });
-    Ok(unread(&failures, view))
+    Ok(warn_unread(&unread, view))
 }
 
-/// Names snapshots that cannot be read, and says how the command ends then.
-pub(super) fn unread(failures: &[RepositoryError], view: &View) -> Outcome {
+fn snapshot_row(listed: &ListedSnapshot, width: usize) -> String {
+    let root = &listed.root;
+    let tags = if root.tags.is_empty() {
+        String::new()
+    } else {
+        format!("  [{}]", root.tags.join(", "))
+    };
+    let unproven = match root.author {
+        Author::Host { .. } => "",
+        Author::Root | Author::Nobody => " (not proven)",
+    };
+    let held = listed.held.as_ref().map(describe_hold);
+    let held = held.map_or_else(String::new, |held| format!("  {held}"));
+    format!(
+        "{}  {}  {:width$}  {:>9}  {:>10}  {}{unproven}{tags}{held}",
+        root.snapshot.short(),
+        root.started,
+        root.job,
+        root.counts.entries,
+        ByteSize(root.counts.bytes).to_string(),
+        root.host,
+    )
+}
+
+/// Names snapshots that cannot be read, and returns how the command ends then.
+pub(super) fn warn_unread(failures: &[RepositoryError], view: &View) -> Outcome {
     for failure in failures {
         view.warn(&join_causes(failure));
     }
@@ -128,128 +106,91 @@ pub(super) fn unread(failures: &[RepositoryError], view: &View) -> Outcome {
     }
 }
 
-/// Refuses a job that neither the configuration nor any snapshot knows.
-pub(super) fn known_job(
-    context: &Context,
-    job: Option<&str>,
-    roots: &[Root],
-) -> Result<(), JobError> {
-    match job {
-        Some(job) if !roots.iter().any(|root| root.job == job) => {
-            context.config.job(job)?;
-            Ok(())
-        }
-        _ => Ok(()),
-    }
-}
-
-pub(crate) fn show(
+pub(super) fn show(
     context: &Context,
     snapshot: &str,
     keys: &Keys,
     view: &View,
-) -> Result<Outcome, JobError> {
-    let repository = super::open(context, keys, Some(snapshot))?;
-    let root = select::snapshot(&repository, snapshot)?;
-    let holds = holds(&repository)?;
-    let held = holds.get(&root.snapshot);
-    view.answer(&json(&root, held), |view| {
-        let counts = &root.counts;
-        view.line(&format!("snapshot  {}", root.snapshot));
-        view.line(&format!("job       {} on {}", root.job, root.host));
-        view.line(&format!("signed    by {}", root.author));
-        view.line(&format!("time      {} to {}", root.started, root.finished));
-        view.line(&format!(
-            "source    {} {} (sha256 {})",
-            root.source.plugin, root.source.version, root.source.digest
-        ));
-        for grant in &root.source.grants {
-            view.line(&format!("granted   {grant}"));
-        }
-        view.line(&format!(
-            "content   {} entries, {} files, {}",
-            counts.entries,
-            counts.files,
-            ByteSize(counts.bytes)
-        ));
-        view.line(&format!(
-            "new       {} in {} chunks; {} stored",
-            ByteSize(counts.new_bytes),
-            counts.new_chunks,
-            ByteSize(counts.stored_bytes)
-        ));
-        if !root.tags.is_empty() {
-            view.line(&format!("tags      {}", root.tags.join(", ")));
-        }
-        if let Some(held) = held {
-            view.line(&format!("hold      {}", held_words(held)));
-        }
-        for (key, value) in &root.facts {
-            view.line(&format!("fact      {key} = {value}"));
-        }
-        for (subject, message) in &root.warnings {
-            view.line(&format!("warning   {subject}: {message}"));
-        }
+) -> Result<Outcome, Failure> {
+    let access = super::find_access(context, keys, Some(snapshot))?;
+    let shown = show_snapshot(context, &access, snapshot)?;
+    view.answer(&snapshot_json(&shown.root, shown.held.as_ref()), |view| {
+        show_root(&shown.root, view);
+        show_details(&shown, view);
     });
     Ok(Outcome::Done)
 }
 
-pub(crate) fn diff(
+/// Shows what made a snapshot, and how much it holds.
+fn show_root(root: &Root, view: &View) {
+    let counts = &root.counts;
+    view.line(&format!("snapshot  {}", root.snapshot));
+    view.line(&format!("job       {} on {}", root.job, root.host));
+    view.line(&format!("signed    by {}", root.author));
+    view.line(&format!("time      {} to {}", root.started, root.finished));
+    view.line(&format!(
+        "source    {} {} (sha256 {})",
+        root.source.plugin, root.source.version, root.source.digest
+    ));
+    for grant in &root.source.grants {
+        view.line(&format!("granted   {grant}"));
+    }
+    view.line(&format!(
+        "content   {} entries, {} files, {}",
+        counts.entries,
+        counts.files,
+        ByteSize(counts.bytes)
+    ));
+    view.line(&format!(
+        "new       {} in {} chunks; {} stored",
+        ByteSize(counts.new_bytes),
+        counts.new_chunks,
+        ByteSize(counts.stored_bytes)
+    ));
+}
+
+/// Shows what else is known of a snapshot.
+fn show_details(listed: &ListedSnapshot, view: &View) {
+    let root = &listed.root;
+    if !root.tags.is_empty() {
+        view.line(&format!("tags      {}", root.tags.join(", ")));
+    }
+    if let Some(held) = &listed.held {
+        view.line(&format!("hold      {}", describe_hold(held)));
+    }
+    for (key, value) in &root.facts {
+        view.line(&format!("fact      {key} = {value}"));
+    }
+    for (subject, message) in &root.warnings {
+        view.line(&format!("warning   {subject}: {message}"));
+    }
+}
+
+pub(super) fn compare(
     context: &Context,
     from: &str,
     to: &str,
     keys: &Keys,
     view: &View,
-) -> Result<Outcome, JobError> {
-    let repository = super::open(context, keys, Some(from))?;
-    let (from, to) = (
-        select::snapshot(&repository, from)?,
-        select::snapshot(&repository, to)?,
-    );
-    let reader = Reader::new(Arc::clone(&repository))?;
-    let mut old = reader.items(&from)?;
-    let mut new = reader.items(&to)?;
-    let (mut left, mut right) = (old.next().transpose()?, new.next().transpose()?);
-    // Both are in the order of a walk, so that one pass side by side is enough.
-    loop {
-        if view.is_gone() {
-            return Ok(Outcome::Done);
+) -> Result<Outcome, Failure> {
+    let access = super::find_access(context, keys, Some(from))?;
+    compare_snapshots(context, &access, from, to, &mut |difference, item| {
+        show_difference(difference, item, view);
+        match view.is_gone() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
         }
-        let order = match (&left, &right) {
-            (None, None) => return Ok(Outcome::Done),
-            (Some(_), None) => Ordering::Less,
-            (None, Some(_)) => Ordering::Greater,
-            (Some(a), Some(b)) => a.0.entry.path.cmp(&b.0.entry.path),
-        };
-        if order == Ordering::Equal {
-            if let (Some(a), Some(b)) = (&left, &right) {
-                changed(a, b, view);
-            }
-        } else if let (Ordering::Less, Some((item, _))) = (order, &left) {
-            difference(view, "-", "removed", item);
-        } else if let Some((item, _)) = &right {
-            difference(view, "+", "added", item);
-        }
-        if order != Ordering::Greater {
-            left = old.next().transpose()?;
-        }
-        if order != Ordering::Less {
-            right = new.next().transpose()?;
-        }
-    }
+    })?;
+    Ok(Outcome::Done)
 }
 
-type Found = (Item, Vec<holdfast_base::id::ChunkId>);
-
-fn changed(a: &Found, b: &Found, view: &View) {
-    if a.1 != b.1 {
-        difference(view, "M", "content", &b.0);
-    } else if a.0.entry != b.0.entry {
-        difference(view, "U", "metadata", &b.0);
-    }
-}
-
-fn difference(view: &View, sign: &str, word: &str, item: &Item) {
+fn show_difference(difference: Difference, item: &Item, view: &View) {
+    let (sign, word) = match difference {
+        Difference::Removed => ("-", "removed"),
+        Difference::Added => ("+", "added"),
+        Difference::Content => ("M", "content"),
+        Difference::Metadata => ("U", "metadata"),
+    };
     let json = serde_json::json!({"change": word, "path": item.entry.path.to_string()});
     view.answer(&json, |view| {
         view.line(&format!("{sign} {}", item.entry.path))

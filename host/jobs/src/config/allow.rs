@@ -37,7 +37,7 @@ pub struct AllowConfig {
 pub struct CommandConfig {
     /// A name of `/etc/passwd`, or `UID:GID`.
     pub user: Option<Spanned<String>>,
-    /// Where it starts.
+    /// The directory it starts in.
     pub directory: Option<Spanned<PathBuf>>,
     /// Variables of its environment.
     #[serde(default)]
@@ -266,7 +266,7 @@ impl Config {
         })
     }
 
-    /// Returns the user and group that a command is to run as; none where that is ours.
+    /// Returns the user and group that a command is to run as; none if that is ours.
     fn user(&self, user: &Spanned<String>) -> Result<Option<(u32, u32)>, ConfigError> {
         let found = find_user(Path::new("/etc/passwd"), user.get_ref());
         let wrong = |message, hint: &str| self.wrong(user.span(), message, Some(hint.to_owned()));

@@ -43,7 +43,7 @@ pub type TagRules = BTreeMap<Spanned<String>, Spanned<KeepConfig>>;
 pub struct CopyConfig {
     /// The store.
     pub store: Spanned<String>,
-    /// What is kept there; all, where nothing is said.
+    /// What is kept there; all if nothing is said.
     pub keep: Option<Spanned<KeepConfig>>,
     /// What is kept there of snapshots with these tags.
     #[serde(default)]

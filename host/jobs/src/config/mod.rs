@@ -54,7 +54,7 @@ const TIMEOUT_MINUTES_MAX: f64 = 366.0 * 24.0 * 60.0;
 pub struct JobConfig {
     /// The plugin that makes the backup.
     pub source: Spanned<String>,
-    /// The store; the only one, where none is named.
+    /// The store; the only one if none is named.
     pub store: Option<Spanned<String>>,
     /// The plugins that judge a backup.
     #[serde(default)]
@@ -65,7 +65,7 @@ pub struct JobConfig {
     /// Tags of every snapshot.
     #[serde(default)]
     pub tags: Vec<Spanned<String>>,
-    /// What is kept; all, where nothing is said.
+    /// What is kept; all if nothing is said.
     pub keep: Option<Spanned<KeepConfig>>,
     /// What is kept of snapshots with these tags.
     #[serde(default)]
@@ -82,7 +82,7 @@ pub struct JobConfig {
     /// How hard zstd tries: 1 to 19.
     #[serde(default = "three")]
     pub compression_level: Spanned<i32>,
-    /// How long a run may take; no limit where none is set.
+    /// How long a run may take; no limit if none is set.
     pub timeout_minutes: Option<Spanned<f64>>,
     /// What the source may reach, of what it was granted.
     pub allow: Option<AllowConfig>,
@@ -117,7 +117,7 @@ fn three() -> Spanned<i32> {
     Spanned::new(0..0, 3)
 }
 
-/// Says what is wrong with the configuration, and where.
+/// The configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
@@ -136,7 +136,7 @@ pub enum ConfigError {
         /// What is wrong.
         message: String,
         /// What was probably meant.
-        suggestion: Option<String>,
+        suggestion: Option<Advice>,
     },
     /// What was asked for is not in it.
     #[error("{path} has no {what} `{name}`")]
@@ -157,6 +157,12 @@ pub enum ConfigError {
         place: String,
         /// What it allows.
         error: Box<NarrowingError>,
+    },
+    /// No job is in it.
+    #[error("{path} has no job: nothing is backed up")]
+    NoJob {
+        /// The file.
+        path: String,
     },
     /// No store is in it.
     #[error("{path} has no store")]
@@ -188,24 +194,24 @@ impl Describe for ConfigError {
     }
 
     fn advice(&self) -> Vec<Advice> {
-        let text = match self {
+        let words = match self {
             Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
-                format!("Write one, at the least:\n  {LEAST}\nor name another with --config FILE")
+                return vec![Advice::WriteConfiguration { example: LEAST }];
             }
-            Self::Wrong {
-                suggestion: Some(text),
-                ..
-            }
-            | Self::Missing {
+            Self::Wrong { suggestion, .. } => return suggestion.iter().cloned().collect(),
+            Self::Missing {
                 suggestion: Some(text),
                 ..
             } => text.clone(),
             Self::NotGranted { error, .. } => return vec![allow::advise_correction(error)],
             Self::NoStore { .. } => format!("Add one:\n  {LEAST}"),
+            Self::NoJob { .. } => {
+                "Add one: [job.NAME] with source = \"files\", and what it backs up".to_owned()
+            }
             Self::SeveralStores { names, .. } => format!("Name one: {}", names.join(", ")),
-            Self::Read { .. } | Self::Wrong { .. } | Self::Missing { .. } => return Vec::new(),
+            Self::Read { .. } | Self::Missing { .. } => return Vec::new(),
         };
-        vec![Advice::Words(text)]
+        vec![Advice::Words(words)]
     }
 }
 
@@ -229,7 +235,7 @@ impl Config {
     /// Something in it is wrong.
     pub fn parse(path: &Path, text: String) -> Result<Self, ConfigError> {
         let refused = |error: toml::de::Error| {
-            let (message, suggestion) = words::plain(error.message());
+            let (message, suggestion) = words::translate(error.message());
             ConfigError::Wrong {
                 place: place(path, &text, error.span()),
                 message,
@@ -243,7 +249,7 @@ impl Config {
             .keys()
             .find(|t| !TABLES.contains(&t.get_ref().as_str()))
         {
-            let (message, suggestion) = words::unknown(table.get_ref(), &TABLES);
+            let (message, suggestion) = words::describe_unknown(table.get_ref(), &TABLES);
             return Err(ConfigError::Wrong {
                 place: place(path, &text, Some(table.span())),
                 message,
@@ -312,7 +318,7 @@ impl Config {
         Err(self.wrong(at.unwrap_or(0..0), message, None))
     }
 
-    /// Says what is wrong at some place; an empty span is no place in the file.
+    /// Makes an error about some place; an empty span is no place in the file.
     pub(crate) fn wrong(
         &self,
         span: Range<usize>,
@@ -322,11 +328,11 @@ impl Config {
         ConfigError::Wrong {
             place: self.place(span),
             message,
-            suggestion,
+            suggestion: suggestion.map(Advice::Words),
         }
     }
 
-    /// Says where something is; an empty span is no place in the file.
+    /// Returns the place of something; an empty span is no place in the file.
     pub(crate) fn place(&self, span: Range<usize>) -> String {
         place(&self.path, &self.text, Some(span).filter(|s| !s.is_empty()))
     }
@@ -340,6 +346,19 @@ impl Config {
     /// Returns the names of all jobs.
     pub fn jobs(&self) -> impl Iterator<Item = &str> {
         self.body.job.keys().map(String::as_str)
+    }
+
+    /// Returns the names of all jobs, of which there must be one.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn all_jobs(&self) -> Result<Vec<&str>, ConfigError> {
+        let jobs: Vec<&str> = self.jobs().collect();
+        if jobs.is_empty() {
+            let path = self.path.display().to_string();
+            return Err(ConfigError::NoJob { path });
+        }
+        Ok(jobs)
     }
 
     /// Returns the names of all stores.
@@ -473,17 +492,17 @@ impl Config {
             Some((setting, _, place)) => Err(ConfigError::Wrong {
                 place,
                 message: format!("setting `{setting}` refers to no secret"),
-                suggestion: Some(format!(
+                suggestion: Some(Advice::Words(format!(
                     "A secret is named, never written down: {}",
                     reference::FORMS
-                )),
+                ))),
             }),
             None => Ok(()),
         }
     }
 }
 
-/// Says where something is: file, line and column, counted from 1.
+/// Returns the place of something: file, line and column, counted from 1.
 fn place(path: &Path, text: &str, span: Option<Range<usize>>) -> String {
     let Some(span) = span else {
         return path.display().to_string();

@@ -1,4 +1,4 @@
-//! The tables of stores: where a repository is, and how a service is spoken to.
+//! The tables of stores: the place of a repository, and how a service is spoken to.
 
 use super::{Config, ConfigError, reference};
 use crate::retention::rules::Lifetime;
@@ -29,9 +29,9 @@ const LIMIT_MIN: u64 = 1 << 10;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct StoreConfig {
-    /// Where it is.
+    /// Its address.
     pub url: Spanned<String>,
-    /// The key file, where it is not the usual one.
+    /// The key file if it is not the usual one.
     pub key: Option<PathBuf>,
     /// The encryptor that seals its objects.
     #[serde(default = "age")]
@@ -44,11 +44,11 @@ pub struct StoreConfig {
     pub prove: bool,
     /// How much parity lies beside packs, in a directory.
     pub parity: Option<Spanned<String>>,
-    /// The service's address; Amazon's, where none is given.
+    /// The service's address; Amazon's if none is given.
     pub endpoint: Option<Spanned<String>>,
     /// The region.
     pub region: Option<Spanned<String>>,
-    /// Where the bucket stands in the address.
+    /// The part of the address that names the bucket.
     pub style: Option<Spanned<StyleName>>,
     /// The class that packs are stored in.
     pub storage_class: Option<Spanned<String>>,
@@ -92,7 +92,7 @@ pub enum RetentionModeName {
     Compliance,
 }
 
-/// Where the bucket stands in the address.
+/// The part of the address that names the bucket.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StyleName {
@@ -116,7 +116,7 @@ pub enum EncryptionName {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Referred {
-    /// Where it is.
+    /// What the reference names.
     pub secret: String,
 }
 
@@ -131,13 +131,10 @@ fn age() -> Spanned<String> {
 impl StoreConfig {
     /// Refuses what cannot be, and what does not fit together.
     pub(super) fn check(&self, config: &Config) -> Result<(), ConfigError> {
-        let location = Location::parse(self.url.get_ref()).map_err(|error| {
-            let hint = error
-                .advice()
-                .into_iter()
-                .next()
-                .map(|advice| advice.to_string());
-            config.wrong(self.url.span(), error.to_string(), hint)
+        let location = Location::parse(self.url.get_ref()).map_err(|error| ConfigError::Wrong {
+            place: config.place(self.url.span()),
+            message: error.to_string(),
+            suggestion: error.advice().into_iter().next(),
         })?;
         if let Location::Local(_) = location {
             self.check_parity(config)?;

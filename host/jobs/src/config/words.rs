@@ -1,5 +1,6 @@
-//! Says in the words of an operator what a TOML parser found.
+//! Translates what a TOML parser found into words of an operator.
 
+use holdfast_base::advice::Advice;
 use holdfast_base::nearest::closest;
 
 /// What a parser expects, and what an operator calls it.
@@ -15,16 +16,16 @@ const TYPES: [(&str, &str); 9] = [
     ("invalid type: ", "this takes no "),
 ];
 
-/// Returns what is wrong, and what to do about it, from a parser's message.
-pub(super) fn plain(message: &str) -> (String, Option<String>) {
+/// Translates a parser's message into what is wrong and what to do about it.
+pub(super) fn translate(message: &str) -> (String, Option<Advice>) {
     let message = message.trim().lines().next().unwrap_or_default();
     let mut quoted = message.split('`').skip(1).step_by(2);
     if message.starts_with("unknown field") {
         let field = quoted.next().unwrap_or_default();
-        return unknown(field, &quoted.collect::<Vec<_>>());
+        return describe_unknown(field, &quoted.collect::<Vec<_>>());
     }
     if message.starts_with("missing field") {
-        return missing(quoted.next().unwrap_or_default());
+        return describe_missing(quoted.next().unwrap_or_default());
     }
     let mut plain = message.to_owned();
     for (theirs, ours) in TYPES {
@@ -35,25 +36,28 @@ pub(super) fn plain(message: &str) -> (String, Option<String>) {
     (plain, None)
 }
 
-/// Says that a key is unknown, and which was probably meant.
-pub(super) fn unknown(key: &str, known: &[&str]) -> (String, Option<String>) {
+/// Describes an unknown key, and names the one that was probably meant.
+pub(super) fn describe_unknown(key: &str, known: &[&str]) -> (String, Option<Advice>) {
     let suggestion = match closest(key, known.iter().copied()) {
         Some(near) => format!("Did you mean `{near}`?"),
         None => format!("Known here: {}", known.join(", ")),
     };
-    (format!("unknown key `{key}`"), Some(suggestion))
+    (
+        format!("unknown key `{key}`"),
+        Some(Advice::Words(suggestion)),
+    )
 }
 
-fn missing(key: &str) -> (String, Option<String>) {
+fn describe_missing(key: &str) -> (String, Option<Advice>) {
     let suggestion = match key {
-        "url" => Some("Say where the store is: url = \"file:///absolute/directory\""),
-        "source" => Some(
-            "Name the plugin that makes the backup: source = \"files\". What is installed: holdfast plugin list",
-        ),
+        "url" => Some(Advice::Words(
+            "Say where the store is: url = \"file:///absolute/directory\"".to_owned(),
+        )),
+        "source" => Some(Advice::NameSourcePlugin),
         _ => None,
     };
     let message = format!("this table has no `{key}`");
-    (message, suggestion.map(str::to_owned))
+    (message, suggestion)
 }
 
 #[cfg(test)]
@@ -81,9 +85,12 @@ mod tests {
                 "unknown key `urk`",
             ),
         ] {
-            assert_eq!(plain(theirs).0, ours);
+            assert_eq!(translate(theirs).0, ours);
         }
-        let (_, suggestion) = plain("unknown field `zzzzzz`, expected `url` or `key`");
-        assert_eq!(suggestion.as_deref(), Some("Known here: url, key"));
+        let (_, suggestion) = translate("unknown field `zzzzzz`, expected `url` or `key`");
+        assert_eq!(
+            suggestion,
+            Some(Advice::Words("Known here: url, key".to_owned()))
+        );
     }
 }

@@ -3,29 +3,29 @@
 //! A copy that the rules there forget again would only travel, and be brought back after each time that it
 //! was forgotten. So the rules are asked first, as if all of them were there already.
 
+use crate::context::Context;
 use crate::error::JobError;
-use crate::open::Context;
-use crate::retention::plan::plan;
+use crate::forget::accepted::{Origin, read_accepted};
+use crate::retention::Candidate;
+use crate::retention::plan::plan_retention;
 use crate::retention::rules::Policy;
-use crate::retention::{Candidate, accepted};
 use holdfast_base::error::join_causes;
 use holdfast_base::id::SnapshotId;
-use holdfast_base::time::{Clock, Instant, SystemClock};
+use holdfast_base::time::Instant;
 use holdfast_repository::Repository;
 use holdfast_repository::forget::Standing;
 use holdfast_repository::format::root::Root;
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-/// Returns those of some snapshots that the rules for a store keep there; all of them, where it is not known
-/// what is there.
-pub(super) fn kept(
+/// Returns the snapshots that the rules for a store would keep there; all of them if it is not known what is there.
+pub(super) fn filter_kept(
     context: &Context,
     store: &str,
     target: &Repository,
     missing: Vec<Root>,
 ) -> Vec<Root> {
-    match unwanted(context, store, target, &missing) {
+    match find_unwanted(context, store, target, &missing) {
         Ok(unwanted) => {
             let mut kept = missing;
             kept.retain(|root| !unwanted.contains(&root.snapshot));
@@ -39,28 +39,20 @@ pub(super) fn kept(
     }
 }
 
-fn unwanted(
+/// Finds the snapshots that no rule would keep in a store.
+fn find_unwanted(
     context: &Context,
     store: &str,
     target: &Repository,
     missing: &[Root],
 ) -> Result<HashSet<SnapshotId>, JobError> {
-    let jobs: BTreeSet<&str> = missing.iter().map(|root| root.job.as_str()).collect();
-    let mut policies = BTreeMap::new();
-    for job in jobs {
-        // The configuration of this machine need not have all jobs.
-        if context.config.job(job).is_ok()
-            && let Some(policy) = context.config.retention(job, store)?
-        {
-            policies.insert(job, policy);
-        }
-    }
+    let policies = find_policies(context, store, missing)?;
     if policies.is_empty() {
         return Ok(HashSet::new());
     }
     let standing = target.standing()?;
     let here = target.host_or(&context.places.host);
-    let zone = context.config.time_zone()?;
+    let (zone, now) = (context.config.time_zone()?, context.clock.now());
     let groups: BTreeSet<(&str, &str)> = missing
         .iter()
         .map(|root| (root.job.as_str(), root.host.as_str()))
@@ -71,17 +63,42 @@ fn unwanted(
             continue;
         };
         let is_ours = |root: &&Root| root.job == job && root.host == host;
-        let vouched = accepted::read(&context.places, job, store, host)?.times;
-        let come = missing.iter().filter(is_ours).map(coming).collect();
-        let there = there(&standing, &|root| is_ours(&root) && root.made_by() == here);
-        unwanted.extend(dropped(come, there, policy, &zone, vouched));
+        let vouched = read_accepted(&context.places, Origin { job, host, store })?.times;
+        let coming = missing.iter().filter(is_ours);
+        let coming = coming.map(|root| as_copy(root, now)).collect();
+        let is_meant = |root: &Root| is_ours(&root) && root.made_by() == here;
+        let present = list_present(&standing, now, &is_meant);
+        unwanted.extend(find_dropped(coming, present, policy, &zone, vouched));
     }
     Ok(unwanted)
 }
 
-/// Returns what stands in a store, and is not forgotten.
-fn there(standing: &Standing, is_meant: &dyn Fn(&Root) -> bool) -> Vec<Candidate> {
-    let (hidden, now) = (standing.marks.hidden(), SystemClock.now());
+/// Returns the rules that jobs of some snapshots have for a store.
+fn find_policies<'a>(
+    context: &Context,
+    store: &str,
+    missing: &'a [Root],
+) -> Result<BTreeMap<&'a str, Policy>, JobError> {
+    let jobs: BTreeSet<&str> = missing.iter().map(|root| root.job.as_str()).collect();
+    let mut policies = BTreeMap::new();
+    for job in jobs {
+        // The configuration of this machine need not have all jobs.
+        if context.config.job(job).is_ok()
+            && let Some(policy) = context.config.retention(job, store)?
+        {
+            policies.insert(job, policy);
+        }
+    }
+    Ok(policies)
+}
+
+/// Lists what a store holds and has not forgotten.
+fn list_present(
+    standing: &Standing,
+    now: Instant,
+    is_meant: &dyn Fn(&Root) -> bool,
+) -> Vec<Candidate> {
+    let hidden = standing.marks.hidden();
     let present = standing
         .snapshots
         .iter()
@@ -95,24 +112,24 @@ fn there(standing: &Standing, is_meant: &dyn Fn(&Root) -> bool) -> Vec<Candidate
 }
 
 /// Returns what a snapshot will be to retention as soon as a copy of it is there.
-fn coming(root: &Root) -> Candidate {
+fn as_copy(root: &Root, now: Instant) -> Candidate {
     Candidate {
         is_copy: true,
-        ..Candidate::new(root, SystemClock.now(), None)
+        ..Candidate::new(root, now, None)
     }
 }
 
-/// Returns those that the rules would drop of what comes.
-fn dropped(
-    come: Vec<Candidate>,
-    there: Vec<Candidate>,
+/// Finds the snapshots that the rules would drop of what comes.
+fn find_dropped(
+    coming: Vec<Candidate>,
+    present: Vec<Candidate>,
     policy: &Policy,
     zone: &TimeZone,
     vouched: Option<Instant>,
 ) -> HashSet<SnapshotId> {
-    let ids: HashSet<_> = come.iter().map(|one| one.snapshot).collect();
-    let all: Vec<Candidate> = there.into_iter().chain(come).collect();
-    let verdicts = plan(&all, policy, zone, vouched);
+    let ids: HashSet<_> = coming.iter().map(|one| one.snapshot).collect();
+    let all: Vec<Candidate> = present.into_iter().chain(coming).collect();
+    let verdicts = plan_retention(&all, policy, zone, vouched);
     let dropped = verdicts.iter().filter(|verdict| verdict.is_dropped());
     let dropped = dropped.map(|verdict| verdict.snapshot.snapshot);
     dropped.filter(|id| ids.contains(id)).collect()

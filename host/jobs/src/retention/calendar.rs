@@ -56,9 +56,9 @@ impl Period {
     }
 }
 
-/// Returns the end of a day such as `2030-12-31`, or the very moment where a time is given with its offset.
+/// Returns the end of a day such as `2030-12-31`, or the very moment if a time is given with its offset.
 #[must_use]
-pub fn end_of(text: &str, zone: &TimeZone) -> Option<Instant> {
+pub fn end_of_day(text: &str, zone: &TimeZone) -> Option<Instant> {
     let timestamp = match text.parse::<Date>() {
         Ok(day) if !text.contains('T') => {
             let next = day.tomorrow().ok()?;
@@ -86,10 +86,14 @@ mod tests {
             ("2030-12-31T12:00:00Z", "2030-12-31T12:00Z"),
             ("2030-12-31T12:00:00+01:00", "2030-12-31T11:00Z"),
         ] {
-            assert_eq!(end_of(text, &berlin), Some(nanoseconds(moment)), "{text}");
+            assert_eq!(
+                end_of_day(text, &berlin),
+                Some(nanoseconds(moment)),
+                "{text}"
+            );
         }
         for text in ["", "soon", "2030-13-01", "2030-12-31T12:00", "31.12.2030"] {
-            assert_eq!(end_of(text, &berlin), None, "{text}");
+            assert_eq!(end_of_day(text, &berlin), None, "{text}");
         }
     }
 

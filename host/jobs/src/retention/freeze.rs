@@ -11,9 +11,9 @@ use holdfast_base::time::Instant;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Snapshots of a job within a day, above which they are a burst, where the job sets nothing else.
+/// Snapshots of a job within a day, above which they are a burst if the job sets nothing else.
 pub const BURST_LIMIT: u32 = 50;
-/// How much of a backup may be missing in the next one, in percent, where the job sets nothing else.
+/// How much of a backup may be missing in the next one, in percent, if the job sets nothing else.
 pub const SHRINK_LIMIT_PERCENT: u32 = 50;
 /// Fewer entries say nothing by their number.
 const ENTRIES_MIN: u64 = 20;
@@ -35,7 +35,7 @@ pub enum Freeze {
     },
     /// The newest snapshot is older than it should be.
     Missing {
-        /// When the store received it; none, where there is no snapshot whose times are believed.
+        /// When the store received it; none if there is no snapshot with times that are believed.
         newest: Option<Instant>,
         /// How old it may be.
         expected: String,
@@ -148,7 +148,7 @@ pub struct Size {
 }
 
 impl Size {
-    pub(super) fn of(snapshot: &Candidate) -> Self {
+    pub(crate) fn of(snapshot: &Candidate) -> Self {
         Self {
             entries: snapshot.entries,
             bytes: snapshot.bytes,
@@ -173,7 +173,7 @@ impl fmt::Display for Size {
 /// What a job expects of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expectation {
-    /// How old the newest snapshot may be; by its habit, where none is set.
+    /// How old the newest snapshot may be; by its habit if none is set.
     pub rpo: Option<Lifetime>,
     /// How much of a backup may be missing in the next one, in percent.
     pub shrink_limit_percent: u32,
@@ -206,7 +206,7 @@ pub struct Baseline {
 /// What a snapshot is compared with is the newest one before it that had not shrunk itself: a second
 /// small one is as suspicious as the first.
 #[must_use]
-pub fn shrunk(
+pub fn find_shrinkage(
     snapshots: &[Candidate],
     limit_percent: u32,
     accepted: Option<Baseline>,
@@ -241,7 +241,11 @@ pub fn shrunk(
 /// Returns the first burst that nobody has accepted. `snapshots` are all that the store received, those that
 /// are forgotten too, in the order in which they came.
 #[must_use]
-pub fn burst(snapshots: &[Candidate], limit: u32, accepted: Option<Instant>) -> Option<Freeze> {
+pub fn find_burst(
+    snapshots: &[Candidate],
+    limit: u32,
+    accepted: Option<Instant>,
+) -> Option<Freeze> {
     let mut came: Vec<Instant> = snapshots
         .iter()
         .map(Candidate::came)
@@ -268,7 +272,7 @@ pub fn burst(snapshots: &[Candidate], limit: u32, accepted: Option<Instant>) -> 
 /// Returns whether the newest snapshot is older than it should be. `snapshots` are believed, those that are
 /// forgotten too, in the order in which they came; without a setting, their usual distance tells.
 #[must_use]
-pub fn missing(snapshots: &[Candidate], rpo: Option<&Lifetime>, now: Instant) -> Option<Freeze> {
+pub fn find_delay(snapshots: &[Candidate], rpo: Option<&Lifetime>, now: Instant) -> Option<Freeze> {
     let Some(newest) = snapshots.iter().map(Candidate::came).max() else {
         return Some(Freeze::Missing {
             newest: None,
@@ -290,7 +294,7 @@ pub fn missing(snapshots: &[Candidate], rpo: Option<&Lifetime>, now: Instant) ->
     })
 }
 
-/// Returns the middle one of the newest distances between snapshots; none, where there are too few to tell.
+/// Returns the middle one of the newest distances between snapshots; none if there are too few to tell.
 fn usual_distance(snapshots: &[Candidate]) -> Option<i64> {
     let newest = snapshots.len().saturating_sub(DISTANCES + 1);
     let mut distances: Vec<i64> = snapshots[newest..]

@@ -1,30 +1,33 @@
 //! Retention: which snapshots of a job stay, and why.
 //!
-//! - `rules` and `calendar` say what is kept; `doubt` whose times are not believed; `freeze` when nothing
-//!   is forgotten at all; `plan` joins them. All of that only computes: what comes in decides what goes out.
-//! - `accepted` remembers what the operator has said yes to; `apply` is what reads and changes a repository.
+//! - `rules` and `calendar` say what is kept; `times` whose times are not believed; `freeze` when nothing
+//!   is forgotten at all; `plan` joins them.
+//! - All of it only computes: what comes in decides what goes out. `forget` reads and changes repositories.
 //!
 //! Nothing here trusts a clock of its own: times are the store's, checked against those that a snapshot
 //! was signed with, and lifetimes count back from the newest snapshot.
 
-/// What the operator has said yes to.
-pub mod accepted;
-/// Reads a repository, decides, and forgets.
-pub mod apply;
 /// Hours, days, weeks, months and years in a time zone.
 pub mod calendar;
-/// Snapshots whose times are not believed.
-pub mod doubt;
 /// When nothing is forgotten.
 pub mod freeze;
 /// What is kept, and why.
 pub mod plan;
 /// What a job's tables ask for.
 pub mod rules;
+/// Snapshots with times that are not believed.
+pub mod times;
 
 use holdfast_base::id::SnapshotId;
 use holdfast_base::time::Instant;
 use holdfast_repository::format::root::Root;
+
+/// Returns whether a snapshot was made before a restore. It may hold exactly what was broken, and so is never
+/// meant by the newest snapshot of its job.
+#[must_use]
+pub fn is_safety(root: &Root) -> bool {
+    root.tags.iter().any(|tag| tag == rules::SAFETY_TAG)
+}
 
 /// What retention knows of a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +50,7 @@ pub struct Candidate {
     pub bytes: u64,
     /// What was left out of it.
     pub warnings: u64,
-    /// Why it is held, where it is.
+    /// Why it is held, if it is.
     pub held: Option<String>,
 }
 
@@ -75,7 +78,7 @@ impl Candidate {
         self.received.min(self.finished)
     }
 
-    /// Returns the moment that it shows: when its run began, or, where that took more than a day, ended.
+    /// Returns the moment that it shows: when its run began, or when it ended if that took more than a day.
     #[must_use]
     pub fn when(&self) -> Instant {
         const DAY: i64 = 86_400_000_000_000;

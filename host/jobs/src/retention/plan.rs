@@ -9,8 +9,8 @@
 //! - A snapshot with a tag that has rules of its own is kept by those alone, and counts for no other rule.
 
 use super::Candidate;
-use super::doubt::{Doubt, doubt};
 use super::rules::{Policy, Rules};
+use super::times::{TimeFault, find_time_fault};
 use holdfast_base::time::Instant;
 use jiff::tz::TimeZone;
 use std::cmp::Reverse;
@@ -23,7 +23,7 @@ pub enum Why {
     /// It is held.
     Held(String),
     /// Its times are not believed.
-    Doubt(Doubt),
+    TimeFault(TimeFault),
     /// It is the newest of its job.
     Newest,
     /// The job has no rules for such snapshots.
@@ -41,7 +41,7 @@ impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Held(reason) => write!(f, "held: {reason}"),
-            Self::Doubt(doubt) => write!(f, "{doubt}"),
+            Self::TimeFault(fault) => write!(f, "{fault}"),
             Self::Newest => f.write_str("newest"),
             Self::NoRules => f.write_str("no rules"),
             Self::Rule { tag: None, rule } => f.write_str(rule),
@@ -58,7 +58,7 @@ impl fmt::Display for Why {
 pub struct Verdict {
     /// The snapshot.
     pub snapshot: Candidate,
-    /// What keeps it; nothing, where it is to be forgotten.
+    /// What keeps it; nothing if it is to be forgotten.
     pub keeps: Vec<Why>,
 }
 
@@ -72,27 +72,22 @@ impl Verdict {
 
 /// Decides what becomes of the snapshots of one job of one host; oldest first.
 #[must_use]
-pub fn plan(
+pub fn plan_retention(
     snapshots: &[Candidate],
     policy: &Policy,
     zone: &TimeZone,
     vouched: Option<Instant>,
 ) -> Vec<Verdict> {
-    let mut verdicts: Vec<Verdict> = snapshots.iter().map(untouched).collect();
-    verdicts.sort_by_key(|verdict| order(&verdict.snapshot));
-    for verdict in &mut verdicts {
-        let held = verdict.snapshot.held.clone().map(Why::Held);
-        let doubt = doubt(&verdict.snapshot, vouched).map(Why::Doubt);
-        verdict.keeps.extend(held.into_iter().chain(doubt));
-    }
-    let believed: Vec<usize> = (0..verdicts.len())
-        .filter(|at| {
-            !verdicts[*at]
-                .keeps
-                .iter()
-                .any(|why| matches!(why, Why::Doubt(_)))
-        })
+    let mut verdicts: Vec<Verdict> = snapshots
+        .iter()
+        .map(|snapshot| judge_alone(snapshot, vouched))
         .collect();
+    verdicts.sort_by_key(|verdict| arrival_order(&verdict.snapshot));
+    let is_believed = |at: &usize| {
+        let mut keeps = verdicts[*at].keeps.iter();
+        !keeps.any(|why| matches!(why, Why::TimeFault(_)))
+    };
+    let believed: Vec<usize> = (0..verdicts.len()).filter(is_believed).collect();
     let Some(newest) = believed.last().copied() else {
         return verdicts;
     };
@@ -110,7 +105,7 @@ pub fn plan(
         verdicts[at].keeps.push(Why::Newest);
     }
     match &policy.keep {
-        Some(rules) => apply(rules, None, &plain, now, zone, &mut verdicts),
+        Some(rules) => apply_rules(rules, None, &plain, now, zone, &mut verdicts),
         None => plain
             .iter()
             .for_each(|at| verdicts[*at].keeps.push(Why::NoRules)),
@@ -118,30 +113,33 @@ pub fn plan(
     for (tag, rules) in &policy.tags {
         let bears = |at: &usize| verdicts[*at].snapshot.tags.contains(tag);
         let own: Vec<usize> = tagged.iter().copied().filter(bears).collect();
-        apply(rules, Some(tag), &own, now, zone, &mut verdicts);
+        apply_rules(rules, Some(tag), &own, now, zone, &mut verdicts);
     }
     verdicts
 }
 
-fn untouched(snapshot: &Candidate) -> Verdict {
+/// Returns what keeps a snapshot, whatever other snapshots there are.
+fn judge_alone(snapshot: &Candidate, vouched: Option<Instant>) -> Verdict {
+    let held = snapshot.held.clone().map(Why::Held);
+    let fault = find_time_fault(snapshot, vouched).map(Why::TimeFault);
     Verdict {
         snapshot: snapshot.clone(),
-        keeps: Vec::new(),
+        keeps: held.into_iter().chain(fault).collect(),
     }
 }
 
 /// The order in which snapshots came, wherever they came first.
-pub(super) fn order(snapshot: &Candidate) -> impl Ord + use<> {
+pub(crate) fn arrival_order(snapshot: &Candidate) -> impl Ord + use<> {
     (snapshot.came(), snapshot.when(), snapshot.snapshot)
 }
 
 /// The order in which the store received them.
-fn order_here(snapshot: &Candidate) -> impl Ord + use<> {
+fn local_order(snapshot: &Candidate) -> impl Ord + use<> {
     (snapshot.received, snapshot.when(), snapshot.snapshot)
 }
 
 /// Adds what some rules keep of the snapshots at these places, which are in order.
-fn apply(
+fn apply_rules(
     rules: &Rules,
     tag: Option<&str>,
     places: &[usize],
@@ -159,7 +157,7 @@ fn apply(
         }));
     }
     let mut received = places.to_vec();
-    received.sort_by_key(|at| order_here(&verdicts[*at].snapshot));
+    received.sort_by_key(|at| local_order(&verdicts[*at].snapshot));
     for (period, count) in &rules.periods {
         let mut names = HashSet::new();
         let mut firsts: Vec<(Instant, usize, String)> = received

@@ -10,7 +10,7 @@ use std::num::NonZeroU32;
 
 /// The tag of snapshots that are taken before a restore overwrites something.
 pub const SAFETY_TAG: &str = "pre-restore";
-/// How long those are kept where no table says otherwise.
+/// How long those are kept if no table says otherwise.
 pub const SAFETY_LIFETIME: &str = "30d";
 /// The longest lifetime, in years.
 const YEARS_MAX: i64 = 1_000;
@@ -41,7 +41,7 @@ impl fmt::Display for Rules {
 /// What is kept of a job in a store.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Policy {
-    /// What is kept of the snapshots that have no tag with rules of its own; all, where there is none.
+    /// What is kept of the snapshots that have no tag with rules of its own; all if there is none.
     pub keep: Option<Rules>,
     /// What is kept of those that have one.
     pub tags: BTreeMap<String, Rules>,
@@ -78,13 +78,14 @@ impl Lifetime {
     /// # Errors
     /// The text is no such row, is nothing, or is more than a thousand years.
     pub fn new(words: &str) -> Result<Self, LifetimeError> {
+        let words = words.to_owned();
         let fail = |detail| LifetimeError {
-            words: words.to_owned(),
+            words: words.clone(),
             detail,
         };
         let form = "write numbers with the units h, d, w, mo or y, such as 90d or 1y6mo";
         let (mut hours, mut days, mut months) = (0_i64, 0_i64, 0_i64);
-        let mut rest = words;
+        let mut rest = words.as_str();
         while !rest.is_empty() {
             let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
             let (number, tail) = rest.split_at(digits);
@@ -111,7 +112,7 @@ impl Lifetime {
             (0, 0, 0) => Err(fail("it is nothing")),
             _ if years > YEARS_MAX => Err(fail("it is more than a thousand years")),
             _ => Ok(Self {
-                words: words.to_owned(),
+                words,
                 hours,
                 days,
                 months,
@@ -136,7 +137,7 @@ impl Lifetime {
         Instant(i64::try_from(nanoseconds).unwrap_or(i64::MIN))
     }
 
-    /// Returns the moment that lies this long after another, by the calendar of a time zone; none where no
+    /// Returns the moment that lies this long after another, by the calendar of a time zone; none if no
     /// clock goes so far.
     #[must_use]
     pub fn after(&self, moment: Instant, zone: &TimeZone) -> Option<Instant> {

@@ -85,7 +85,7 @@ impl Store {
             })
             .collect();
         let there = self.holds.clone();
-        let dropped = dropped(copies.clone(), there, &self.policy, &TimeZone::UTC, None);
+        let dropped = find_dropped(copies.clone(), there, &self.policy, &TimeZone::UTC, None);
         for copy in copies {
             if !dropped.contains(&copy.snapshot) {
                 self.take(copy);
@@ -94,7 +94,7 @@ impl Store {
     }
 
     fn forget(&mut self) {
-        let verdicts = plan(&self.holds, &self.policy, &TimeZone::UTC, None);
+        let verdicts = plan_retention(&self.holds, &self.policy, &TimeZone::UTC, None);
         let kept = verdicts.into_iter().filter(|verdict| !verdict.is_dropped());
         self.holds = kept.map(|verdict| verdict.snapshot).collect();
     }

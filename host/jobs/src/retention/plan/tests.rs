@@ -106,7 +106,7 @@ fn each_rule_keeps_what_it_says_and_names_it() {
         &[(Period::Day, 4), (Period::Week, 3), (Period::Month, 12)],
         Some("36h"),
     );
-    let verdicts = plan(&snapshots, &policy(all), &berlin(), None);
+    let verdicts = plan_retention(&snapshots, &policy(all), &berlin(), None);
     // The newest is of 28 January, 18:00.
     assert_eq!(
         reasons(&verdicts, 55),
@@ -134,15 +134,24 @@ fn days_are_days_over_clock_changes_and_hours_that_come_twice_are_two() {
     // Clocks go back on 26 October 2025: that day has 25 hours, and each of them a snapshot.
     let snapshots = row("2025-10-26T00:10+02:00", 1, 25);
     let hourly = policy(rules(0, &[(Period::Hour, 25)], None));
-    assert_eq!(kept(&plan(&snapshots, &hourly, &berlin(), None)).len(), 25);
+    assert_eq!(
+        kept(&plan_retention(&snapshots, &hourly, &berlin(), None)).len(),
+        25
+    );
     let daily = policy(rules(0, &[(Period::Day, 9)], None));
-    assert_eq!(kept(&plan(&snapshots, &daily, &berlin(), None)), [0, 24]);
+    assert_eq!(
+        kept(&plan_retention(&snapshots, &daily, &berlin(), None)),
+        [0, 24]
+    );
     // The same moments lie in two days elsewhere.
-    let utc = plan(&snapshots, &daily, &TimeZone::UTC, None);
+    let utc = plan_retention(&snapshots, &daily, &TimeZone::UTC, None);
     assert_eq!(kept(&utc), [0, 2, 24]);
     // In spring a day has 23 hours, and the 24th snapshot is the first of the next.
     let snapshots = row("2025-03-30T00:10+01:00", 1, 24);
-    assert_eq!(kept(&plan(&snapshots, &daily, &berlin(), None)), [0, 23]);
+    assert_eq!(
+        kept(&plan_retention(&snapshots, &daily, &berlin(), None)),
+        [0, 23]
+    );
 }
 
 #[test]
@@ -150,7 +159,7 @@ fn a_leap_day_is_a_day_and_a_year_ends_where_it_should() {
     let snapshots = row("2024-02-27T12:00+01:00", 24, 5);
     let daily = policy(rules(0, &[(Period::Day, 4)], None));
     assert_eq!(
-        kept(&plan(&snapshots, &daily, &berlin(), None)),
+        kept(&plan_retention(&snapshots, &daily, &berlin(), None)),
         [1, 2, 3, 4]
     );
     let yearly = policy(rules(0, &[(Period::Year, 2)], None));
@@ -159,8 +168,11 @@ fn a_leap_day_is_a_day_and_a_year_ends_where_it_should() {
         made(1, at("2025-01-01T00:01+01:00")),
         made(2, at("2025-12-31T12:00+01:00")),
     ];
-    assert_eq!(kept(&plan(&snapshots, &yearly, &berlin(), None)), [0, 1, 2]);
-    let verdicts = plan(&snapshots, &yearly, &berlin(), None);
+    assert_eq!(
+        kept(&plan_retention(&snapshots, &yearly, &berlin(), None)),
+        [0, 1, 2]
+    );
+    let verdicts = plan_retention(&snapshots, &yearly, &berlin(), None);
     assert_eq!(reasons(&verdicts, 2), ["newest"]);
 }
 
@@ -175,7 +187,7 @@ fn a_run_that_took_days_counts_for_the_day_on_which_it_ended() {
     ];
     let snapshots = [others[0].clone(), long, others[1].clone()];
     let daily = policy(rules(0, &[(Period::Day, 9)], None));
-    let verdicts = plan(&snapshots, &daily, &TimeZone::UTC, None);
+    let verdicts = plan_retention(&snapshots, &daily, &TimeZone::UTC, None);
     assert_eq!(reasons(&verdicts, 1), ["daily 2026-01-04"]);
 }
 
@@ -183,7 +195,7 @@ fn a_run_that_took_days_counts_for_the_day_on_which_it_ended() {
 fn forged_times_push_nothing_out_and_are_kept_by_name() {
     let daily = policy(rules(2, &[(Period::Day, 5)], Some("2d")));
     let sound = row("2026-03-01T02:00Z", 24, 10);
-    let before = plan(&sound, &daily, &TimeZone::UTC, None);
+    let before = plan_retention(&sound, &daily, &TimeZone::UTC, None);
     let received = sound.last().unwrap().received;
     let forged = |number: u16, when: &str| Candidate {
         received: Instant(received.0 + i64::from(number)),
@@ -199,7 +211,7 @@ fn forged_times_push_nothing_out_and_are_kept_by_name() {
         started: at("2026-03-10T03:00Z"),
         ..forged(120, "2026-03-10T02:00Z")
     });
-    let after = plan(&snapshots, &daily, &TimeZone::UTC, None);
+    let after = plan_retention(&snapshots, &daily, &TimeZone::UTC, None);
     for verdict in &before {
         let same = after.iter().find(|v| v.snapshot == verdict.snapshot);
         assert_eq!(same.unwrap().keeps, verdict.keeps);
@@ -221,7 +233,7 @@ fn a_snapshot_that_claims_an_earlier_hour_of_its_day_does_not_take_its_place() {
     };
     let newest = made(3, at("2026-03-02T02:00Z"));
     let daily = policy(rules(0, &[(Period::Day, 5)], None));
-    let verdicts = plan(&[real, claims, newest], &daily, &TimeZone::UTC, None);
+    let verdicts = plan_retention(&[real, claims, newest], &daily, &TimeZone::UTC, None);
     assert_eq!(kept(&verdicts), [1, 3]);
 }
 
@@ -234,22 +246,22 @@ fn what_was_moved_is_believed_once_the_operator_vouches_for_it() {
     }
     snapshots.push(made(10, at("2026-06-01T02:00Z")));
     let daily = policy(rules(0, &[(Period::Day, 3)], None));
-    let doubted = plan(&snapshots, &daily, &TimeZone::UTC, None);
-    assert_eq!(kept(&doubted).len(), 11);
-    let vouched = plan(&snapshots, &daily, &TimeZone::UTC, Some(moved));
+    let distrusted = plan_retention(&snapshots, &daily, &TimeZone::UTC, None);
+    assert_eq!(kept(&distrusted).len(), 11);
+    let vouched = plan_retention(&snapshots, &daily, &TimeZone::UTC, Some(moved));
     assert_eq!(kept(&vouched), [8, 9, 10]);
     // Copies need nobody for that.
     for snapshot in &mut snapshots {
         snapshot.is_copy = true;
     }
-    let copies = plan(&snapshots, &daily, &TimeZone::UTC, None);
+    let copies = plan_retention(&snapshots, &daily, &TimeZone::UTC, None);
     assert_eq!(kept(&copies), [8, 9, 10]);
     // Nobody vouches for the future.
     snapshots.push(Candidate {
         received: moved,
         ..made(11, at("2026-07-01T02:00Z"))
     });
-    let verdicts = plan(&snapshots, &daily, &TimeZone::UTC, Some(moved));
+    let verdicts = plan_retention(&snapshots, &daily, &TimeZone::UTC, Some(moved));
     assert_eq!(kept(&verdicts), [8, 9, 10, 11]);
 }
 
@@ -265,7 +277,7 @@ fn tags_have_lifetimes_of_their_own_and_take_no_other_place() {
     let within = |words| rules(0, &[], Some(words));
     policy.tags.insert("pre-restore".into(), within("30d"));
     policy.tags.insert("pre-deployment".into(), within("180d"));
-    let verdicts = plan(&snapshots, &policy, &TimeZone::UTC, None);
+    let verdicts = plan_retention(&snapshots, &policy, &TimeZone::UTC, None);
     assert!(reasons(&verdicts, 100).is_empty());
     assert_eq!(reasons(&verdicts, 101), ["pre-restore: within 30d"]);
     assert_eq!(reasons(&verdicts, 102), ["pre-deployment: within 180d"]);
@@ -284,7 +296,7 @@ fn without_rules_for_the_others_only_tags_end() {
         keep: None,
         tags: tags.into(),
     };
-    let verdicts = plan(&snapshots, &policy, &TimeZone::UTC, None);
+    let verdicts = plan_retention(&snapshots, &policy, &TimeZone::UTC, None);
     assert_eq!(kept(&verdicts).len(), 60);
     assert_eq!(reasons(&verdicts, 3), ["no rules"]);
 }
@@ -298,7 +310,7 @@ fn what_is_held_is_kept_and_the_newest_safety_backup_is_not_all_that_is_left() {
     policy
         .tags
         .insert("pre-restore".into(), rules(0, &[], Some("30d")));
-    let verdicts = plan(&snapshots, &policy, &TimeZone::UTC, None);
+    let verdicts = plan_retention(&snapshots, &policy, &TimeZone::UTC, None);
     assert_eq!(kept(&verdicts), [1, 4, 100]);
     assert_eq!(reasons(&verdicts, 1), ["held: court"]);
     assert_eq!(reasons(&verdicts, 4), ["newest"]);
@@ -316,7 +328,7 @@ fn the_tiers_of_the_guide_keep_what_they_promise() {
     }
     let within = |words| policy(rules(0, &[], Some(words)));
     let days = |policy: &Policy| {
-        let verdicts = plan(&snapshots, policy, &berlin(), None);
+        let verdicts = plan_retention(&snapshots, policy, &berlin(), None);
         let kept = verdicts.into_iter().filter(|verdict| !verdict.is_dropped());
         let ages = kept.map(|verdict| (newest.0 - verdict.snapshot.when().0) / (24 * HOUR));
         ages.collect::<Vec<_>>()
@@ -401,13 +413,13 @@ proptest! {
     fn every_snapshot_has_one_verdict_and_what_must_be_kept_is(
         snapshots in any_snapshots(), policy in any_policy()
     ) {
-        let verdicts = plan(&snapshots, &policy, &berlin(), None);
+        let verdicts = plan_retention(&snapshots, &policy, &berlin(), None);
         prop_assert_eq!(verdicts.len(), snapshots.len());
-        let believed = verdicts.iter().filter(|v| doubt(&v.snapshot, None).is_none());
-        let newest = believed.max_by_key(|v| order(&v.snapshot));
+        let believed = verdicts.iter().filter(|v| find_time_fault(&v.snapshot, None).is_none());
+        let newest = believed.max_by_key(|v| arrival_order(&v.snapshot));
         prop_assert!(newest.is_none_or(|v| v.keeps.contains(&Why::Newest)));
         for verdict in &verdicts {
-            let must = verdict.snapshot.held.is_some() || doubt(&verdict.snapshot, None).is_some();
+            let must = verdict.snapshot.held.is_some() || find_time_fault(&verdict.snapshot, None).is_some();
             prop_assert!(!must || !verdict.is_dropped());
         }
     }
@@ -419,7 +431,7 @@ proptest! {
         let mut reversed = snapshots.clone();
         reversed.reverse();
         let zone = berlin();
-        prop_assert_eq!(plan(&snapshots, &policy, &zone, None), plan(&reversed, &policy, &zone, None));
+        prop_assert_eq!(plan_retention(&snapshots, &policy, &zone, None), plan_retention(&reversed, &policy, &zone, None));
     }
 
     #[test]
@@ -428,12 +440,12 @@ proptest! {
     ) {
         let none = Policy { keep: Some(Rules::default()), tags: policy.tags.keys()
             .map(|tag| (tag.clone(), Rules::default())).collect() };
-        for verdict in plan(&snapshots, &none, &berlin(), None) {
+        for verdict in plan_retention(&snapshots, &none, &berlin(), None) {
             let by_rule = verdict.keeps.iter().any(|why| matches!(why, Why::Rule { .. }));
             prop_assert!(!by_rule);
         }
         // And each rule keeps no more than it counts.
-        for verdict in plan(&snapshots, &policy, &berlin(), None) {
+        for verdict in plan_retention(&snapshots, &policy, &berlin(), None) {
             for why in verdict.keeps {
                 let Why::Rule { tag, rule } = why else { continue };
                 let rules = tag.map_or(policy.keep.as_ref(), |tag| policy.tags.get(&tag)).unwrap();
@@ -459,8 +471,8 @@ proptest! {
             within: keep.within.clone().or(Some(Lifetime::new("1d").unwrap())),
         };
         let zone = berlin();
-        let less = kept_ids(&plan(&snapshots, &policy(keep), &zone, None));
-        let all = kept_ids(&plan(&snapshots, &policy(higher), &zone, None));
+        let less = kept_ids(&plan_retention(&snapshots, &policy(keep), &zone, None));
+        let all = kept_ids(&plan_retention(&snapshots, &policy(higher), &zone, None));
         prop_assert!(less.is_subset(&all));
     }
 
@@ -470,14 +482,14 @@ proptest! {
     ) {
         let zone = berlin();
         let counts = Rules { last: None, within: None, ..keep };
-        let before = plan(&snapshots, &policy(counts.clone()), &zone, None);
-        let newest = snapshots.iter().filter(|s| doubt(s, None).is_none()).max_by_key(|s| order(s));
+        let before = plan_retention(&snapshots, &policy(counts.clone()), &zone, None);
+        let newest = snapshots.iter().filter(|s| find_time_fault(s, None).is_none()).max_by_key(|s| arrival_order(s));
         let Some(newest) = newest else { return Ok(()) };
         // In the same hour, and so in the same period of each kind.
         let mut added = snapshots.clone();
         let later = Instant(newest.received.0 + 1_000_000_000);
         added.push(Candidate { received: later, snapshot: SnapshotId([0xff; 16]), held: None, ..newest.clone() });
-        let after = plan(&added, &policy(counts), &zone, None);
+        let after = plan_retention(&added, &policy(counts), &zone, None);
         for verdict in before {
             let same = after.iter().find(|v| v.snapshot == verdict.snapshot).unwrap();
             let of_rules = |verdict: &Verdict| -> Vec<Why> {
@@ -491,10 +503,10 @@ proptest! {
     #[test]
     fn forgetting_twice_forgets_nothing_more(snapshots in any_snapshots(), policy in any_policy()) {
         let zone = berlin();
-        let verdicts = plan(&snapshots, &policy, &zone, None);
+        let verdicts = plan_retention(&snapshots, &policy, &zone, None);
         let left: Vec<Candidate> = verdicts.into_iter()
             .filter(|verdict| !verdict.is_dropped()).map(|verdict| verdict.snapshot).collect();
-        let again = plan(&left, &policy, &zone, None);
+        let again = plan_retention(&left, &policy, &zone, None);
         prop_assert!(again.iter().all(|verdict| !verdict.is_dropped()));
     }
 }

@@ -13,7 +13,7 @@ pub const DIFFERENCE_MAX: i64 = 3_600_000_000_000;
 
 /// Why the times of a snapshot are not believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Doubt {
+pub enum TimeFault {
     /// It says that it was made after the store received it.
     Future {
         /// When it says that it was made.
@@ -28,7 +28,7 @@ pub enum Doubt {
     Backwards,
 }
 
-impl fmt::Display for Doubt {
+impl fmt::Display for TimeFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Future { finished } => {
@@ -51,18 +51,18 @@ impl fmt::Display for Doubt {
 /// A copy may come from the past, and so may what the store received up to `vouched`: the operator has said
 /// that objects were moved there, which sets the store's times anew.
 #[must_use]
-pub fn doubt(snapshot: &Candidate, vouched: Option<Instant>) -> Option<Doubt> {
+pub fn find_time_fault(snapshot: &Candidate, vouched: Option<Instant>) -> Option<TimeFault> {
     let finished = snapshot.finished;
     if snapshot.started > finished {
-        return Some(Doubt::Backwards);
+        return Some(TimeFault::Backwards);
     }
     if finished.0.saturating_sub(snapshot.received.0) > DIFFERENCE_MAX {
-        return Some(Doubt::Future { finished });
+        return Some(TimeFault::Future { finished });
     }
     let is_vouched =
         snapshot.is_copy || vouched.is_some_and(|vouched| snapshot.received <= vouched);
     if snapshot.received.0.saturating_sub(finished.0) > DIFFERENCE_MAX && !is_vouched {
-        return Some(Doubt::Past { finished });
+        return Some(TimeFault::Past { finished });
     }
     None
 }

@@ -1,35 +1,35 @@
 //! Makes sure, before a restore writes anything, that all that it needs can be read.
 //!
-//! What lies in a cold class is asked for only where the operator says so, and exactly as much of it as this
-//! restore needs. Whoever waits is told how far it is; whoever does not runs the same command again.
+//! What lies in a cold class is asked for only if the operator says so, and exactly as much of it as this restore
+//! needs. Whoever waits is told how far it is; whoever does not runs the same command again.
 
+use super::plan::RestorePlan;
+use crate::context::Context;
 use crate::error::JobError;
-use crate::open::Context;
-use crate::restore::Plan;
+use crate::open::require_reading;
 use crate::select::Paths;
 use holdfast_base::entry::EntryPath;
 use holdfast_repository::format::root::Root;
-use holdfast_repository::keys::Role;
 use holdfast_repository::thaw::{Cold, Frozen, Needs, Step};
 use holdfast_repository::{Repository, RepositoryError};
-pub use holdfast_store::cold::{Thawing, Tier};
+use holdfast_store::cold::Thawing;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The first wait, where nobody says how long …
+/// The first wait if nobody says how long …
 const FIRST_WAIT: Duration = Duration::from_secs(60);
 /// … and the longest: thawing takes hours.
 const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
 /// Nobody looks more often.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 /// How often somebody who waits looks whether the run was cancelled.
-const LOOK: Duration = Duration::from_millis(100);
+const POLL: Duration = Duration::from_millis(100);
 /// So many times in succession the service may not answer while it is waited for.
 const UNANSWERED_MAX: u32 = 10;
 
 /// What the operator wants done with what is cold.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Wish {
+pub struct ThawWish {
     /// Ask for it, so.
     pub ask: Option<Thawing>,
     /// Wait until it is there.
@@ -39,21 +39,21 @@ pub struct Wish {
 /// How somebody waits.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Wait {
-    /// How long until they look again; ever longer, where nothing is said.
+    /// How long until they look again; ever longer if nothing is said.
     pub every: Option<Duration>,
 }
 
-/// Hears what is waited for, and for how long before it is looked at again.
-pub type Told<'a> = &'a dyn Fn(&Frozen, Duration);
+/// Reports what is waited for, and for how long before it is looked at again.
+pub type Report<'a> = &'a dyn Fn(&Frozen, Duration);
 
-/// Brings what a restore needs to where it can be read.
-pub struct Thawer<'a> {
+/// Makes sure that what a restore needs can be read.
+pub(super) struct Thawer<'a> {
     context: &'a Context,
     repository: &'a Arc<Repository>,
     root: &'a Root,
-    wish: Wish,
-    told: Told<'a>,
-    /// None where everything can be read at once.
+    wish: ThawWish,
+    report: Report<'a>,
+    /// None if everything can be read at once.
     needs: Option<Needs>,
 }
 
@@ -62,21 +62,20 @@ impl<'a> Thawer<'a> {
     ///
     /// # Errors
     /// The key cannot read, so that asking would be in vain; or the store cannot be listed.
-    pub fn new(
+    pub(super) fn new(
         context: &'a Context,
         repository: &'a Arc<Repository>,
         root: &'a Root,
-        wish: Wish,
-        told: Told<'a>,
+        wish: ThawWish,
+        report: Report<'a>,
     ) -> Result<Self, JobError> {
-        let allowed = repository.key().require(Role::Read);
-        allowed.map_err(RepositoryError::from)?;
+        require_reading(repository)?;
         Ok(Self {
             context,
             repository,
             root,
             wish,
-            told,
+            report,
             needs: Needs::of(repository)?,
         })
     }
@@ -85,11 +84,11 @@ impl<'a> Thawer<'a> {
     ///
     /// # Errors
     /// It cannot yet, and nobody waits.
-    pub fn lists(&self, entries: bool) -> Result<(), JobError> {
-        self.settle(Step::Trunk, false)?;
-        self.settle(Step::References, false)?;
+    pub(super) fn thaw_lists(&self, entries: bool) -> Result<(), JobError> {
+        self.thaw_step(Step::Trunk, false)?;
+        self.thaw_step(Step::References, false)?;
         if entries {
-            self.settle(Step::Entries, false)?;
+            self.thaw_step(Step::Entries, false)?;
         }
         Ok(())
     }
@@ -98,40 +97,48 @@ impl<'a> Thawer<'a> {
     ///
     /// # Errors
     /// They cannot yet, and nobody waits.
-    pub fn content(&self, paths: &Paths, plan: Option<&Plan>) -> Result<(), JobError> {
+    pub(super) fn thaw_content(
+        &self,
+        paths: &Paths,
+        plan: Option<&RestorePlan>,
+    ) -> Result<(), JobError> {
         if paths.is_all() {
-            return self.settle(Step::Content(None), true);
+            return self.thaw_step(Step::Content(None), true);
         }
-        let selection = chosen(paths, plan);
-        self.settle(Step::Content(Some(&selection)), true)
+        let selection = select_wanted(paths, plan);
+        self.thaw_step(Step::Content(Some(&selection)), true)
     }
 
     /// Returns what of the content cannot be read yet, and asks for nothing.
     ///
     /// # Errors
     /// The service does not tell.
-    pub fn look(&self, paths: &Paths, plan: &Plan) -> Result<Frozen, JobError> {
-        let selection = chosen(paths, Some(plan));
+    pub(super) fn find_frozen(
+        &self,
+        paths: &Paths,
+        plan: &RestorePlan,
+    ) -> Result<Frozen, JobError> {
+        let selection = select_wanted(paths, Some(plan));
         let step = if paths.is_all() {
             Step::Content(None)
         } else {
             Step::Content(Some(&selection))
         };
-        let mut packs = self.packs(step)?;
+        let mut packs = self.find_packs(step)?;
         let cancel = &self.context.cancel;
         Ok(self.repository.thaw(&mut packs, None, cancel)?)
     }
 
-    fn packs(&self, step: Step<'_>) -> Result<Cold, JobError> {
+    fn find_packs(&self, step: Step<'_>) -> Result<Cold, JobError> {
         match &self.needs {
             Some(needs) => Ok(needs.step(self.root, step)?),
             None => Ok(Cold::new()),
         }
     }
 
-    /// Makes sure that what a step needs can be read; `is_all` says that nothing more comes after it.
-    fn settle(&self, step: Step<'_>, is_all: bool) -> Result<(), JobError> {
-        let mut packs = self.packs(step)?;
+    /// Makes sure that what a step needs can be read; `is_last` says that nothing more comes after it.
+    fn thaw_step(&self, step: Step<'_>, is_last: bool) -> Result<(), JobError> {
+        let mut packs = self.find_packs(step)?;
         let (mut pause, mut unanswered) = (FIRST_WAIT, 0);
         let mut frozen = Frozen::default();
         while !packs.is_empty() {
@@ -152,20 +159,23 @@ impl<'a> Thawer<'a> {
                 break;
             }
             let Some(wait) = self.wish.wait else {
-                let place = self.repository.place();
-                let cold = RepositoryError::Cold {
-                    frozen,
-                    place,
-                    is_all,
-                };
-                return Err(cold.into());
+                return Err(self.report_cold(frozen, is_last));
             };
             let now = wait.every.unwrap_or(pause).max(SHORTEST_WAIT);
-            (self.told)(&frozen, now);
+            (self.report)(&frozen, now);
             self.pause(now)?;
             pause = (pause * 2).min(LONGEST_WAIT);
         }
         Ok(())
+    }
+
+    fn report_cold(&self, frozen: Frozen, is_last: bool) -> JobError {
+        let cold = RepositoryError::Cold {
+            frozen,
+            place: self.repository.place(),
+            is_all: is_last,
+        };
+        cold.into()
     }
 
     /// Waits, but no longer than the command goes on.
@@ -175,7 +185,7 @@ impl<'a> Thawer<'a> {
             if self.context.cancel.is_raised() {
                 return Err(RepositoryError::Cancelled.into());
             }
-            let step = left.min(LOOK);
+            let step = left.min(POLL);
             std::thread::sleep(step);
             left -= step;
         }
@@ -183,6 +193,9 @@ impl<'a> Thawer<'a> {
     }
 }
 
-fn chosen<'a>(paths: &'a Paths, plan: Option<&'a Plan>) -> impl Fn(&EntryPath) -> bool + Sync + 'a {
-    move |path| paths.takes(path) || plan.is_some_and(|plan| plan.stands_in_for(path))
+fn select_wanted<'a>(
+    paths: &'a Paths,
+    plan: Option<&'a RestorePlan>,
+) -> impl Fn(&EntryPath) -> bool + Sync + 'a {
+    move |path| paths.includes(path) || plan.is_some_and(|plan| plan.has_stand_in(path))
 }

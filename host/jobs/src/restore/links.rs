@@ -1,7 +1,7 @@
 //! Restores hard links without the entry that they refer to.
 //!
-//! A hard link has no content of its own. Where only the link is wanted, the first wanted link gets
-//! the content, and the others refer to that one.
+//! A hard link has no content of its own. If only the link is wanted, the first wanted link gets the content, and
+//! the others refer to that one.
 
 use holdfast_base::entry::{Entry, EntryKind, EntryPath, RestoreTarget, TargetFile};
 use std::collections::BTreeMap;
@@ -11,19 +11,19 @@ use std::io;
 pub(crate) type StandIns = BTreeMap<EntryPath, Vec<EntryPath>>;
 
 /// A target that gets entries under the names of the links that stand in for them.
-pub(crate) struct Renamed<'a> {
+pub(crate) struct RenamingTarget<'a> {
     pub(crate) target: &'a dyn RestoreTarget,
     pub(crate) stand_ins: &'a StandIns,
 }
 
-impl Renamed<'_> {
-    fn stand_in(&self, path: &EntryPath) -> Option<&EntryPath> {
+impl RenamingTarget<'_> {
+    fn find_stand_in(&self, path: &EntryPath) -> Option<&EntryPath> {
         self.stand_ins.get(path)?.first()
     }
 
-    /// Returns the entry under its new name; none where it keeps its own.
-    fn renamed(&self, entry: &Entry) -> Option<Entry> {
-        let path = self.stand_in(&entry.path)?.clone();
+    /// Returns the entry under its new name; none if it keeps its own.
+    fn rename_entry(&self, entry: &Entry) -> Option<Entry> {
+        let path = self.find_stand_in(&entry.path)?.clone();
         Some(Entry {
             path,
             ..entry.clone()
@@ -36,10 +36,10 @@ struct RenamedFile {
     entry: Entry,
 }
 
-impl RestoreTarget for Renamed<'_> {
+impl RestoreTarget for RenamingTarget<'_> {
     fn make(&self, entry: &Entry) -> io::Result<()> {
         if let EntryKind::HardLink { target } = &entry.kind
-            && let Some(first) = self.stand_in(target)
+            && let Some(first) = self.find_stand_in(target)
         {
             if *first == entry.path {
                 return Ok(());
@@ -52,14 +52,14 @@ impl RestoreTarget for Renamed<'_> {
                 ..entry.clone()
             });
         }
-        match self.renamed(entry) {
+        match self.rename_entry(entry) {
             Some(renamed) => self.target.make(&renamed),
             None => self.target.make(entry),
         }
     }
 
     fn start(&self, entry: &Entry, size: u64) -> io::Result<Option<Box<dyn TargetFile>>> {
-        let Some(entry) = self.renamed(entry) else {
+        let Some(entry) = self.rename_entry(entry) else {
             return self.target.start(entry, size);
         };
         let file = self.target.start(&entry, size)?;
