@@ -63,11 +63,10 @@ pub fn check_settings(context: &Context, job: &str) -> Result<(), JobError> {
     let verifiers = config.verify.iter().chain(config.verify_with.keys());
     let verifiers = verifiers.map(|name| (name, PluginKind::Verifier));
     for (name, kind) in sources.into_iter().chain(verifiers) {
-        let (plugin, installed) = load_plugin(context, name, kind)?;
-        let owner = (&plugin, &installed);
+        let loaded = load_plugin(context, name, kind)?;
         match kind {
-            PluginKind::Verifier => permit::permit_verifier(&context.config, job, owner)?,
-            _ => permit::permit_source(&context.config, job, owner)?,
+            PluginKind::Verifier => permit::permit_verifier(&context.config, job, &loaded)?,
+            _ => permit::permit_source(&context.config, job, &loaded)?,
         };
     }
     Ok(())

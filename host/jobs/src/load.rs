@@ -4,7 +4,7 @@ use crate::config::Settings;
 use crate::context::Context;
 use crate::error::JobError;
 use crate::permit::{self, Permit};
-use crate::plugins::{Installed, PluginError};
+use crate::plugins::{LoadedPlugin, PluginError};
 use crate::secrets::JobSecrets;
 use crate::state::JobState;
 use crate::wire::NullListener;
@@ -29,10 +29,10 @@ pub(crate) fn load_plugin(
     context: &Context,
     name: &Spanned<String>,
     kind: PluginKind,
-) -> Result<(Plugin, Installed), PluginError> {
+) -> Result<LoadedPlugin, PluginError> {
     let place = || Some(context.config.place(name.span())).filter(|_| !name.span().is_empty());
     let loaded = context.plugins.load_plugin(name.get_ref());
-    let (plugin, installed) = loaded.map_err(|error| match error {
+    let loaded = loaded.map_err(|error| match error {
         PluginError::NotInstalled { name, near, .. } => PluginError::NotInstalled {
             place: place(),
             name,
@@ -40,14 +40,15 @@ pub(crate) fn load_plugin(
         },
         other => other,
     })?;
+    let installed = &loaded.installed;
     if installed.kinds.contains(&kind) {
-        return Ok((plugin, installed));
+        return Ok(loaded);
     }
     Err(PluginError::WrongKind {
         place: place(),
-        name: installed.name,
+        name: installed.name.clone(),
         wanted: kind,
-        kinds: installed.kinds,
+        kinds: installed.kinds.clone(),
     })
 }
 
@@ -75,8 +76,9 @@ pub(crate) fn prepare_call(
 /// Loads a job's source with what it may do in this job.
 pub(crate) fn load_source(context: &Context, job: &str) -> Result<LoadedSource, JobError> {
     let config = context.config.job(job)?;
-    let (plugin, installed) = load_plugin(context, &config.source, PluginKind::Source)?;
-    let permit = permit::permit_source(&context.config, job, (&plugin, &installed))?;
+    let loaded = load_plugin(context, &config.source, PluginKind::Source)?;
+    let permit = permit::permit_source(&context.config, job, &loaded)?;
+    let LoadedPlugin { plugin, installed } = loaded;
     let values = context.places.state.join(format!("{job}.values"));
     let state = Arc::new(JobState::read_from(&values)?);
     let granted = installed.grant.capabilities.iter();

@@ -65,7 +65,7 @@ pub(crate) fn find_key_file(context: &Context, store: &str) -> Result<PathBuf, J
 /// Loads the encryptor of a store.
 pub(crate) fn load_sealer(context: &Context, store: &str) -> Result<Arc<dyn Sealer>, JobError> {
     let name = &context.config.store(store)?.encryptor;
-    let (plugin, _) = load_plugin(context, name, PluginKind::Encryptor)?;
+    let loaded = load_plugin(context, name, PluginKind::Encryptor)?;
     let call = CallContext {
         job: format!("store {store}"),
         settings: serde_json::json!({}),
@@ -76,7 +76,7 @@ pub(crate) fn load_sealer(context: &Context, store: &str) -> Result<Arc<dyn Seal
         cancel: context.cancel.clone(),
         limits: CallLimits::default(),
     };
-    Ok(Arc::new(PluginSealer(Encryptor::new(plugin, call)?)))
+    Ok(Arc::new(PluginSealer(Encryptor::new(loaded.plugin, call)?)))
 }
 
 /// Opens the place of a store's objects.

@@ -2,9 +2,9 @@
 //! settings, narrowed by its tables.
 
 use crate::config::{Config, ConfigError, Settings, Tables};
-use crate::plugins::Installed;
+use crate::plugins::LoadedPlugin;
 use holdfast_sandbox::grant::{Asker, Effective, PluginRole, effective};
-use holdfast_sandbox::{Plugin, has_landlock};
+use holdfast_sandbox::has_landlock;
 use serde_json::{Map, Value};
 use toml::Spanned;
 
@@ -18,33 +18,28 @@ pub(crate) struct Permit {
 pub(crate) fn permit_source(
     config: &Config,
     job: &str,
-    (plugin, installed): (&Plugin, &Installed),
+    loaded: &LoadedPlugin,
 ) -> Result<Permit, ConfigError> {
     let own = config.job(job)?;
     let tables = Tables {
         by: Asker {
-            plugin: &installed.name,
+            plugin: &loaded.installed.name,
             job,
         },
         role: PluginRole::Source,
         allow: own.allow.as_ref(),
         commands: Some(&own.command),
     };
-    permit_plugin(
-        config,
-        (&own.source, &own.with),
-        &tables,
-        (plugin, installed),
-    )
+    permit_plugin(config, &own.source, &own.with, &tables, loaded)
 }
 
 /// Returns what a verifier may do, in a job that need not be configured any more.
 pub(crate) fn permit_verifier(
     config: &Config,
     job: &str,
-    (plugin, installed): (&Plugin, &Installed),
+    loaded: &LoadedPlugin,
 ) -> Result<Permit, ConfigError> {
-    let name = &installed.name;
+    let name = &loaded.installed.name;
     let own = config.job(job).ok();
     let by_hand = Spanned::new(0..0, name.clone());
     let owner = own.and_then(|job| job.verify.iter().find(|v| v.get_ref() == name));
@@ -56,8 +51,8 @@ pub(crate) fn permit_verifier(
         allow: own.and_then(|job| find_table(&job.verify_allow, name)),
         commands: own.and_then(|job| find_table(&job.verify_command, name)),
     };
-    let given = (owner.unwrap_or(&by_hand), with.unwrap_or(&nothing));
-    permit_plugin(config, given, &tables, (plugin, installed))
+    let (owner, with) = (owner.unwrap_or(&by_hand), with.unwrap_or(&nothing));
+    permit_plugin(config, owner, with, &tables, loaded)
 }
 
 fn find_table<'a, T>(
@@ -70,13 +65,14 @@ fn find_table<'a, T>(
 
 fn permit_plugin(
     config: &Config,
-    (owner, with): (&Spanned<String>, &Settings),
+    owner: &Spanned<String>,
+    with: &Settings,
     tables: &Tables<'_>,
-    (plugin, installed): (&Plugin, &Installed),
+    loaded: &LoadedPlugin,
 ) -> Result<Permit, ConfigError> {
-    let manifest = &plugin.inspection().manifest;
+    let manifest = &loaded.plugin.inspection().manifest;
     let settings = config.settings(owner, with, manifest)?;
-    let granted = effective(manifest, &installed.grant, &settings);
+    let granted = effective(manifest, &loaded.installed.grant, &settings);
     let effective = config.narrowed(tables, granted)?;
     let mut terms = effective.terms.0.values();
     if terms.any(|terms| terms.landlock.is_some()) && !has_landlock() {

@@ -146,6 +146,14 @@ impl Describe for PluginError {
     }
 }
 
+/// An installed plugin, loaded.
+pub struct LoadedPlugin {
+    /// What can be called.
+    pub(crate) plugin: Plugin,
+    /// What is known of it.
+    pub(crate) installed: Installed,
+}
+
 /// The plugins of this machine.
 pub struct Plugins {
     places: Places,
@@ -336,12 +344,12 @@ impl Plugins {
     ///
     /// # Errors
     /// It is not installed, changed, or asks for more.
-    pub fn load_plugin(&self, name: &str) -> Result<(Plugin, Installed), PluginError> {
+    pub fn load_plugin(&self, name: &str) -> Result<LoadedPlugin, PluginError> {
         let (installed, bytes) = self.read_component(name)?;
         let plugin = self.sandbox.load(name, &bytes, &installed.sha256)?;
         let lacks = installed.grant.list_missing(&plugin.inspection().manifest);
         if lacks.is_empty() {
-            return Ok((plugin, installed));
+            return Ok(LoadedPlugin { plugin, installed });
         }
         let asks = lacks
             .iter()

@@ -76,8 +76,8 @@ impl Verification {
         let given = given.unwrap_or(&nothing);
         let owner = job.and_then(|job| job.verify.iter().find(|v| v.get_ref() == verifier));
         let owner = owner.unwrap_or(&by_hand);
-        let (plugin, installed) = load_plugin(context, owner, PluginKind::Verifier)?;
-        let permit = permit_verifier(&context.config, &root.job, (&plugin, &installed))?;
+        let loaded = load_plugin(context, owner, PluginKind::Verifier)?;
+        let permit = permit_verifier(&context.config, &root.job, &loaded)?;
         let state = Arc::new(JobState::unsaved());
         let call = prepare_call(context, &root.job, permit, given, &state);
         let content: Arc<dyn ContentPort> = Arc::new(SnapshotContent {
@@ -88,6 +88,6 @@ impl Verification {
             tally: Arc::clone(tally),
             troubles: Mutex::default(),
         });
-        Ok(plugin.verify(&call, &content)?)
+        Ok(loaded.plugin.verify(&call, &content)?)
     }
 }

@@ -136,7 +136,7 @@ pub enum ConfigError {
         /// What is wrong.
         message: String,
         /// What was probably meant.
-        suggestion: Option<Advice>,
+        suggestion: Option<Box<Advice>>,
     },
     /// What was asked for is not in it.
     #[error("{path} has no {what} `{name}`")]
@@ -198,7 +198,9 @@ impl Describe for ConfigError {
             Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 return vec![Advice::WriteConfiguration { example: LEAST }];
             }
-            Self::Wrong { suggestion, .. } => return suggestion.iter().cloned().collect(),
+            Self::Wrong { suggestion, .. } => {
+                return suggestion.iter().map(|advice| (**advice).clone()).collect();
+            }
             Self::Missing {
                 suggestion: Some(text),
                 ..
@@ -239,7 +241,7 @@ impl Config {
             ConfigError::Wrong {
                 place: place(path, &text, error.span()),
                 message,
-                suggestion,
+                suggestion: suggestion.map(Box::new),
             }
         };
         // Tables that are unknown come first: what is wrong in them may follow from that.
@@ -253,7 +255,7 @@ impl Config {
             return Err(ConfigError::Wrong {
                 place: place(path, &text, Some(table.span())),
                 message,
-                suggestion,
+                suggestion: suggestion.map(Box::new),
             });
         }
         let body: Body = toml::from_str(&text).map_err(refused)?;
@@ -328,7 +330,7 @@ impl Config {
         ConfigError::Wrong {
             place: self.place(span),
             message,
-            suggestion: suggestion.map(Advice::Words),
+            suggestion: suggestion.map(Advice::Words).map(Box::new),
         }
     }
 
@@ -492,10 +494,10 @@ impl Config {
             Some((setting, _, place)) => Err(ConfigError::Wrong {
                 place,
                 message: format!("setting `{setting}` refers to no secret"),
-                suggestion: Some(Advice::Words(format!(
+                suggestion: Some(Box::new(Advice::Words(format!(
                     "A secret is named, never written down: {}",
                     reference::FORMS
-                ))),
+                )))),
             }),
             None => Ok(()),
         }

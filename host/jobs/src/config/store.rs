@@ -134,7 +134,7 @@ impl StoreConfig {
         let location = Location::parse(self.url.get_ref()).map_err(|error| ConfigError::Wrong {
             place: config.place(self.url.span()),
             message: error.to_string(),
-            suggestion: error.advice().into_iter().next(),
+            suggestion: error.advice().into_iter().next().map(Box::new),
         })?;
         if let Location::Local(_) = location {
             self.check_parity(config)?;
