@@ -163,7 +163,7 @@ fn show_tier(job: &str, tier: &Tier, view: &View) -> Outcome {
     first_problem(locked, retained)
 }
 
-/// Says what was forgotten in a store.
+/// Shows what was forgotten in a store.
 fn show_forgotten(
     job: &str,
     store: &str,

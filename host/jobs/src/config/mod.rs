@@ -350,7 +350,7 @@ impl Config {
         self.body.job.keys().map(String::as_str)
     }
 
-    /// Returns the names of all jobs, of which there must be one.
+    /// Returns the names of all jobs; there must be at least one.
     ///
     /// # Errors
     /// There is none.

@@ -97,12 +97,10 @@ pub fn plan_retention(
         tags.any(|tag| policy.tags.contains_key(tag))
     };
     let (tagged, plain): (Vec<usize>, Vec<usize>) = believed.iter().partition(|at| has_rules(at));
+    verdicts[newest].keeps.push(Why::Newest);
     // The newest may be one that its tag does not keep for long.
-    for at in HashSet::from([Some(newest), plain.last().copied()])
-        .into_iter()
-        .flatten()
-    {
-        verdicts[at].keeps.push(Why::Newest);
+    if let Some(last) = plain.last().filter(|last| **last != newest) {
+        verdicts[*last].keeps.push(Why::Newest);
     }
     match &policy.keep {
         Some(rules) => apply_rules(rules, None, &plain, now, zone, &mut verdicts),

@@ -15,6 +15,9 @@ pub const SAFETY_LIFETIME: &str = "30d";
 /// The longest lifetime, in years.
 const YEARS_MAX: i64 = 1_000;
 
+/// How a lifetime is written.
+const FORM: &str = "write numbers with the units h, d, w, mo or y, such as 90d or 1y6mo";
+
 /// What is kept of some snapshots. One that any rule keeps is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Rules {
@@ -56,7 +59,7 @@ pub struct Lifetime {
     months: i64,
 }
 
-/// Says why a text is no lifetime.
+/// A text that is no lifetime.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{words}` is no time to keep something: {detail}")]
 pub struct LifetimeError {
@@ -78,41 +81,20 @@ impl Lifetime {
     /// # Errors
     /// The text is no such row, is nothing, or is more than a thousand years.
     pub fn new(words: &str) -> Result<Self, LifetimeError> {
-        let words = words.to_owned();
         let fail = |detail| LifetimeError {
-            words: words.clone(),
+            words: words.to_owned(),
             detail,
         };
-        let form = "write numbers with the units h, d, w, mo or y, such as 90d or 1y6mo";
-        let (mut hours, mut days, mut months) = (0_i64, 0_i64, 0_i64);
-        let mut rest = words.as_str();
-        while !rest.is_empty() {
-            let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-            let (number, tail) = rest.split_at(digits);
-            let number: i64 = number.parse().map_err(|_| fail(form))?;
-            let letters = tail.bytes().take_while(u8::is_ascii_alphabetic).count();
-            let (unit, tail) = tail.split_at(letters);
-            let (sum, factor) = match unit {
-                "h" => (&mut hours, 1),
-                "d" => (&mut days, 1),
-                "w" => (&mut days, 7),
-                "mo" => (&mut months, 1),
-                "y" => (&mut months, 12),
-                "m" | "min" => return Err(fail("months are `mo`, and minutes are too short")),
-                _ => return Err(fail(form)),
-            };
-            *sum = sum.saturating_add(number.saturating_mul(factor));
-            rest = tail;
-        }
+        let (hours, days, months) = sum_units(words).map_err(fail)?;
         let years = (hours / 8_766)
             .saturating_add(days / 365)
             .saturating_add(months / 12);
         match (hours, days, months) {
-            (0, 0, 0) if words.is_empty() => Err(fail(form)),
+            (0, 0, 0) if words.is_empty() => Err(fail(FORM)),
             (0, 0, 0) => Err(fail("it is nothing")),
             _ if years > YEARS_MAX => Err(fail("it is more than a thousand years")),
             _ => Ok(Self {
-                words,
+                words: words.to_owned(),
                 hours,
                 days,
                 months,
@@ -158,6 +140,31 @@ impl Lifetime {
         let hours = self.hours.saturating_add(days).saturating_add(months);
         hours.saturating_mul(3_600_000_000_000)
     }
+}
+
+/// Returns the hours, days and months that numbers with units come to; what is wrong if they are none.
+fn sum_units(words: &str) -> Result<(i64, i64, i64), &'static str> {
+    let (mut hours, mut days, mut months) = (0_i64, 0_i64, 0_i64);
+    let mut rest = words;
+    while !rest.is_empty() {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, tail) = rest.split_at(digits);
+        let number: i64 = number.parse().map_err(|_| FORM)?;
+        let letters = tail.bytes().take_while(u8::is_ascii_alphabetic).count();
+        let (unit, tail) = tail.split_at(letters);
+        let (sum, factor) = match unit {
+            "h" => (&mut hours, 1),
+            "d" => (&mut days, 1),
+            "w" => (&mut days, 7),
+            "mo" => (&mut months, 1),
+            "y" => (&mut months, 12),
+            "m" | "min" => return Err("months are `mo`, and minutes are too short"),
+            _ => return Err(FORM),
+        };
+        *sum = sum.saturating_add(number.saturating_mul(factor));
+        rest = tail;
+    }
+    Ok((hours, days, months))
 }
 
 impl fmt::Display for Lifetime {
