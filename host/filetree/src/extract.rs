@@ -166,7 +166,7 @@ impl Extractor {
             }),
             Some(_) => self.common.notes.lock_unpoisoned().add_note(format!(
                 "{}: the directory stood there already, with something in it, and keeps its \
-                 owner, mode and time; --overwrite sets them",
+                 owner, mode and time; a restore that overwrites sets them",
                 entry.path
             )),
             None => {}

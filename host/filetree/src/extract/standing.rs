@@ -114,7 +114,7 @@ fn is_empty(parent: &OwnedFd, name: &[u8]) -> bool {
 pub(super) fn already_taken() -> io::Error {
     io::Error::new(
         io::ErrorKind::AlreadyExists,
-        "something stands there already, and --overwrite was not given",
+        "something stands there already, and this restore does not overwrite",
     )
 }
 
