@@ -15,9 +15,9 @@ use crate::plugins::PluginError;
 use crate::snapshot::make_snapshot;
 use holdfast_base::cancel::Reason;
 use holdfast_base::error::join_causes;
-use holdfast_repository::RepositoryError;
 use holdfast_repository::format::root::Root;
 use holdfast_repository::object_lock::Locked;
+use holdfast_repository::{ObjectError, RepositoryError};
 
 pub use crate::snapshot::RunOptions;
 
@@ -105,7 +105,7 @@ fn name_backup(job: &str, error: JobError) -> JobError {
         | JobError::Plugin(PluginError::InvalidList { .. })
         | JobError::Run(RunError::InvalidTag { .. }) => error,
         // Nobody may say that nothing was committed when the store does not say so.
-        JobError::Repository(RepositoryError::Unanswered { .. }) => error,
+        JobError::Repository(RepositoryError::Object(ObjectError::Unanswered { .. })) => error,
         other => JobError::Backup {
             job: job.to_owned(),
             source: Box::new(other),

@@ -9,10 +9,10 @@ use crate::open::Access;
 use crate::select::{Paths, SelectError, find_snapshot};
 use holdfast_base::entry::{EntryKind, EntryPath};
 use holdfast_base::id::ChunkId;
-use holdfast_repository::RepositoryError;
 use holdfast_repository::format::item::Item;
 use holdfast_repository::format::root::Root;
 use holdfast_repository::read::{ContentReader, Reader};
+use holdfast_repository::{ReadError, RepositoryError};
 use std::cmp::Ordering;
 use std::io::{self, Read};
 use std::ops::ControlFlow;
@@ -73,7 +73,7 @@ pub fn list_entries(
     }
     if !has_some && !paths.is_all() {
         let path = paths.as_words();
-        return Err(RepositoryError::NoEntry { path }.into());
+        return Err(ReadError::NoEntry { path }.into());
     }
     Ok(())
 }
@@ -110,6 +110,7 @@ pub fn find_entries(
             }
         }
     }
+    let unread = unread.into_iter().map(RepositoryError::from).collect();
     Ok(Search { has_some, unread })
 }
 
@@ -147,12 +148,10 @@ impl EntryContent {
     /// What is stored cannot be read, or is damaged.
     pub fn read_next(&mut self, buffer: &mut [u8]) -> Result<usize, JobError> {
         let read = self.reader.read(buffer);
-        read.map_err(
-            |error: io::Error| match error.downcast::<RepositoryError>() {
-                Ok(error) => error.into(),
-                Err(error) => JobError::ReadEntry(error),
-            },
-        )
+        read.map_err(|error: io::Error| match error.downcast::<ReadError>() {
+            Ok(error) => error.into(),
+            Err(error) => JobError::ReadEntry(error),
+        })
     }
 }
 

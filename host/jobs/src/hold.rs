@@ -13,7 +13,7 @@ use holdfast_base::time::Instant;
 use holdfast_repository::format::mark::Hold;
 use holdfast_repository::format::root::Root;
 use holdfast_repository::object_lock::hold::{self, Released, Wish};
-use holdfast_repository::{Repository, RepositoryError};
+use holdfast_repository::{Repository, UpkeepError};
 
 /// Why and for how long a snapshot is to be held. Only [`HoldWish::parse`] makes one.
 pub struct HoldWish {
@@ -153,7 +153,7 @@ fn find_forgotten_id(repository: &Repository, wanted: &str) -> Result<SnapshotId
     match find_snapshot(repository, wanted) {
         Ok(root) => {
             let snapshot = root.snapshot;
-            Err(RepositoryError::NotForgotten { snapshot }.into())
+            Err(UpkeepError::NotForgotten { snapshot }.into())
         }
         Err(_) if roots.is_empty() => {
             let wanted = wanted.to_owned();

@@ -8,7 +8,7 @@ use crate::open::{Access, find_key_file, prepare_setup};
 use crate::operators::{make_host_key, name_bad_recipient};
 use holdfast_repository::repository::{Ground, read_header};
 use holdfast_repository::seal::{KeyPair, Recipient, Secret};
-use holdfast_repository::{Repository, RepositoryError, Setup};
+use holdfast_repository::{OpenError, Repository, RepositoryError, Setup};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -56,7 +56,7 @@ pub fn create_repository(
     let setup = prepare_setup(context, store)?;
     let place = setup.store.place();
     if read_header(setup.store.as_ref()).is_ok() {
-        return Err(RepositoryError::Exists { place }.into());
+        return Err(OpenError::Exists { place }.into());
     }
     let key_file = find_key_file(context, store)?;
     refuse_existing(&key_file)?;

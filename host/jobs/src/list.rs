@@ -60,7 +60,7 @@ pub fn list_snapshots(
     });
     Ok(Listing {
         found: found.collect(),
-        unread,
+        unread: unread.into_iter().map(RepositoryError::from).collect(),
     })
 }
 
@@ -104,7 +104,11 @@ pub(crate) fn find_forgotten(
 ) -> Result<(Vec<ForgottenSnapshot>, Vec<RepositoryError>), JobError> {
     let marks = repository.marks()?;
     let stored = repository.stored_ids()?;
-    let mut failures = marks.failures;
+    let mut failures: Vec<_> = marks
+        .failures
+        .into_iter()
+        .map(RepositoryError::from)
+        .collect();
     let mut found = Vec::new();
     for mark in marks.forgotten {
         let id = mark.tombstone.snapshot;
@@ -118,7 +122,7 @@ pub(crate) fn find_forgotten(
                 root,
                 mark,
             }),
-            Err(error) => failures.push(error),
+            Err(error) => failures.push(error.into()),
         }
     }
     found.sort_by_key(|forgotten| (forgotten.root.started, forgotten.root.snapshot));

@@ -143,7 +143,7 @@ pub fn plan_lock(
         mode: extension.mode,
         cost: plan.cost(context.clock.now()),
         plan,
-        unread,
+        unread: unread.into_iter().map(RepositoryError::from).collect(),
     })
 }
 

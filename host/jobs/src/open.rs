@@ -13,7 +13,7 @@ use crate::wire::{NullListener, PluginSealer};
 use holdfast_repository::keys::Role;
 use holdfast_repository::parity::ParityStore;
 use holdfast_repository::seal::{SealError, Sealer};
-use holdfast_repository::{Repository, RepositoryError, Setup};
+use holdfast_repository::{ObjectError, OpenError, Repository, RepositoryError, Setup};
 use holdfast_sandbox::CallContext;
 use holdfast_sandbox::grant::Effective;
 use holdfast_sandbox::limits::CallLimits;
@@ -161,7 +161,7 @@ fn open_as_operator(setup: Setup, credentials: &Credentials) -> Result<Repositor
     };
     let opened = Repository::open_as_operator(setup, &operators);
     opened.map_err(|error| match error {
-        RepositoryError::Seal(SealError::WrongKey) => {
+        OpenError::Object(ObjectError::Seal(SealError::WrongKey)) => {
             AccessError::WrongOperator { given, place }.into()
         }
         other => other.into(),

@@ -10,7 +10,7 @@ use holdfast_repository::format::announcement::Announcement;
 use holdfast_repository::keys::{KeyError, KeyFile, Role};
 use holdfast_repository::operators::{Change, Rotation};
 use holdfast_repository::seal::{Recipient, SealError, Secret};
-use holdfast_repository::{Repository, RepositoryError};
+use holdfast_repository::{ObjectError, OperatorsError, Repository, RepositoryError, UpkeepError};
 use std::path::{Path, PathBuf};
 
 /// A key that was written to a file.
@@ -110,7 +110,7 @@ pub(crate) fn make_host_key(
     if held == Role::Read {
         let made = repository.host_key(host.unwrap_or(here));
         return made.map_err(|error| match error {
-            RepositoryError::Key(KeyError::Certificate(why)) => {
+            ObjectError::Key(KeyError::Certificate(why)) => {
                 let reason = why.to_string();
                 AccessError::InvalidHost { reason }.into()
             }
@@ -126,9 +126,9 @@ pub(crate) fn make_host_key(
 }
 
 /// Names the recipient that cannot be used if that is what failed.
-pub(crate) fn name_bad_recipient(error: RepositoryError) -> JobError {
-    match error {
-        RepositoryError::Seal(SealError::Unusable { detail }) => {
+pub(crate) fn name_bad_recipient(error: impl Into<RepositoryError>) -> JobError {
+    match error.into() {
+        RepositoryError::Object(ObjectError::Seal(SealError::Unusable { detail })) => {
             AccessError::InvalidRecipient { reason: detail }.into()
         }
         other => other.into(),
@@ -142,7 +142,8 @@ pub(crate) fn name_bad_recipient(error: RepositoryError) -> JobError {
 pub fn list_operators(context: &Context, access: &Access) -> Result<OperatorList, JobError> {
     let repository = access.open(context)?;
     let announced = repository.announcement();
-    let announced = announced.cloned().ok_or(RepositoryError::Unrecorded)?;
+    let unrecorded = || UpkeepError::from(OperatorsError::Unrecorded);
+    let announced = announced.cloned().ok_or_else(unrecorded)?;
     let older = repository.older_epochs()?;
     Ok(OperatorList { announced, older })
 }

@@ -8,7 +8,7 @@ use holdfast_base::id::SnapshotId;
 use holdfast_base::nearest::closest;
 use holdfast_filetree::{Excludes, PatternError};
 use holdfast_repository::format::root::Root;
-use holdfast_repository::{Repository, RepositoryError};
+use holdfast_repository::{ObjectError, Repository, RepositoryError, SnapshotError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -70,6 +70,12 @@ pub enum SelectError {
     /// The repository failed.
     #[error(transparent)]
     Repository(#[from] RepositoryError),
+}
+
+impl From<ObjectError> for SelectError {
+    fn from(error: ObjectError) -> Self {
+        Self::Repository(error.into())
+    }
 }
 
 /// What was probably meant by a name that no snapshot has.
@@ -138,7 +144,7 @@ pub(crate) fn find_snapshot(repository: &Repository, wanted: &str) -> Result<Roo
         // one for the newest.
         (_, Some(source)) => Err(SelectError::Unclear {
             wanted: wanted.to_owned(),
-            source,
+            source: source.into(),
         }),
         (picked, None) => picked.cloned(),
     }
@@ -231,7 +237,7 @@ fn describe_unknown(roots: &[Root], wanted: &str) -> SelectError {
         _ if roots.is_empty() => Near::Nothing,
         _ if is_short => Near::LongerId,
         Some(near) => Near::Job(near.to_owned()),
-        None => return RepositoryError::NoSnapshot { wanted }.into(),
+        None => return RepositoryError::from(SnapshotError::NoSnapshot { wanted }).into(),
     };
     SelectError::Unknown { wanted, near }
 }

@@ -15,7 +15,7 @@ use holdfast_base::error::{Describe, join_causes};
 use holdfast_base::progress::Progress;
 use holdfast_repository::format::root::Root;
 use holdfast_repository::write::{Gauge, RunNote, SourceEnd};
-use holdfast_repository::{Repository, RepositoryError, Session};
+use holdfast_repository::{ObjectError, Repository, Session, WriteError};
 use holdfast_sandbox::CallError;
 use holdfast_sandbox::plugin::source::Previous;
 use holdfast_sandbox::ports::DraftPort;
@@ -138,13 +138,12 @@ fn join_tags(config: &JobConfig, options: &RunOptions) -> Result<Vec<String>, Ru
 /// Commits what a source gave, if the source and the pipeline both say that it is complete.
 fn commit_session(session: Arc<Session>, called: Result<(), CallError>) -> Result<Root, JobError> {
     let Some(session) = Arc::into_inner(session) else {
-        let what = "the source left a transfer behind".to_owned();
-        return Err(RepositoryError::Failed(what).into());
+        return Err(WriteError::StreamLeftOpen.into());
     };
     if let Err(error) = called {
         // If the pipeline failed, the source only felt it.
         return Err(match session.abandon() {
-            Some(RepositoryError::Cancelled) | None => error.into(),
+            Some(WriteError::Object(ObjectError::Cancelled)) | None => error.into(),
             Some(cause) if !matches!(error, CallError::Failed { .. }) => {
                 tracing::debug!(%cause, "the pipeline failed too");
                 error.into()

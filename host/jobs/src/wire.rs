@@ -16,7 +16,7 @@ use holdfast_repository::seal::{
     Identity, KeyPair, Recipient, SealError, SealedBytes, Sealer, Secret,
 };
 use holdfast_repository::write::StreamWriter;
-use holdfast_repository::{RepositoryError, Session};
+use holdfast_repository::{ReadError, RepositoryError, Session};
 use holdfast_sandbox::CallError;
 use holdfast_sandbox::capability::streams::BlobBytes;
 use holdfast_sandbox::plugin::FailureKind;
@@ -26,8 +26,8 @@ use std::io::{self, Read, Write};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
-fn into_io_error(error: RepositoryError) -> io::Error {
-    io::Error::other(error)
+fn into_io_error(error: impl Into<RepositoryError>) -> io::Error {
+    io::Error::other(error.into())
 }
 
 /// The snapshot that is being made.
@@ -146,7 +146,7 @@ impl ContentPort for SnapshotContent {
             .reader
             .entry(&self.root, path)
             .map_err(|error| match error {
-                RepositoryError::NoEntry { .. } => io::Error::new(io::ErrorKind::NotFound, error),
+                ReadError::NoEntry { .. } => io::Error::new(io::ErrorKind::NotFound, error),
                 other => into_io_error(other),
             })?;
         if !item.entry.has_content() {

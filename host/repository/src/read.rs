@@ -3,13 +3,17 @@
 //! Whatever is read is checked by its name: a chunk that hashes to another id is an error that
 //! names the pack, never content.
 
+/// What can go wrong.
+mod error;
 /// The frames of a pack, opened.
 mod frames;
 /// Whether a pack is what the index says.
 pub(crate) mod pack_check;
 
-use crate::error::RepositoryError;
+pub use error::ReadError;
+
 use crate::format::item::Item;
+use crate::format::pack::FrameError;
 use crate::format::refs::{Reference, decode_ids};
 use crate::format::root::Root;
 use crate::format::segment::PackKind;
@@ -17,8 +21,9 @@ use crate::ground::domain::Domain;
 use crate::ground::names::pack_name;
 use crate::ground::seal::{Identity, SealedBytes, open_range};
 use crate::index::{Index, Location};
+use crate::objects::error::{IoStep, ObjectError};
 use crate::objects::stored::{Heads, StoredObject};
-use crate::pipeline::compress::{CompressError, Expander};
+use crate::pipeline::compress::Expander;
 use crate::repository::Repository;
 use holdfast_base::entry::EntryPath;
 use holdfast_base::id::{ChunkId, PackId};
@@ -46,7 +51,7 @@ impl Reader {
     ///
     /// # Errors
     /// The index cannot be read.
-    pub fn new(repository: Arc<Repository>) -> Result<Self, RepositoryError> {
+    pub fn new(repository: Arc<Repository>) -> Result<Self, ObjectError> {
         let index = repository.index()?;
         Ok(Self {
             repository,
@@ -60,21 +65,21 @@ impl Reader {
     ///
     /// # Errors
     /// The index does not list it.
-    pub fn locate(&self, id: &ChunkId) -> Result<Location, RepositoryError> {
+    pub fn locate(&self, id: &ChunkId) -> Result<Location, ReadError> {
         let found = self.index.find(id);
         found
-            .map_err(|e| RepositoryError::io("read the local copy of the index", e))?
-            .ok_or(RepositoryError::MissingChunk { chunk: *id })
+            .map_err(IoStep::ReadIndex.failed())?
+            .ok_or(ReadError::MissingChunk { chunk: *id })
     }
 
     pub(crate) fn identity(
         &self,
         kind: PackKind,
         epoch: u32,
-    ) -> Result<[Identity; 1], RepositoryError> {
+    ) -> Result<[Identity; 1], ObjectError> {
         match kind {
             PackKind::Catalog => Ok(self.repository.catalog_identity()),
-            PackKind::Content | PackKind::Items => self.repository.epoch_identity(epoch),
+            PackKind::Content | PackKind::Items => Ok(self.repository.epoch_identity(epoch)?),
         }
     }
 
@@ -84,9 +89,9 @@ impl Reader {
         at: &Location,
         offset: u64,
         length: usize,
-    ) -> Result<Vec<u8>, RepositoryError> {
+    ) -> Result<Vec<u8>, ObjectError> {
         let name = pack_name(&at.pack);
-        let open = || -> Result<Vec<u8>, RepositoryError> {
+        let open = || -> Result<Vec<u8>, ObjectError> {
             let setup = &self.repository.setup;
             let sealed = StoredObject::open(&setup.store, name.clone(), &self.heads, length)?;
             let sealed = Arc::new(sealed);
@@ -103,7 +108,7 @@ impl Reader {
         open().map_err(|e| e.in_sealed(name.as_str()))
     }
 
-    fn frame(&self, at: &Location) -> Result<Arc<Vec<u8>>, RepositoryError> {
+    fn frame(&self, at: &Location) -> Result<Arc<Vec<u8>>, ObjectError> {
         let kept = || self.frames.lock_unpoisoned();
         let held = kept()
             .iter()
@@ -116,7 +121,7 @@ impl Reader {
         let mut expander = Expander::new()?;
         let plain = expander
             .expand(&bytes, at.frame_expanded)
-            .map_err(|e| RepositoryError::from(e).in_object(at.pack.to_string()))?;
+            .map_err(|e| ObjectError::from(e).in_object(at.pack.to_string()))?;
         let frame = Arc::new(plain.to_vec());
         let mut frames = kept();
         if frames.len() == FRAMES_KEPT {
@@ -130,8 +135,8 @@ impl Reader {
     ///
     /// # Errors
     /// It is missing or damaged, or the key does not open it.
-    pub fn chunk(&self, domain: Domain, id: &ChunkId) -> Result<Vec<u8>, RepositoryError> {
-        self.chunk_at(domain, id, &self.locate(id)?)
+    pub fn chunk(&self, domain: Domain, id: &ChunkId) -> Result<Vec<u8>, ReadError> {
+        Ok(self.chunk_at(domain, id, &self.locate(id)?)?)
     }
 
     /// Returns a chunk from a place where it should lie.
@@ -140,17 +145,17 @@ impl Reader {
         domain: Domain,
         id: &ChunkId,
         at: &Location,
-    ) -> Result<Vec<u8>, RepositoryError> {
+    ) -> Result<Vec<u8>, ObjectError> {
         let frame = self.frame(at)?;
         let end = at.offset as usize + at.length as usize;
         let bytes = frame
             .get(at.offset as usize..end)
-            .ok_or(CompressError::Length)?;
+            .ok_or(FrameError::Length)?;
         // The audit role cannot name chunks; the catalog is sealed and signed for it all the same.
         if let Some(key) = &self.repository.id_key
             && key.id(domain, bytes) != *id
         {
-            let error = RepositoryError::from(CompressError::Content { chunk: *id });
+            let error = ObjectError::from(FrameError::Content { chunk: *id });
             return Err(error.in_object(at.pack.to_string()));
         }
         Ok(bytes.to_vec())
@@ -160,7 +165,7 @@ impl Reader {
     ///
     /// # Errors
     /// The trunk cannot be read.
-    pub fn references<'a>(&'a self, root: &Root) -> Result<References<'a>, RepositoryError> {
+    pub fn references<'a>(&'a self, root: &Root) -> Result<References<'a>, ReadError> {
         let mut ids = root.references.ids.clone();
         for _ in 0..root.references.levels {
             let mut below = Vec::new();
@@ -180,7 +185,7 @@ impl Reader {
     ///
     /// # Errors
     /// The trunk cannot be read.
-    pub fn catalog_chunks(&self, root: &Root) -> Result<Vec<ChunkId>, RepositoryError> {
+    pub fn catalog_chunks(&self, root: &Root) -> Result<Vec<ChunkId>, ReadError> {
         let mut all = root.references.ids.clone();
         let mut ids = root.references.ids.clone();
         for _ in 0..root.references.levels {
@@ -198,7 +203,7 @@ impl Reader {
     ///
     /// # Errors
     /// The trunk cannot be read.
-    pub fn items<'a>(&'a self, root: &Root) -> Result<Items<'a>, RepositoryError> {
+    pub fn items<'a>(&'a self, root: &Root) -> Result<Items<'a>, ReadError> {
         Ok(Items {
             references: self.references(root)?,
             pending: VecDeque::new(),
@@ -210,18 +215,14 @@ impl Reader {
     ///
     /// # Errors
     /// There is none of that path, or the snapshot cannot be read.
-    pub fn entry(
-        &self,
-        root: &Root,
-        path: &EntryPath,
-    ) -> Result<(Item, Vec<ChunkId>), RepositoryError> {
+    pub fn entry(&self, root: &Root, path: &EntryPath) -> Result<(Item, Vec<ChunkId>), ReadError> {
         for item in self.items(root)? {
             let (item, chunks) = item?;
             if item.entry.path == *path {
                 return Ok((item, chunks));
             }
         }
-        Err(RepositoryError::NoEntry {
+        Err(ReadError::NoEntry {
             path: path.to_string(),
         })
     }
@@ -235,7 +236,7 @@ pub struct References<'a> {
 }
 
 impl Iterator for References<'_> {
-    type Item = Result<Reference, RepositoryError>;
+    type Item = Result<Reference, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         while self.current.is_empty() {
@@ -261,7 +262,7 @@ pub struct Items<'a> {
 }
 
 impl Items<'_> {
-    fn load(&mut self) -> Option<Result<(), RepositoryError>> {
+    fn load(&mut self) -> Option<Result<(), ReadError>> {
         while self.pending.is_empty() {
             let id = match self.references.next()? {
                 Ok(Reference::Items(id)) => id,
@@ -280,13 +281,13 @@ impl Items<'_> {
     }
 
     /// Gives up this piece of the item stream.
-    fn lose(&mut self, error: RepositoryError) -> RepositoryError {
+    fn lose(&mut self, error: ReadError) -> ReadError {
         self.pending.clear();
         self.is_lost = true;
         error
     }
 
-    fn chunks(&mut self, count: u64) -> Result<Vec<ChunkId>, RepositoryError> {
+    fn chunks(&mut self, count: u64) -> Result<Vec<ChunkId>, ReadError> {
         let mut chunks = Vec::new();
         for _ in 0..count {
             match self.references.next() {
@@ -299,7 +300,7 @@ impl Items<'_> {
     }
 }
 
-fn misplaced() -> RepositoryError {
+fn misplaced() -> ReadError {
     crate::format::FormatError::invalid(
         "reference stream",
         "entries and chunks do not fit together",
@@ -308,7 +309,7 @@ fn misplaced() -> RepositoryError {
 }
 
 impl Iterator for Items<'_> {
-    type Item = Result<(Item, Vec<ChunkId>), RepositoryError>;
+    type Item = Result<(Item, Vec<ChunkId>), ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if let Err(error) = self.load()? {

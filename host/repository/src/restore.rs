@@ -8,13 +8,15 @@
 //! - A file's time is set when its last chunk has been written: an interrupted restore can tell
 //!   which files are whole.
 
-use crate::error::RepositoryError;
 use crate::format::item::Item;
+use crate::format::pack::FrameError;
 use crate::format::root::Root;
 use crate::ground::domain::Domain;
 use crate::index::Location;
 use crate::keys::IdKey;
-use crate::pipeline::compress::{CompressError, Expander};
+use crate::objects::error::{ObjectError, ObjectFault};
+use crate::pipeline::compress::Expander;
+use crate::read::ReadError;
 use crate::read::{Reader, unread_after};
 use holdfast_base::cancel::Cancel;
 use holdfast_base::entry::{
@@ -69,7 +71,7 @@ pub fn restore(
     selection: Selection<'_>,
     target: &dyn RestoreTarget,
     cancel: &Cancel,
-) -> Result<Restored, RepositoryError> {
+) -> Result<Restored, ReadError> {
     let mut run = Run {
         reader,
         id_key: reader.repository.id_key()?.clone(),
@@ -174,7 +176,7 @@ impl Run<'_> {
         item: Item,
         chunks: &[ChunkId],
         window: &mut Window,
-    ) -> Result<(), RepositoryError> {
+    ) -> Result<(), ReadError> {
         if matches!(item.entry.kind, EntryKind::HardLink { .. }) {
             self.links.push(item.entry);
             return Ok(());
@@ -246,7 +248,7 @@ impl Run<'_> {
     }
 
     /// Says that a part of the list of entries cannot be read.
-    fn unread(&self, last: Option<&EntryPath>, error: &RepositoryError) {
+    fn unread(&self, last: Option<&EntryPath>, error: &ReadError) {
         let last = last.map(ToString::to_string);
         self.outcome().damaged.push(Warning {
             subject: unread_after(last.as_deref()),
@@ -254,7 +256,7 @@ impl Run<'_> {
         });
     }
 
-    fn damage(&self, file: &FileJob, error: &RepositoryError) {
+    fn damage(&self, file: &FileJob, error: &dyn std::fmt::Display) {
         let mut state = file.state.lock_unpoisoned();
         if matches!(*state, FileState::Closed) {
             return;
@@ -298,7 +300,7 @@ impl Run<'_> {
     }
 
     /// Reads everything that the window needs, and writes it to its places.
-    fn write(&self, window: &mut Window) -> Result<(), RepositoryError> {
+    fn write(&self, window: &mut Window) -> Result<(), ReadError> {
         window.large_files = 0;
         let units = units(std::mem::take(&mut window.uses));
         let is_far = self.reader.repository.setup.store.is_far();
@@ -312,7 +314,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn unit(&self, unit: &Unit, expander: &mut Expander) -> Result<(), RepositoryError> {
+    fn unit(&self, unit: &Unit, expander: &mut Expander) -> Result<(), ReadError> {
         let Some(first) = unit.frames.first().and_then(|frame| frame.first()) else {
             return Ok(());
         };
@@ -333,7 +335,7 @@ impl Run<'_> {
                     let mut alone = unit.frames.iter().filter_map(|frame| Unit::alone(frame));
                     return alone.try_for_each(|unit| self.unit(&unit, expander));
                 }
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             };
         for frame in &unit.frames {
             let Some(first) = frame.first() else { continue };
@@ -342,7 +344,7 @@ impl Run<'_> {
             match expander.expand(packed, first.at.frame_expanded) {
                 Ok(plain) => self.frame(frame, plain),
                 Err(error) => {
-                    let error = RepositoryError::from(error).in_object(first.at.pack.to_string());
+                    let error = ObjectError::from(error).in_object(first.at.pack.to_string());
                     frame
                         .iter()
                         .for_each(|used| self.damage(&used.file, &error));
@@ -371,7 +373,7 @@ impl Run<'_> {
         if bytes.is_some_and(|bytes| self.id_key.id(Domain::Content, bytes) == used.id) {
             return true;
         }
-        let error = RepositoryError::from(CompressError::Content { chunk: used.id });
+        let error = ObjectError::from(FrameError::Content { chunk: used.id });
         self.damage(&used.file, &error.in_object(used.at.pack.to_string()));
         false
     }

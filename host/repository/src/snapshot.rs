@@ -6,7 +6,14 @@
 //!   the two the snapshot may have been forgotten and its packs collected.
 //! - Collection takes the place of a snapshot to end its session: one of the two is first, and the other sees it.
 
-use crate::error::RepositoryError;
+use crate::objects::error::{ObjectError, ObjectFault};
+/// What can go wrong with a snapshot as a whole.
+mod error;
+/// Marks on snapshots: which are forgotten, and which are held.
+pub mod marks;
+
+pub use error::SnapshotError;
+
 use crate::format::root::Root;
 use crate::format::session::{Expired, encode};
 use crate::ground::names::{SNAPSHOTS, snapshot_name};
@@ -54,7 +61,7 @@ impl Repository {
     ///
     /// # Errors
     /// Nothing was committed, the store does not say whether it was, or the snapshot does not come back.
-    pub(crate) fn commit(&self, root: &Root) -> Result<Commit, RepositoryError> {
+    pub(crate) fn commit(&self, root: &Root) -> Result<Commit, ObjectError> {
         let object = snapshot_name(&root.snapshot);
         let bytes = root.encode(&self.signer()?)?;
         let sealed = self.seal_catalog(&object, &bytes)?;
@@ -71,7 +78,7 @@ impl Repository {
                 }
                 (_, Err(source)) => {
                     let object = object.to_string();
-                    return Err(RepositoryError::Unanswered { object, source });
+                    return Err(ObjectError::Unanswered { object, source });
                 }
             }
         }
@@ -80,17 +87,17 @@ impl Repository {
     }
 
     /// Says what stands where a snapshot was to be committed.
-    fn lost(&self, id: &SnapshotId) -> Result<Commit, RepositoryError> {
+    fn lost(&self, id: &SnapshotId) -> Result<Commit, ObjectError> {
         match self.stored_slot(id)? {
             Slot::Expired => Ok(Commit::Expired),
-            Slot::Root(_) => Err(RepositoryError::Exists {
-                place: self.place(),
+            Slot::Root(_) => Err(ObjectError::Taken {
+                object: snapshot_name(id),
             }),
         }
     }
 
     /// Reads a snapshot again that was just committed, which also brings it into the cache.
-    fn prove(&self, id: &SnapshotId) -> Result<(), RepositoryError> {
+    fn prove(&self, id: &SnapshotId) -> Result<(), ObjectError> {
         match self.stored_slot(id) {
             Ok(_) => Ok(()),
             Err(error) if matches!(error.kind(), Kind::Damaged | Kind::Key) => {
@@ -112,7 +119,7 @@ impl Repository {
     ///
     /// # Errors
     /// The store cannot be listed.
-    pub fn snapshot_ids(&self) -> Result<Vec<SnapshotId>, RepositoryError> {
+    pub fn snapshot_ids(&self) -> Result<Vec<SnapshotId>, ObjectError> {
         let mut ids = self.stored_ids()?;
         let marks = self.marks()?;
         for failure in &marks.failures {
@@ -128,7 +135,7 @@ impl Repository {
     ///
     /// # Errors
     /// The store cannot be listed.
-    pub fn stored_ids(&self) -> Result<Vec<SnapshotId>, RepositoryError> {
+    pub fn stored_ids(&self) -> Result<Vec<SnapshotId>, ObjectError> {
         let listed = self.setup.store.list(SNAPSHOTS)?;
         Ok(listed
             .iter()
@@ -143,17 +150,15 @@ impl Repository {
     ///
     /// # Errors
     /// There is none of that id, or it is damaged.
-    pub fn snapshot(&self, id: &SnapshotId) -> Result<Root, RepositoryError> {
+    pub fn snapshot(&self, id: &SnapshotId) -> Result<Root, SnapshotError> {
         match self.slot(id)? {
             Slot::Root(root) => Ok(*root),
-            Slot::Expired => Err(RepositoryError::NoSnapshot {
-                wanted: id.to_string(),
-            }),
+            Slot::Expired => Err(SnapshotError::no_snapshot(id)),
         }
     }
 
     /// Reads what is in the place of a snapshot, from the cache where that has it.
-    pub(crate) fn slot(&self, id: &SnapshotId) -> Result<Slot, RepositoryError> {
+    pub(crate) fn slot(&self, id: &SnapshotId) -> Result<Slot, ObjectError> {
         match self
             .remembered(id)
             .and_then(|bytes| self.decode_slot(id, &bytes).ok())
@@ -164,11 +169,11 @@ impl Repository {
     }
 
     /// Does the same for many, several at a time, in their order.
-    pub(crate) fn slots(&self, ids: &[SnapshotId]) -> Vec<Result<Slot, RepositoryError>> {
+    pub(crate) fn slots(&self, ids: &[SnapshotId]) -> Vec<Result<Slot, ObjectError>> {
         read_many(ids, |id| self.slot(id))
     }
 
-    fn decode_slot(&self, id: &SnapshotId, bytes: &[u8]) -> Result<Slot, RepositoryError> {
+    fn decode_slot(&self, id: &SnapshotId, bytes: &[u8]) -> Result<Slot, ObjectError> {
         if Expired::in_place_of(bytes, *id, self.header.repository) {
             return Ok(Slot::Expired);
         }
@@ -177,9 +182,9 @@ impl Repository {
     }
 
     /// Reads what the store has in the place of a snapshot.
-    pub(crate) fn stored_slot(&self, id: &SnapshotId) -> Result<Slot, RepositoryError> {
+    pub(crate) fn stored_slot(&self, id: &SnapshotId) -> Result<Slot, ObjectError> {
         let object = snapshot_name(id);
-        let read = || -> Result<Slot, RepositoryError> {
+        let read = || -> Result<Slot, ObjectError> {
             let bytes = self.get_catalog(&object, ROOT_EXPANDED_MAX)?;
             let slot = self.decode_slot(id, &bytes)?;
             self.remember(id, &bytes);
@@ -203,7 +208,7 @@ impl Repository {
     ///
     /// # Errors
     /// The store failed, or does not say which of the two was first.
-    pub(crate) fn expire(&self, session: &SnapshotId) -> Result<bool, RepositoryError> {
+    pub(crate) fn expire(&self, session: &SnapshotId) -> Result<bool, ObjectError> {
         let mark = Expired {
             expired: *session,
             repository: self.header.repository,
@@ -217,7 +222,7 @@ impl Repository {
     ///
     /// # Errors
     /// The store cannot be listed.
-    pub fn snapshots(&self) -> Result<(Vec<Root>, Vec<RepositoryError>), RepositoryError> {
+    pub fn snapshots(&self) -> Result<(Vec<Root>, Vec<ObjectError>), ObjectError> {
         Ok(Self::roots_of(self.snapshot_ids()?, |id| self.slot(id)))
     }
 
@@ -225,7 +230,7 @@ impl Repository {
     ///
     /// # Errors
     /// The store cannot be listed.
-    pub fn all_snapshots(&self) -> Result<(Vec<Root>, Vec<RepositoryError>), RepositoryError> {
+    pub fn all_snapshots(&self) -> Result<(Vec<Root>, Vec<ObjectError>), ObjectError> {
         Ok(Self::roots_of(self.stored_ids()?, |id| self.slot(id)))
     }
 
@@ -234,9 +239,7 @@ impl Repository {
     ///
     /// # Errors
     /// The store cannot be listed.
-    pub fn snapshots_from_store(
-        &self,
-    ) -> Result<(Vec<Root>, Vec<RepositoryError>), RepositoryError> {
+    pub fn snapshots_from_store(&self) -> Result<(Vec<Root>, Vec<ObjectError>), ObjectError> {
         Ok(Self::roots_of(self.stored_ids()?, |id| {
             self.stored_slot(id)
         }))
@@ -244,8 +247,8 @@ impl Repository {
 
     fn roots_of(
         ids: Vec<SnapshotId>,
-        read: impl Fn(&SnapshotId) -> Result<Slot, RepositoryError> + Sync,
-    ) -> (Vec<Root>, Vec<RepositoryError>) {
+        read: impl Fn(&SnapshotId) -> Result<Slot, ObjectError> + Sync,
+    ) -> (Vec<Root>, Vec<ObjectError>) {
         let mut roots = Vec::new();
         let mut failures = Vec::new();
         for slot in read_many(&ids, read) {

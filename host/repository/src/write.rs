@@ -11,6 +11,7 @@
 //! - Only [`Session::commit`] commits, and only with the proof that the source ended well.
 
 mod commit;
+mod error;
 pub mod file_cache;
 mod found;
 pub(crate) mod lease;
@@ -22,12 +23,13 @@ pub(crate) mod setup;
 mod stream;
 mod worker;
 
+pub use error::WriteError;
 pub use note::{Gauge, RunNote, SourceEnd};
 pub use stream::StreamWriter;
 
-use crate::error::RepositoryError;
 use crate::format::item::Item;
 use crate::format::segment::PackKind;
+use crate::objects::error::{ObjectError, Stage};
 use crate::pipeline::compress::FrameBytes;
 use crate::pipeline::dedup::Dedup;
 use crate::pipeline::put::{Catalogue, Put};
@@ -65,17 +67,22 @@ pub(crate) struct Shared {
     pub(crate) gauge: Arc<Gauge>,
     /// Whether everything must be read: what a copy cannot read is damage, and nothing that changed meanwhile.
     pub(crate) is_copy: bool,
-    failure: Mutex<Option<RepositoryError>>,
+    failure: Mutex<Option<WriteError>>,
     turn: Arc<Turn>,
     warnings: Mutex<(u64, Vec<(String, String)>)>,
 }
 
 impl Shared {
-    pub(crate) fn fail(&self, error: RepositoryError) {
+    pub(crate) fn fail(&self, error: WriteError) {
         tracing::debug!(%error, "the run fails");
         let mut failure = lock(&self.failure);
         // That a queue is closed is the consequence, and may be told before its cause.
-        let is_consequence = |held: &RepositoryError| matches!(held, RepositoryError::Failed(_));
+        let is_consequence = |held: &WriteError| {
+            matches!(
+                held,
+                WriteError::AlreadyFailed { .. } | WriteError::Object(ObjectError::StageEnded(_))
+            )
+        };
         if failure.as_ref().is_none_or(is_consequence) {
             *failure = Some(error);
         }
@@ -91,12 +98,14 @@ impl Shared {
         }
     }
 
-    fn check(&self) -> Result<(), RepositoryError> {
+    fn check(&self) -> Result<(), WriteError> {
         if self.cancel.is_raised() {
-            return Err(RepositoryError::Cancelled);
+            return Err(ObjectError::Cancelled.into());
         }
         match &*lock(&self.failure) {
-            Some(error) => Err(RepositoryError::Failed(error.to_string())),
+            Some(error) => Err(WriteError::AlreadyFailed {
+                cause: error.to_string(),
+            }),
             None => Ok(()),
         }
     }
@@ -156,7 +165,7 @@ impl Session {
         note: RunNote,
         cancel: &Cancel,
         gauge: Arc<Gauge>,
-    ) -> Result<Self, RepositoryError> {
+    ) -> Result<Self, WriteError> {
         let keys = repository.key.writing()?;
         // What could not be signed in the end is not begun.
         repository.writable()?;
@@ -215,7 +224,7 @@ impl Session {
         Ok(session)
     }
 
-    fn start_threads(&mut self, known: Option<KnownWriter>) -> Result<(), RepositoryError> {
+    fn start_threads(&mut self, known: Option<KnownWriter>) -> Result<(), WriteError> {
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
         let (jobs, jobs_from) = crossbeam_channel::bounded(2);
         let (done, done_from) = crossbeam_channel::bounded(16);
@@ -230,7 +239,9 @@ impl Session {
         for _ in 0..2 {
             let (catalogue, from) = (Arc::clone(&self.catalogue), put_from.clone());
             let proof = Proof::new(&self.repository, self.note.prove);
-            self.spawn("put", move |_| catalogue.run(&from, &|pack| proof.of(pack)));
+            self.spawn("put", move |_| {
+                Ok(catalogue.run(&from, &|pack| proof.of(pack))?)
+            });
         }
         let sequencer = Sequencer {
             id_key: self.shared.id_key.clone(),
@@ -264,7 +275,7 @@ impl Session {
     }
 
     /// Starts a packer and returns the way to it.
-    fn packer(&mut self, kind: PackKind, put: &Put) -> Result<Sender<FrameBytes>, RepositoryError> {
+    fn packer(&mut self, kind: PackKind, put: &Put) -> Result<Sender<FrameBytes>, WriteError> {
         let packs = self.shared.dedup.packs();
         let packer = setup::packer(&self.repository, kind, packs, put)?;
         let (to, from): (Sender<FrameBytes>, Receiver<FrameBytes>) = crossbeam_channel::bounded(2);
@@ -277,7 +288,7 @@ impl Session {
             if prove {
                 proof::prove_encryptor(packer.sealer.as_ref())?;
             }
-            packer.run(first, &from)
+            Ok(packer.run(first, &from)?)
         });
         Ok(to)
     }
@@ -285,7 +296,7 @@ impl Session {
     fn spawn(
         &mut self,
         name: &'static str,
-        work: impl FnOnce(&Shared) -> Result<(), RepositoryError> + Send + 'static,
+        work: impl FnOnce(&Shared) -> Result<(), WriteError> + Send + 'static,
     ) {
         let shared = Arc::clone(&self.shared);
         self.threads.push(std::thread::spawn(move || {
@@ -304,7 +315,7 @@ impl Session {
         &self,
         entry: Entry,
         content: Option<Box<dyn FileContent>>,
-    ) -> Result<(), RepositoryError> {
+    ) -> Result<(), WriteError> {
         let bytes = match entry.kind {
             EntryKind::File { size, .. } => size,
             _ => 0,
@@ -321,11 +332,11 @@ impl Session {
         entry: Entry,
         content: Option<Box<dyn FileContent>>,
         bytes: u64,
-    ) -> Result<(), RepositoryError> {
+    ) -> Result<(), WriteError> {
         self.shared.check()?;
         if !entry.is_within_limits() {
-            return Err(RepositoryError::TooMuch {
-                what: format!("what belongs to `{}`", entry.path),
+            return Err(WriteError::EntryTooLarge {
+                path: entry.path.to_string(),
             });
         }
         self.shared.gauge.entries.fetch_add(1, Ordering::Relaxed);
@@ -363,7 +374,7 @@ impl Session {
         self: &Arc<Self>,
         path: holdfast_base::entry::EntryPath,
         attributes: Vec<(String, String)>,
-    ) -> Result<StreamWriter, RepositoryError> {
+    ) -> Result<StreamWriter, WriteError> {
         self.shared.check()?;
         let modified = self.repository.setup.clock.now();
         let entry = Entry {
@@ -374,15 +385,15 @@ impl Session {
             attributes,
         };
         if !entry.is_within_limits() {
-            return Err(RepositoryError::TooMuch {
-                what: format!("what belongs to `{}`", entry.path),
+            return Err(WriteError::EntryTooLarge {
+                path: entry.path.to_string(),
             });
         }
         if !lock(&self.state)
             .names
             .insert(entry.path.as_bytes().to_vec())
         {
-            return Err(RepositoryError::Twice {
+            return Err(WriteError::AddedTwice {
                 path: entry.path.to_string(),
             });
         }
@@ -390,7 +401,7 @@ impl Session {
     }
 
     /// Hands an entry over that has its place only now.
-    pub(crate) fn ticket(&self) -> Result<u64, RepositoryError> {
+    pub(crate) fn ticket(&self) -> Result<u64, WriteError> {
         let mut state = lock(&self.state);
         self.hand_over_batch(&mut state)?;
         let ticket = state.next_ticket;
@@ -402,30 +413,32 @@ impl Session {
         &self.shared
     }
 
-    pub(crate) fn send(&self, job: Job) -> Result<(), RepositoryError> {
+    pub(crate) fn send(&self, job: Job) -> Result<(), WriteError> {
         self.shared.check()?;
-        let failed = || RepositoryError::Failed("the workers have ended".into());
-        self.jobs
+        let failed = || ObjectError::StageEnded(Stage::Working);
+        Ok(self
+            .jobs
             .as_ref()
             .ok_or_else(failed)?
             .send(job)
-            .map_err(|_| failed())
+            .map_err(|_| failed())?)
     }
 
-    pub(crate) fn finished(&self, finished: Finished) -> Result<(), RepositoryError> {
-        let failed = || RepositoryError::Failed("the sequencer has ended".into());
-        self.done
+    pub(crate) fn finished(&self, finished: Finished) -> Result<(), WriteError> {
+        let failed = || ObjectError::StageEnded(Stage::Sequencing);
+        Ok(self
+            .done
             .as_ref()
             .ok_or_else(failed)?
             .send(finished)
-            .map_err(|_| failed())
+            .map_err(|_| failed())?)
     }
 
     pub(crate) fn done_sender(&self) -> Option<Sender<Finished>> {
         self.done.clone()
     }
 
-    fn hand_over_batch(&self, state: &mut State) -> Result<(), RepositoryError> {
+    fn hand_over_batch(&self, state: &mut State) -> Result<(), WriteError> {
         if state.batch.is_empty() {
             return Ok(());
         }
@@ -445,13 +458,11 @@ impl Session {
     ///
     /// # Errors
     /// The facts have grown too large.
-    pub fn record_fact(&self, key: String, value: String) -> Result<(), RepositoryError> {
+    pub fn record_fact(&self, key: String, value: String) -> Result<(), WriteError> {
         let mut state = lock(&self.state);
         state.facts_bytes += key.len() + value.len();
         if state.facts_bytes > FACTS_BYTES_MAX {
-            return Err(RepositoryError::TooMuch {
-                what: "the facts".into(),
-            });
+            return Err(WriteError::FactsTooLarge);
         }
         state.facts.retain(|(held, _)| *held != key);
         state.facts.push((key, value));
@@ -462,7 +473,7 @@ impl Session {
     ///
     /// # Errors
     /// The run has failed.
-    pub fn settle(&self) -> Result<(u64, u64, u64), RepositoryError> {
+    pub fn settle(&self) -> Result<(u64, u64, u64), WriteError> {
         let ticket = {
             let mut state = lock(&self.state);
             self.hand_over_batch(&mut state)?;
@@ -490,9 +501,8 @@ impl Session {
             .flatten();
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
-                self.shared.fail(RepositoryError::Failed(
-                    "a thread of the pipeline ended".into(),
-                ));
+                self.shared
+                    .fail(ObjectError::StageEnded(Stage::Pipeline).into());
             }
         }
         sequenced

@@ -9,6 +9,7 @@ use holdfast_repository::collect::{Options, Report};
 use holdfast_repository::format::root::Root;
 use holdfast_repository::keys::Role;
 use holdfast_repository::write::SourceEnd;
+use holdfast_repository::{ObjectError, UpkeepError, WriteError};
 use holdfast_repository::{RepositoryError, Session};
 use std::path::Path;
 use std::time::Duration;
@@ -193,12 +194,15 @@ fn a_run_whose_session_and_packs_are_gone_commits_nothing() {
     collect_all(&place, Role::Audit);
     let again = try_collect(&place, Role::Audit, &options).unwrap_err();
     assert!(
-        matches!(again, RepositoryError::NoSession { .. }),
+        matches!(
+            again,
+            RepositoryError::Upkeep(UpkeepError::NoSession { .. })
+        ),
         "{again}"
     );
     let error = session.commit(SourceEnd::seen()).unwrap_err();
     assert!(
-        matches!(error, RepositoryError::Overtaken { .. }),
+        matches!(error, WriteError::Object(ObjectError::Overtaken { .. })),
         "{error}"
     );
     assert_eq!(error.kind(), Kind::Temporary);

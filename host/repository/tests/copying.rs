@@ -6,10 +6,10 @@ use crate::support;
 
 use holdfast_base::cancel::Cancel;
 use holdfast_base::progress::Progress;
-use holdfast_repository::RepositoryError;
 use holdfast_repository::copy::{Copied, Copier};
 use holdfast_repository::format::root::Root;
 use holdfast_repository::keys::Role;
+use holdfast_repository::{ObjectFault, UpkeepError};
 use support::collecting::is_clean;
 use support::{Place, noise};
 
@@ -90,6 +90,6 @@ fn a_repository_is_not_copied_into_itself() {
     let same = Copier::new(place.open(Role::Read), place.open(Role::Write), "here");
     assert!(matches!(
         same.err(),
-        Some(RepositoryError::SameRepository { .. })
+        Some(UpkeepError::SameRepository { .. })
     ));
 }

@@ -150,7 +150,7 @@ fn a_collection_that_repacks_and_breaks_at_any_operation_loses_nothing() {
             };
             let repository = place.open_on(store, Role::Read)?;
             let unseen = Default::default();
-            collect(&repository, &options, &Cancel::new(), &unseen).map(drop)
+            Ok(collect(&repository, &options, &Cancel::new(), &unseen).map(drop)?)
         },
         |place, _, told| {
             for _ in 0..3 {
@@ -167,7 +167,7 @@ fn bringing_back_that_breaks_at_any_operation_is_told_truly() {
     let id = base.forgotten.snapshot;
     break_everywhere(
         &base,
-        |place, store| place.open_on(store, Role::Write)?.undelete(&id),
+        |place, store| Ok(place.open_on(store, Role::Write)?.undelete(&id)?),
         |place, came_back, told| {
             for _ in 0..3 {
                 gc(&place.open(Role::Audit), &merciless())
@@ -225,7 +225,7 @@ fn a_copy_that_breaks_at_any_operation_is_completed_by_the_next() {
     };
     break_everywhere(
         &base,
-        |place, store| copy(place.open_on(store, Role::Write)?),
+        |place, store| Ok(copy(place.open_on(store, Role::Write)?)?),
         |place, _, told| {
             gc(&place.open(Role::Audit), &merciless()).unwrap_or_else(|e| panic!("{told}: {e}"));
             copy(place.open(Role::Write)).unwrap_or_else(|e| panic!("{told}: {e}"));

@@ -6,12 +6,13 @@
 use crate::support;
 
 use holdfast_base::cancel::Cancel;
+use holdfast_repository::ObjectError;
 use holdfast_repository::format::root::Root;
 use holdfast_repository::keys::Role;
 use holdfast_repository::read::Reader;
 use holdfast_repository::restore::restore;
 use holdfast_repository::seal::{Identity, Recipient, Sealer};
-use holdfast_repository::{Repository, RepositoryError, Setup};
+use holdfast_repository::{OpenError, Repository, RepositoryError, Setup};
 use holdfast_store::Store;
 use holdfast_testkit::faults::{After, Fault, FaultStore, Plan};
 use holdfast_testkit::sealer::NativeAge;
@@ -75,7 +76,7 @@ fn torn(plan: Plan, struck: Option<&str>) -> Option<String> {
 fn examine(place: &Place, committed: &[(Root, Files)], attempted: &Files, torn: Option<&str>) {
     let (roots, failures) = place.open(Role::Read).snapshots_from_store().unwrap();
     for failure in failures {
-        let RepositoryError::Damaged { object, .. } = &failure else {
+        let ObjectError::Damaged { object, .. } = &failure else {
             panic!("{failure}");
         };
         assert_eq!(Some(object.as_str()), torn, "{failure}");
@@ -108,14 +109,14 @@ fn break_runs(base: &Place, committed: &[(Root, Files)]) {
         match &result {
             Ok(root) => assert!(visible.contains(root), "{told}"),
             // Only an answer that was lost may leave a snapshot that nobody was told of.
-            Err(RepositoryError::Unanswered { .. }) => {
+            Err(RepositoryError::Object(ObjectError::Unanswered { .. })) => {
                 assert!(
                     struck.as_ref().unwrap().starts_with("create snapshots/"),
                     "{told}"
                 );
             }
             // What was committed and came back torn when it was looked at again.
-            Err(RepositoryError::Unproven { .. })
+            Err(RepositoryError::Object(ObjectError::Unproven { .. }))
                 if struck.as_ref().unwrap().starts_with("get snapshots/") => {}
             Err(_) => assert_eq!(visible.len(), committed.len(), "{told}"),
         }
@@ -182,7 +183,10 @@ fn break_init(plan: Plan, operators: &[Recipient], operator: &Identity) -> Optio
         return struck;
     }
     // One of the two has made the repository; where the first was not answered, perhaps unheard.
-    if matches!(first, Err(RepositoryError::Unanswered { .. })) {
+    if matches!(
+        first,
+        Err(OpenError::Object(ObjectError::Unanswered { .. }))
+    ) {
         assert!(first.is_err(), "{told}");
     } else {
         assert_ne!(first.is_ok(), again.is_ok(), "{told}");
@@ -206,8 +210,8 @@ fn a_restore_that_breaks_at_any_operation_writes_nothing_wrong() {
         let target = Memory::default();
         let restored = place
             .open_on(store.clone(), Role::Read)
-            .and_then(Reader::new)
-            .and_then(|reader| restore(&reader, &root, &|_| true, &target, &Cancel::new()));
+            .and_then(|repository| Ok(Reader::new(repository)?))
+            .and_then(|reader| Ok(restore(&reader, &root, &|_| true, &target, &Cancel::new())?));
         let told = format!("{plan:?} at {:?}: {restored:?}", store.struck());
         let whole = target.whole();
         for (path, bytes) in &whole {

@@ -14,6 +14,7 @@ use holdfast_repository::format::mark::{Mark, Tombstone};
 use holdfast_repository::format::root::Root;
 use holdfast_repository::keys::Role;
 use holdfast_repository::seal::{Recipient, seal_bytes};
+use holdfast_repository::{ObjectError, ObjectFault, SnapshotError, UpkeepError};
 use holdfast_repository::{Repository, RepositoryError};
 use holdfast_store::{Attempts, Name};
 use holdfast_testkit::faults::{After, Fault, FaultStore, Plan};
@@ -76,7 +77,7 @@ fn a_forgotten_snapshot_is_not_shown_and_comes_back_whole() {
     assert_eq!(files["f"], noise(0, 5_000));
     assert_eq!(repository.snapshots().unwrap().0.len(), 2);
     let again = repository.undelete(&roots[0].snapshot).unwrap_err();
-    assert!(matches!(again, RepositoryError::NotForgotten { .. }));
+    assert!(matches!(again, UpkeepError::NotForgotten { .. }));
     // A check looks at what can still be brought back.
     let report = checked(&place);
     assert_eq!((report.snapshots, report.damage.len()), (3, 0));
@@ -90,7 +91,10 @@ fn what_collection_has_removed_does_not_come_back() {
     let name = holdfast_repository::ground::names::snapshot_name(&roots[0].snapshot);
     place.store().delete(&name).unwrap();
     let error = repository.undelete(&roots[0].snapshot).unwrap_err();
-    assert!(matches!(error, RepositoryError::NoSnapshot { .. }));
+    assert!(matches!(
+        error,
+        UpkeepError::Snapshot(SnapshotError::NoSnapshot { .. })
+    ));
     // The tombstone stays: it may be what collection goes on with.
     assert!(place.store().size(&tombstone(&roots[0].snapshot)).is_ok());
 }
@@ -117,11 +121,14 @@ fn a_hold_is_honoured_until_it_ends_or_is_released() {
     assert_eq!(ids(&repository), [*held].into());
     repository.release(held).unwrap();
     let error = repository.release(held).unwrap_err();
-    assert!(matches!(error, RepositoryError::NotHeld { .. }));
+    assert!(matches!(error, UpkeepError::NotHeld { .. }));
     repository.forget(&why(&roots[..1]), "here").unwrap();
     let nobody = SnapshotId([9; 16]);
     let error = repository.hold(&nobody, "x", None, "here").unwrap_err();
-    assert!(matches!(error, RepositoryError::NoSnapshot { .. }));
+    assert!(matches!(
+        error,
+        UpkeepError::Snapshot(SnapshotError::NoSnapshot { .. })
+    ));
 }
 
 #[test]
@@ -322,7 +329,7 @@ fn examine(place: &Place, roots: &[Root], is_done: bool, told: &str) {
     // What is torn is in nobody's way for ever.
     for root in &roots[..2] {
         match repository.undelete(&root.snapshot) {
-            Ok(()) | Err(RepositoryError::NotForgotten { .. }) => {}
+            Ok(()) | Err(UpkeepError::NotForgotten { .. }) => {}
             Err(error) => panic!("{told}: {error}"),
         }
     }
@@ -332,7 +339,7 @@ fn examine(place: &Place, roots: &[Root], is_done: bool, told: &str) {
 
 #[test]
 fn a_forget_that_breaks_at_any_operation_leaves_each_snapshot_forgotten_or_not() {
-    every_fault(|_, roots, repository| repository.forget(&why(&roots[..2]), "here"));
+    every_fault(|_, roots, repository| Ok(repository.forget(&why(&roots[..2]), "here")?));
 }
 
 #[test]
@@ -375,10 +382,13 @@ fn nothing_is_decided_on_listings_that_never_agree() {
     });
     let flapping = place.open_on(store, Role::Write).unwrap();
     let error = flapping.forget(&why(&roots[1..]), "here").unwrap_err();
-    assert!(matches!(error, RepositoryError::Disagree { area: "holds" }));
+    assert!(matches!(
+        error,
+        UpkeepError::Object(ObjectError::Disagree { area: "holds" })
+    ));
     assert_eq!(error.kind(), Kind::Temporary);
     let error = flapping.standing().unwrap_err();
-    assert!(matches!(error, RepositoryError::Disagree { .. }));
+    assert!(matches!(error, ObjectError::Disagree { .. }));
     assert_eq!(ids(&repository).len(), 3);
 }
 
@@ -411,7 +421,7 @@ fn bringing_back_that_breaks_leaves_the_snapshot_forgotten_or_not() {
             let store = Arc::new(FaultStore::new(place.store(), Some(plan)));
             let done = place
                 .open_on(store.clone(), Role::Write)
-                .and_then(|repository| repository.undelete(&roots[0].snapshot));
+                .and_then(|repository| Ok(repository.undelete(&roots[0].snapshot)?));
             let shown = ids(&place.open(Role::Write));
             assert!(done.is_err() || shown.len() == 3, "{at}: {done:?}");
             let files = place.restore(&roots[0]);

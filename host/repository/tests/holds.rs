@@ -6,6 +6,7 @@ use crate::support::{self, locking};
 
 use holdfast_base::cancel::Cancel;
 use holdfast_base::progress::Progress;
+use holdfast_repository::UpkeepError;
 use holdfast_repository::format::root::Root;
 use holdfast_repository::keys::Role;
 use holdfast_repository::object_lock::hold::{hold, release};
@@ -35,7 +36,10 @@ fn a_hold_holds_all_that_a_snapshot_reaches_until_the_last_of_them_is_released()
     assert!(held.is_superset(&needed(&locking, &second)));
     assert_eq!(objects as usize, needed(&locking, &first).len() + 1);
     let twice = locking.try_hold(&repository, &first).unwrap_err();
-    assert!(matches!(twice, RepositoryError::Held { .. }));
+    assert!(matches!(
+        twice,
+        RepositoryError::Upkeep(UpkeepError::Held { .. })
+    ));
     assert!(locking.try_release(&repository, &first).unwrap() > 0);
     let held: BTreeSet<Name> = locking.store.held().into_iter().collect();
     assert!(
@@ -45,7 +49,10 @@ fn a_hold_holds_all_that_a_snapshot_reaches_until_the_last_of_them_is_released()
     assert!(!held.is_superset(&needed(&locking, &first)));
     assert!(!is_held(&locking, &first) && is_held(&locking, &second));
     let again = locking.try_release(&repository, &first).unwrap_err();
-    assert!(matches!(again, RepositoryError::NotHeld { .. }));
+    assert!(matches!(
+        again,
+        RepositoryError::Upkeep(UpkeepError::NotHeld { .. })
+    ));
     locking.try_release(&repository, &second).unwrap();
     assert_eq!(locking.store.held(), []);
 }
@@ -98,7 +105,9 @@ fn broken_anywhere(
             let again = work(&locking, &locking.open(Role::Write), root);
             let is_done = matches!(
                 again,
-                Ok(_) | Err(RepositoryError::Held { .. } | RepositoryError::NotHeld { .. })
+                Ok(_)
+                    | Err(RepositoryError::Upkeep(UpkeepError::Held { .. })
+                        | RepositoryError::Upkeep(UpkeepError::NotHeld { .. }))
             );
             assert!(is_done, "{:?}: {again:?}", broken.struck());
             done(&locking, root, other);

@@ -10,6 +10,7 @@ use crate::support;
 use holdfast_base::cancel::Cancel;
 use holdfast_base::error::{Describe, Kind};
 use holdfast_base::time::Instant;
+use holdfast_repository::ObjectError;
 use holdfast_repository::check::{Depth, check};
 use holdfast_repository::collect::{Options, Report};
 use holdfast_repository::format::root::Root;
@@ -162,7 +163,7 @@ fn a_suspended_backup_commits_nothing_that_collection_has_taken_from_it() {
                     let mut committed = vec![kept.clone()];
                     match done {
                         Ok(root) => committed.push((root, files(0..6))),
-                        Err(RepositoryError::Overtaken { .. }) => {}
+                        Err(RepositoryError::Object(ObjectError::Overtaken { .. })) => {}
                         Err(error) => panic!("{told}: {error}"),
                     }
                     let root = back_up(&place.open(Role::Write), &files(0..6)).unwrap();
@@ -191,7 +192,10 @@ fn a_backup_that_collection_waits_for_commits() {
         |place, done, _, told| match done {
             Ok(root) => examine(place, &[(root, files(3..9))], told),
             Err(error) => assert!(
-                matches!(error, RepositoryError::Overtaken { .. }),
+                matches!(
+                    error,
+                    RepositoryError::Object(ObjectError::Overtaken { .. })
+                ),
                 "{told}: {error}"
             ),
         },
@@ -209,7 +213,7 @@ fn a_run_that_commits_while_a_collection_ends_its_session_is_no_damage() {
         let put = Arc::clone(&came_to);
         let work = move || {
             let written = write(&session, &files(20..26));
-            let root = written.and_then(|()| session.commit(SourceEnd::seen()));
+            let root = written.and_then(|()| Ok(session.commit(SourceEnd::seen())?));
             *put.lock().unwrap() = Some(root);
         };
         let store = Arc::new(BetweenStore::new(place.store(), at, work));
@@ -312,7 +316,8 @@ fn a_check_finds_no_damage_in_what_others_remove_and_add_meanwhile() {
                 &base,
                 |place, store| {
                     let repository = place.open_on(store, Role::Read)?;
-                    check(&repository, depth, &Cancel::new(), &Default::default())
+                    let report = check(&repository, depth, &Cancel::new(), &Default::default())?;
+                    Ok::<_, RepositoryError>(report)
                 },
                 busy,
                 |_, report, _, told| {
@@ -338,7 +343,7 @@ fn a_collection_during_a_suspended_bringing_back_takes_it_or_leaves_it() {
         let store = Arc::new(BetweenStore::new(place.store(), at, work));
         let came_back = place
             .open_on(store.clone(), Role::Write)
-            .and_then(|repository| repository.undelete(&id));
+            .and_then(|repository| Ok(repository.undelete(&id)?));
         let told = format!("{:?}: {came_back:?}", store.before());
         let mut committed = vec![kept.clone()];
         if came_back.is_ok() {

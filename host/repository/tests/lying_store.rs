@@ -6,6 +6,7 @@ use crate::support;
 
 use holdfast_base::cancel::Cancel;
 use holdfast_base::progress::Progress;
+use holdfast_repository::ObjectError;
 use holdfast_repository::RepositoryError;
 use holdfast_repository::check::{Depth, check};
 use holdfast_repository::format::root::Root;
@@ -35,7 +36,7 @@ fn back_up(
     let result = session
         .settle()
         .and_then(|_| session.commit(SourceEnd::seen()));
-    (result, store.struck())
+    (result.map_err(Into::into), store.struck())
 }
 
 /// Returns the damage in the repository, by object. A session that cannot be read is none of it: by one
@@ -62,7 +63,7 @@ fn believed(role: Role, prove: bool, depth: Depth) -> Vec<String> {
         }
         match result {
             Ok(_) => believed.extend(damage(&place, depth)),
-            Err(RepositoryError::Unproven { object, .. }) => {
+            Err(RepositoryError::Object(ObjectError::Unproven { object, .. })) => {
                 let (roots, _) = place.open(Role::Read).snapshots_from_store().unwrap();
                 assert!(roots.is_empty(), "{object}: {roots:?}");
                 // Nothing relies on what is damaged: the next run is whole, though it cannot open content.

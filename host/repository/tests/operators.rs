@@ -15,6 +15,7 @@ use holdfast_repository::operators::{Change, Rotation};
 use holdfast_repository::read::Reader;
 use holdfast_repository::restore::restore;
 use holdfast_repository::seal::{Identity, Recipient, SealError, Sealer};
+use holdfast_repository::{ObjectError, ObjectFault, ReadError, UpkeepError};
 use holdfast_repository::{Repository, RepositoryError, Setup};
 use holdfast_store::Store;
 use holdfast_testkit::faults::{After, Fault, FaultStore, Plan};
@@ -53,7 +54,7 @@ fn with_key(place: &Place, key: &KeyFile) -> Arc<Repository> {
 
 fn as_operator(place: &Place, operator: &Identity) -> Result<Arc<Repository>, RepositoryError> {
     let setup = setup(place.directory.path());
-    Repository::open_as_operator(setup, std::slice::from_ref(operator)).map(Arc::new)
+    Ok(Repository::open_as_operator(setup, std::slice::from_ref(operator)).map(Arc::new)?)
 }
 
 fn restored(repository: &Arc<Repository>, root: &Root) -> Files {
@@ -68,13 +69,13 @@ fn is_shut(repository: &Arc<Repository>, root: &Root, epoch: u32) -> bool {
     let reader = Reader::new(Arc::clone(repository)).unwrap();
     let target = Memory::default();
     let refused = restore(&reader, root, &|_| true, &target, &Cancel::new());
-    let is_epoch = |error| matches!(error, RepositoryError::Key(KeyError::Epoch { epoch: held }) if held == epoch);
+    let is_epoch = |error| matches!(error, ReadError::Object(ObjectError::Key(KeyError::Epoch { epoch: held })) if held == epoch);
     refused.is_err_and(is_epoch) && target.whole().is_empty()
 }
 
 fn rotate(place: &Place, operator: &Identity) -> Result<Change, RepositoryError> {
     let repository = as_operator(place, operator)?;
-    repository.rotate(&Rotation::default(), std::slice::from_ref(operator))
+    Ok(repository.rotate(&Rotation::default(), std::slice::from_ref(operator))?)
 }
 
 fn pair() -> (String, Identity) {
@@ -141,7 +142,9 @@ fn operators_come_and_go_and_the_last_stays() {
         .unwrap();
     assert!(matches!(
         as_operator(&place, &place.operator),
-        Err(RepositoryError::Seal(SealError::WrongKey))
+        Err(RepositoryError::Object(ObjectError::Seal(
+            SealError::WrongKey
+        )))
     ));
     let left = as_operator(&place, &theirs).unwrap();
     let error = left.remove_operator(&public, &[]).unwrap_err();
@@ -159,7 +162,7 @@ fn a_write_key_changes_nothing() {
     let place = Place::new();
     let host = with_key(&place, &host_key(&place, "web1"));
     let (public, _) = pair();
-    let denied = |result: Result<Change, RepositoryError>| {
+    let denied = |result: Result<Change, UpkeepError>| {
         let error = result.unwrap_err().to_string();
         assert!(error.contains("it needs role `read`"), "{error}");
     };
@@ -171,7 +174,7 @@ fn a_write_key_changes_nothing() {
 /// Breaks a change at every operation, in every way. `then` looks at what came of it, and whether it was told to be done.
 fn break_changes(
     base: &Place,
-    change: impl Fn(&Repository, &[Identity]) -> Result<Change, RepositoryError>,
+    change: impl Fn(&Repository, &[Identity]) -> Result<Change, UpkeepError>,
     then: impl Fn(&Place, bool, &str),
 ) {
     let kept = back_up(&base.open(Role::Write), &files(1)).unwrap();
@@ -190,6 +193,7 @@ fn break_changes(
             };
             let operators = std::slice::from_ref(&place.operator);
             let result = Repository::open_as_operator(broken, operators)
+                .map_err(UpkeepError::from)
                 .and_then(|repository| change(&repository, operators));
             let struck = store.struck();
             let is_done = result.is_ok();

@@ -7,7 +7,7 @@ use crate::support;
 
 use holdfast_base::cancel::Cancel;
 use holdfast_base::progress::Progress;
-use holdfast_repository::RepositoryError;
+use holdfast_repository::UpkeepError;
 use holdfast_repository::check::Depth;
 use holdfast_repository::format::root::Root;
 use holdfast_repository::keys::Role;
@@ -346,9 +346,9 @@ fn a_repository_that_is_the_same_or_a_stranger_heals_nothing() {
             .err()
             .unwrap()
     };
-    assert!(matches!(refused(&place), RepositoryError::Itself { .. }));
+    assert!(matches!(refused(&place), UpkeepError::SecondIsFirst { .. }));
     assert!(matches!(
         refused(&Place::new()),
-        RepositoryError::Stranger { .. }
+        UpkeepError::SecondHasOtherKeys { .. }
     ));
 }

@@ -18,7 +18,9 @@ use crate::select::SelectError;
 use access::AccessError;
 use holdfast_base::advice::Advice;
 use holdfast_base::error::{Describe, Kind, kind_of_io};
-use holdfast_repository::RepositoryError;
+use holdfast_repository::{
+    ObjectError, OpenError, ReadError, RepositoryError, SnapshotError, UpkeepError, WriteError,
+};
 use holdfast_sandbox::CallError;
 use holdfast_store::StoreError;
 use keep::KeepError;
@@ -97,11 +99,26 @@ pub enum JobError {
     ReadEntry(#[source] io::Error),
 }
 
-impl From<StoreError> for JobError {
-    fn from(error: StoreError) -> Self {
-        Self::Repository(error.into())
-    }
+/// Lets a command's error take in what a floor of the repository fails with.
+macro_rules! from_repository {
+    ($($floor:ty),*) => {
+        $(impl From<$floor> for JobError {
+            fn from(error: $floor) -> Self {
+                Self::Repository(error.into())
+            }
+        })*
+    };
 }
+
+from_repository!(
+    StoreError,
+    ObjectError,
+    OpenError,
+    ReadError,
+    SnapshotError,
+    WriteError,
+    UpkeepError
+);
 
 impl JobError {
     /// Returns the error that this one only passes on.

@@ -6,7 +6,7 @@ use crate::select::Paths;
 use holdfast_base::entry::{EntryKind, EntryPath};
 use holdfast_repository::format::root::Root;
 use holdfast_repository::read::Reader;
-use holdfast_repository::{Repository, RepositoryError};
+use holdfast_repository::{ReadError, Repository};
 use std::sync::Arc;
 
 /// What a restore would do.
@@ -57,7 +57,7 @@ impl RestorePlan {
         }
         if plan.entries == 0 && !paths.is_all() {
             let path = paths.as_words();
-            return Err(RepositoryError::NoEntry { path }.into());
+            return Err(ReadError::NoEntry { path }.into());
         }
         if !plan.stand_ins.is_empty() {
             for item in reader.items(root)? {

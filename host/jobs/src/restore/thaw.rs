@@ -11,7 +11,7 @@ use crate::select::Paths;
 use holdfast_base::entry::EntryPath;
 use holdfast_repository::format::root::Root;
 use holdfast_repository::thaw::{Cold, Frozen, Needs, Step};
-use holdfast_repository::{Repository, RepositoryError};
+use holdfast_repository::{ObjectError, ObjectFault, Repository, UpkeepError};
 use holdfast_store::cold::Thawing;
 use std::sync::Arc;
 use std::time::Duration;
@@ -170,7 +170,7 @@ impl<'a> Thawer<'a> {
     }
 
     fn report_cold(&self, frozen: Frozen, is_last: bool) -> JobError {
-        let cold = RepositoryError::Cold {
+        let cold = UpkeepError::Cold {
             frozen,
             place: self.repository.place(),
             is_all: is_last,
@@ -183,7 +183,7 @@ impl<'a> Thawer<'a> {
         let mut left = time;
         while !left.is_zero() {
             if self.context.cancel.is_raised() {
-                return Err(RepositoryError::Cancelled.into());
+                return Err(ObjectError::Cancelled.into());
             }
             let step = left.min(POLL);
             std::thread::sleep(step);

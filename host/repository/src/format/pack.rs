@@ -52,6 +52,26 @@ pub struct Frame {
     pub parts: Vec<Part>,
 }
 
+/// Says why a frame cannot be made or expanded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// zstd refused.
+    #[error("zstd refused: {detail}")]
+    Zstd {
+        /// What it said.
+        detail: String,
+    },
+    /// A frame came back with another length.
+    #[error("a frame expands to another length than its table says")]
+    Length,
+    /// A chunk came back with other content.
+    #[error("chunk {chunk} has other content than its name says")]
+    Content {
+        /// The chunk.
+        chunk: ChunkId,
+    },
+}
+
 /// Writes bytes as a zstd frame of raw blocks.
 pub fn put_raw_frame(to: &mut Vec<u8>, bytes: &[u8]) {
     to.extend_from_slice(&FRAME_MAGIC);

@@ -8,9 +8,9 @@
 //! - Tables are immutable and bear random names; whoever holds the lock makes new ones. Who does not get
 //!   it reads what there is, and keeps the rest to itself.
 
-use crate::error::RepositoryError;
 use crate::index::table::Rows;
 use crate::index::{Level, Segments, read_segment};
+use crate::objects::error::{IoStep, ObjectError};
 use holdfast_base::hex;
 use holdfast_base::id::SegmentId;
 use rustix::fs::{FlockOperation, flock};
@@ -34,7 +34,7 @@ pub(super) fn load(
     segments: &[SegmentId],
     cache: Option<&Path>,
     read: &Segments,
-) -> Result<Vec<Level>, RepositoryError> {
+) -> Result<Vec<Level>, ObjectError> {
     let mut attempt = 1;
     loop {
         match load_once(segments, cache, read) {
@@ -45,7 +45,7 @@ pub(super) fn load(
                 attempt += 1;
             }
             Err(LoadError::Local(error)) => {
-                return Err(RepositoryError::io("merge the index", error));
+                return Err(IoStep::MergeIndex.failed()(error));
             }
             Err(LoadError::Store(error)) => return Err(error),
             Ok(levels) => return Ok(levels),
@@ -67,7 +67,7 @@ fn directory(cache: &Path) -> PathBuf {
 }
 
 enum LoadError {
-    Store(RepositoryError),
+    Store(ObjectError),
     Local(io::Error),
 }
 

@@ -15,8 +15,8 @@ pub(crate) mod table;
 /// All rows, one after the other.
 pub(crate) mod walk;
 
-use crate::error::RepositoryError;
 use crate::format::segment::{self, IndexedPack, PackKind};
+use crate::objects::error::{IoStep, ObjectError, ObjectFault};
 use holdfast_base::error::join_causes;
 use holdfast_base::error::{Describe, Kind};
 use holdfast_base::id::{ChunkId, PackId, SegmentId};
@@ -29,7 +29,7 @@ use table::{Rows, Standing, Table};
 
 /// Where the index comes from: reads one segment.
 pub(crate) type Segments =
-    dyn Fn(&SegmentId) -> Result<Vec<IndexedPack>, RepositoryError> + Send + Sync;
+    dyn Fn(&SegmentId) -> Result<Vec<IndexedPack>, ObjectError> + Send + Sync;
 
 /// Where a chunk lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,7 +185,7 @@ impl Index {
         segments: &[SegmentId],
         cache: Option<&Path>,
         read: Arc<Segments>,
-    ) -> Result<Self, RepositoryError> {
+    ) -> Result<Self, ObjectError> {
         let levels = levels::load(segments, cache, read.as_ref())?;
         Ok(Self {
             levels,
@@ -238,7 +238,7 @@ impl Index {
 
 /// Reads a segment and sorts its chunks; nothing where it is damaged. One that is gone was written anew
 /// by a collection, and is an error: its chunks are elsewhere.
-fn read_segment(id: &SegmentId, read: &Segments) -> Result<Option<Rows>, RepositoryError> {
+fn read_segment(id: &SegmentId, read: &Segments) -> Result<Option<Rows>, ObjectError> {
     let packs = match read(id) {
         Ok(packs) => packs,
         // What only it lists is missing where it is needed, and told there; a run stores it
@@ -251,15 +251,13 @@ fn read_segment(id: &SegmentId, read: &Segments) -> Result<Option<Rows>, Reposit
         Err(error) => return Err(error),
     };
     let rows = Rows::of_packs(&packs, *id);
-    Ok(Some(rows.map_err(|e| {
-        RepositoryError::io("sort a part of the index", e)
-    })?))
+    Ok(Some(rows.map_err(IoStep::SortIndex.failed())?))
 }
 
 /// Reads a segment's plaintext.
 ///
 /// # Errors
 /// The bytes are no segment.
-pub(crate) fn decode_segment(plain: &[u8]) -> Result<Vec<IndexedPack>, RepositoryError> {
+pub(crate) fn decode_segment(plain: &[u8]) -> Result<Vec<IndexedPack>, ObjectError> {
     Ok(segment::decode(plain)?)
 }

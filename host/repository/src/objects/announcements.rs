@@ -5,7 +5,6 @@
 //! - One that cannot be read is passed over: it may be what an interruption left. `check` names it.
 //! - Two operators at once cannot both win: a number is created once.
 
-use crate::error::RepositoryError;
 use crate::format::announcement::Announcement;
 use crate::format::trust::{Signer, Trust};
 use crate::ground::names::{ANNOUNCEMENTS, announcement_name};
@@ -13,6 +12,7 @@ use crate::ground::seal::{Identity, Recipient};
 use crate::ground::setup::Setup;
 use crate::keys::KeyFile;
 use crate::objects::catalog;
+use crate::objects::error::ObjectError;
 use crate::objects::spares;
 use holdfast_base::id::RepositoryId;
 use holdfast_store::{Created, Store};
@@ -36,7 +36,7 @@ pub struct Announced {
 ///
 /// # Errors
 /// The store failed. That one is damaged is no error.
-pub fn read(setup: &Setup, key: &KeyFile, trust: &Trust) -> Result<Announced, RepositoryError> {
+pub fn read(setup: &Setup, key: &KeyFile, trust: &Trust) -> Result<Announced, ObjectError> {
     let taken = numbers(setup.store.as_ref())?;
     let mut found = newest(setup, key, trust, &taken)?;
     let last = found.newest.as_ref();
@@ -48,7 +48,7 @@ pub fn read(setup: &Setup, key: &KeyFile, trust: &Trust) -> Result<Announced, Re
 ///
 /// # Errors
 /// The store cannot be listed.
-pub fn numbers(store: &dyn Store) -> Result<BTreeSet<u32>, RepositoryError> {
+pub fn numbers(store: &dyn Store) -> Result<BTreeSet<u32>, ObjectError> {
     let listed = spares::listed(store, ANNOUNCEMENTS)?;
     let numbers = listed.iter().map(|object| object.last().parse());
     Ok(numbers.filter_map(Result::ok).collect())
@@ -59,7 +59,7 @@ fn newest(
     key: &KeyFile,
     trust: &Trust,
     numbers: &BTreeSet<u32>,
-) -> Result<Announced, RepositoryError> {
+) -> Result<Announced, ObjectError> {
     let mut found = Announced::default();
     let kept = remembered(setup, trust, key.repository);
     for number in numbers.iter().copied().rev() {
@@ -78,7 +78,7 @@ fn newest(
                 found.newest = Some(announcement);
                 break;
             }
-            Err(RepositoryError::Store(error)) if !error.is_absent() && !is_damage(&error) => {
+            Err(ObjectError::Store(error)) if !error.is_absent() && !is_damage(&error) => {
                 return Err(error.into());
             }
             Err(error) => tracing::debug!(%error, number, "an announcement is passed over"),
@@ -115,7 +115,7 @@ pub(crate) fn one(
     key: &KeyFile,
     trust: &Trust,
     number: u32,
-) -> Result<(Announcement, Vec<u8>), RepositoryError> {
+) -> Result<(Announcement, Vec<u8>), ObjectError> {
     let open = |sealed| decode(setup, key, trust, number, sealed);
     spares::read(setup.store.as_ref(), &announcement_name(number), &open)
 }
@@ -130,7 +130,7 @@ pub(crate) fn decode(
     trust: &Trust,
     number: u32,
     sealed: Vec<u8>,
-) -> Result<(Announcement, Vec<u8>), RepositoryError> {
+) -> Result<(Announcement, Vec<u8>), ObjectError> {
     let identity = [Identity::Key(key.catalog.identity.clone())];
     let opened = catalog::open(setup, &identity, sealed, EXPANDED_MAX);
     let bytes = opened.map_err(|error| error.in_sealed(announcement_name(number).as_str()))?;
@@ -146,7 +146,7 @@ pub fn create(
     setup: &Setup,
     key: &KeyFile,
     announcement: &Announcement,
-) -> Result<(), RepositoryError> {
+) -> Result<(), ObjectError> {
     let root = key.root()?;
     let trust = Trust::new(root.verifying_key(), key.repository);
     let name = announcement_name(announcement.announcement);
@@ -154,7 +154,7 @@ pub fn create(
     let recipients = [Recipient::PublicKey(key.catalog.public_key.clone())];
     match catalog::put(setup, &recipients, &name, &bytes)? {
         (Created::New, _) => {}
-        (Created::Existed, _) => return Err(RepositoryError::KeysChanged),
+        (Created::Existed, _) => return Err(ObjectError::KeysChanged),
     }
     match one(setup, key, &trust, announcement.announcement) {
         Ok((read, _)) if read == *announcement => {
@@ -164,7 +164,7 @@ pub fn create(
             }
             Ok(())
         }
-        Ok(_) => Err(RepositoryError::Renamed.unproven(&name)),
+        Ok(_) => Err(ObjectError::ContentMismatch.unproven(&name)),
         Err(error) => Err(error.unproven(&name)),
     }
 }

@@ -1,6 +1,6 @@
 //! Creating an object on which much depends, and knowing afterwards whether it exists.
 
-use crate::error::RepositoryError;
+use crate::objects::error::ObjectError;
 use holdfast_store::{Attempts, Created, Name, Store, StoreError};
 
 /// Creates an object on which much depends, and knows afterwards whether it exists.
@@ -14,13 +14,13 @@ pub(crate) fn create_surely(
     store: &dyn Store,
     name: &Name,
     bytes: &[u8],
-) -> Result<Created, RepositoryError> {
+) -> Result<Created, ObjectError> {
     let error = match store.create(name, bytes, Attempts::Repeated) {
         Ok(created) => return Ok(created),
         Err(error) => error,
     };
     tracing::debug!(%error, %name, "asking once more");
-    let unanswered = |source: StoreError| RepositoryError::Unanswered {
+    let unanswered = |source: StoreError| ObjectError::Unanswered {
         object: name.to_string(),
         source,
     };

@@ -1,6 +1,6 @@
 //! Tells damage from a store that does not answer: only the first is repaired, or read around.
 
-use crate::error::RepositoryError;
+use crate::objects::error::ObjectFault;
 use holdfast_base::error::error_chain;
 use std::io;
 
@@ -8,7 +8,7 @@ use std::io;
 const MEDIUM: [i32; 3] = [5, 74, 117];
 
 /// Returns whether an error says that stored bytes are not what they were.
-pub(crate) fn is_harm(error: &RepositoryError) -> bool {
+pub(crate) fn is_harm(error: &(impl ObjectFault + 'static)) -> bool {
     if error.is_damage() {
         return true;
     }
@@ -22,9 +22,10 @@ pub(crate) fn is_harm(error: &RepositoryError) -> bool {
 mod tests {
     use super::*;
     use crate::ground::seal::SealError;
+    use crate::objects::error::ObjectError;
     use holdfast_store::StoreError;
 
-    fn answered(code: i32) -> RepositoryError {
+    fn answered(code: i32) -> ObjectError {
         let inner = StoreError::Io {
             action: "read".into(),
             place: "here".into(),
@@ -37,6 +38,6 @@ mod tests {
     fn a_sector_that_cannot_be_read_is_damage_and_a_lost_connection_is_not() {
         assert!(is_harm(&answered(5)));
         assert!(!is_harm(&answered(104)));
-        assert!(is_harm(&RepositoryError::Renamed));
+        assert!(is_harm(&ObjectError::ContentMismatch));
     }
 }

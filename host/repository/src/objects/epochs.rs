@@ -7,13 +7,13 @@
 //! - A passphrase opens an identity of its own, and that opens epochs like any other: so an epoch is sealed
 //!   anew without anybody's passphrase.
 
-use crate::error::RepositoryError;
 use crate::format::header::Header;
 use crate::ground::chance::random;
 use crate::ground::names::{EPOCHS, IDENTITIES, epoch_name, identity_name};
 use crate::ground::seal::{Identity, Recipient, SealError, Sealer, Secret, open_bytes, seal_bytes};
 use crate::keys::file::{KeyError, KeyFile};
 use crate::objects::create::create_surely;
+use crate::objects::error::ObjectError;
 use crate::objects::spares;
 use holdfast_store::{Created, Name, Store};
 
@@ -49,7 +49,7 @@ impl Revision {
 ///
 /// # Errors
 /// The store cannot be listed.
-pub fn listed(store: &dyn Store) -> Result<Vec<Revision>, RepositoryError> {
+pub fn listed(store: &dyn Store) -> Result<Vec<Revision>, ObjectError> {
     let listed = spares::listed(store, EPOCHS)?;
     let mut found: Vec<_> = listed.iter().filter_map(Revision::of).collect();
     found.sort_unstable_by(|a, b| b.cmp(a));
@@ -70,7 +70,7 @@ pub fn create(
     key: &KeyFile,
     operators: &[Recipient],
     identities: &[Identity],
-) -> Result<String, RepositoryError> {
+) -> Result<String, ObjectError> {
     let name = at.name();
     let plain = key.encode()?;
     let opens = |with: &[Identity], sealed: &[u8]| {
@@ -88,7 +88,7 @@ pub fn create(
     }
     match create_surely(store, &name, &sealed)? {
         Created::New => {}
-        Created::Existed => return Err(RepositoryError::KeysChanged),
+        Created::Existed => return Err(ObjectError::KeysChanged),
     }
     let stored = store.get(&name)?;
     if stored == sealed && opens(&with, &stored) {
@@ -96,7 +96,7 @@ pub fn create(
         return Ok(hash_of(&sealed));
     }
     let detail = "it does not open as it was sealed".into();
-    Err(RepositoryError::from(SealError::Damaged { detail }).unproven(&name))
+    Err(ObjectError::from(SealError::Damaged { detail }).unproven(&name))
 }
 
 /// Returns how announcements name the bytes of an object.
@@ -122,7 +122,7 @@ pub fn create_identity(
     store: &dyn Store,
     sealer: &dyn Sealer,
     passphrase: &Secret,
-) -> Result<PassphraseIdentity, RepositoryError> {
+) -> Result<PassphraseIdentity, ObjectError> {
     let pair = sealer.generate()?;
     let object = identity_name(random()?);
     let to = [Recipient::Passphrase(passphrase.clone())];
@@ -131,9 +131,9 @@ pub fn create_identity(
     create_surely(store, &object, &sealed)?;
     let with = [Identity::Passphrase(passphrase.clone())];
     let opened = open_bytes(sealer, &with, store.get(&object)?);
-    let opened = opened.map_err(|error| RepositoryError::from(error).unproven(&object))?;
+    let opened = opened.map_err(|error| ObjectError::from(error).unproven(&object))?;
     if opened.trim_ascii_end() != plain {
-        return Err(RepositoryError::Renamed.unproven(&object));
+        return Err(ObjectError::ContentMismatch.unproven(&object));
     }
     spares::create(store, &object, &sealed);
     Ok(PassphraseIdentity {
@@ -156,21 +156,21 @@ pub fn open(
     sealer: &dyn Sealer,
     identities: &[Identity],
     header: &Header,
-) -> Result<KeyFile, RepositoryError> {
+) -> Result<KeyFile, ObjectError> {
     let revisions = listed(store)?;
     with_each(store, sealer, identities, &|identities| {
         let mut failure = None;
         for revision in &revisions {
             match read(store, sealer, identities, &revision.name(), header) {
                 Ok(key) => return Ok(key),
-                Err(error @ RepositoryError::Key(KeyError::Foreign { .. } | KeyError::Planted)) => {
+                Err(error @ ObjectError::Key(KeyError::Foreign { .. } | KeyError::Planted)) => {
                     failure.get_or_insert(error);
                 }
                 Err(error) => {
                     let is_weak = matches!(
                         failure,
-                        None | Some(RepositoryError::Seal(SealError::WrongKey))
-                            | Some(RepositoryError::Key(_))
+                        None | Some(ObjectError::Seal(SealError::WrongKey))
+                            | Some(ObjectError::Key(_))
                     );
                     if is_weak {
                         failure = Some(error);
@@ -179,7 +179,7 @@ pub fn open(
             }
         }
         let place = store.place();
-        Err(failure.unwrap_or(RepositoryError::NoEpoch { place }))
+        Err(failure.unwrap_or(ObjectError::NoEpoch { place }))
     })
 }
 
@@ -193,7 +193,7 @@ pub fn open_object(
     identities: &[Identity],
     header: &Header,
     object: &Name,
-) -> Result<KeyFile, RepositoryError> {
+) -> Result<KeyFile, ObjectError> {
     with_each(store, sealer, identities, &|identities| {
         read(store, sealer, identities, object, header)
     })
@@ -208,8 +208,8 @@ fn with_each(
     store: &dyn Store,
     sealer: &dyn Sealer,
     identities: &[Identity],
-    attempt: &dyn Fn(&[Identity]) -> Result<KeyFile, RepositoryError>,
-) -> Result<KeyFile, RepositoryError> {
+    attempt: &dyn Fn(&[Identity]) -> Result<KeyFile, ObjectError>,
+) -> Result<KeyFile, ObjectError> {
     let is_passphrase = |identity: &Identity| matches!(identity, Identity::Passphrase(_));
     let (passphrases, keys): (Vec<_>, Vec<_>) = identities.iter().cloned().partition(is_passphrase);
     if passphrases.is_empty() {
@@ -230,14 +230,14 @@ fn with_each(
                 Ok(key) => return Ok(key),
                 Err(error) => failure = Some(error),
             },
-            Err(RepositoryError::Store(error)) if !error.is_absent() => return Err(error.into()),
+            Err(ObjectError::Store(error)) if !error.is_absent() => return Err(error.into()),
             Err(error) => tracing::debug!(%error, %object, "passing over an identity"),
         }
     }
     attempt(&passphrases).map_err(|error| failure.unwrap_or(error))
 }
 
-fn identity(plain: &[u8]) -> Result<Identity, RepositoryError> {
+fn identity(plain: &[u8]) -> Result<Identity, ObjectError> {
     let text = std::str::from_utf8(plain).map_err(|_| {
         let detail = "it is no identity".into();
         SealError::Damaged { detail }
@@ -246,7 +246,7 @@ fn identity(plain: &[u8]) -> Result<Identity, RepositoryError> {
 }
 
 /// Returns the objects that passphrases open, the oldest first.
-fn passphrase_identities(store: &dyn Store) -> Result<Vec<Name>, RepositoryError> {
+fn passphrase_identities(store: &dyn Store) -> Result<Vec<Name>, ObjectError> {
     let mut listed = store.list(IDENTITIES)?;
     listed.sort_unstable_by(|a, b| (a.received, &a.name).cmp(&(b.received, &b.name)));
     let mut all: Vec<Name> = listed.into_iter().map(|object| object.name).collect();
@@ -262,7 +262,7 @@ fn read(
     identities: &[Identity],
     name: &Name,
     header: &Header,
-) -> Result<KeyFile, RepositoryError> {
+) -> Result<KeyFile, ObjectError> {
     let root = header.key()?;
     let repository = header.repository;
     spares::read(store, name, &|sealed| {

@@ -10,6 +10,10 @@ pub(crate) mod create;
 pub(crate) mod damage;
 /// Epochs: the operators' way to everything.
 pub mod epochs;
+/// What can go wrong with an object.
+pub mod error;
+/// Who can open a repository, written down.
+pub(crate) mod operators;
 /// Parity beside packs: what mends them without a second repository.
 pub mod parity;
 /// What opens a repository is stored twice.

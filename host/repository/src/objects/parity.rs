@@ -10,8 +10,8 @@ mod code;
 pub use crate::format::parity::{Shape, ShapeError};
 pub use code::{Mended, check, mend, write};
 
-use crate::error::RepositoryError;
 use crate::ground::names::{pack_named, parity_name};
+use crate::objects::error::ObjectError;
 use holdfast_base::error::join_causes;
 use holdfast_base::id::PackId;
 use holdfast_store::{
@@ -25,7 +25,7 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// It is still there.
-pub fn remove_parity(store: &dyn Store, pack: &PackId) -> Result<(), RepositoryError> {
+pub fn remove_parity(store: &dyn Store, pack: &PackId) -> Result<(), ObjectError> {
     Ok(store.delete(&parity_name(pack))?)
 }
 

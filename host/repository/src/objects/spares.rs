@@ -5,18 +5,18 @@
 //! - A spare is created after its object, and removed before it. That one cannot be stored is no failure.
 //! - Readers take the spare where the object is gone or damaged, and say so.
 
-use crate::error::RepositoryError;
 use crate::ground::names::{SPARES, spare_name};
 use crate::ground::seal::SealError;
 use crate::objects::create::create_surely;
 use crate::objects::damage::is_harm;
+use crate::objects::error::{ObjectError, ObjectFault};
 use holdfast_base::error::join_causes;
 use holdfast_store::{Name, Store};
 use std::collections::BTreeSet;
 
 /// Stores the spare of an object that was stored before.
 pub(crate) fn create(store: &dyn Store, object: &Name, bytes: &[u8]) {
-    let name = spare_name(object).map_err(RepositoryError::from);
+    let name = spare_name(object).map_err(ObjectError::from);
     let created = name.and_then(|name| create_surely(store, &name, bytes));
     if let Err(error) = created {
         let error = join_causes(&error);
@@ -28,7 +28,7 @@ pub(crate) fn create(store: &dyn Store, object: &Name, bytes: &[u8]) {
 ///
 /// # Errors
 /// The store cannot be listed.
-pub(crate) fn listed(store: &dyn Store, area: &str) -> Result<BTreeSet<Name>, RepositoryError> {
+pub(crate) fn listed(store: &dyn Store, area: &str) -> Result<BTreeSet<Name>, ObjectError> {
     let objects = store.list(area)?.into_iter().map(|object| object.name);
     let mut all: BTreeSet<Name> = objects.collect();
     for spare in store.list(&format!("{SPARES}/{area}"))? {
@@ -46,9 +46,9 @@ pub(crate) fn listed(store: &dyn Store, area: &str) -> Result<BTreeSet<Name>, Re
 pub(crate) fn read<T>(
     store: &dyn Store,
     object: &Name,
-    decode: &dyn Fn(Vec<u8>) -> Result<T, RepositoryError>,
-) -> Result<T, RepositoryError> {
-    let told = |error: RepositoryError| error.in_object(object.as_str());
+    decode: &dyn Fn(Vec<u8>) -> Result<T, ObjectError>,
+) -> Result<T, ObjectError> {
+    let told = |error: ObjectError| error.in_object(object.as_str());
     let (error, first) = match store.get(object) {
         Ok(bytes) => match decode(bytes.clone()) {
             Ok(read) => return Ok(read),
@@ -63,7 +63,7 @@ pub(crate) fn read<T>(
         Ok(spare) if first.as_ref() != Some(&spare) => spare,
         Ok(_) => return Err(error),
         Err(other) => {
-            let other = RepositoryError::from(other);
+            let other = ObjectError::from(other);
             let says_nothing = other.is_absence() || is_harm(&other);
             return Err(if says_nothing { error } else { other });
         }
@@ -78,10 +78,10 @@ pub(crate) fn read<T>(
 
 /// Returns whether an object is not what it was, or may not be: what an encryptor does not open may be
 /// damaged where it says who opens it.
-fn calls_for_spare(error: &RepositoryError) -> bool {
+fn calls_for_spare(error: &ObjectError) -> bool {
     let may_be_harm = matches!(
         error,
-        RepositoryError::Seal(SealError::WrongKey) | RepositoryError::Key(_)
+        ObjectError::Seal(SealError::WrongKey) | ObjectError::Key(_)
     );
     may_be_harm || error.is_absence() || is_harm(error)
 }

@@ -3,8 +3,8 @@
 //! An encryptor reads a little of the head, and then the range that is wanted, piece by piece. From a directory that
 //! costs nothing. Where every request takes its time, heads are kept, and a range comes in one request.
 
-use crate::error::RepositoryError;
 use crate::ground::seal::{SealError, SealedBytes};
+use crate::objects::error::ObjectError;
 use holdfast_base::sync::Unpoisoned;
 use holdfast_store::{Name, Store, StoreError};
 use std::collections::HashMap;
@@ -74,7 +74,7 @@ impl StoredObject {
         name: Name,
         heads: &Heads,
         length: usize,
-    ) -> Result<Self, RepositoryError> {
+    ) -> Result<Self, ObjectError> {
         let (head, at_once) = if store.is_far() {
             let sealed = length + length / SEAL_SHARE + SEAL_EDGES;
             (heads.of(store.as_ref(), &name)?, sealed)
@@ -93,7 +93,7 @@ impl StoredObject {
     }
 
     /// Returns what came of opening it, and the store's failure where that was the reason.
-    pub(crate) fn told<T>(&self, opened: Result<T, SealError>) -> Result<T, RepositoryError> {
+    pub(crate) fn told<T>(&self, opened: Result<T, SealError>) -> Result<T, ObjectError> {
         let mut failure = self.failure.lock_unpoisoned();
         match (opened, failure.take()) {
             (Err(_), Some(failure)) => Err(failure.into()),

@@ -8,7 +8,7 @@
 //!   a bit, or a compressor that errs, is found while the data is still there to be read again.
 //! - Expanding is bounded by the size that the index names, itself bounded by the format.
 
-use crate::format::pack::{FRAME_CHUNKS, FRAME_EXPANDED_MAX, Part, put_raw_frame};
+use crate::format::pack::{FRAME_CHUNKS, FRAME_EXPANDED_MAX, FrameError, Part, put_raw_frame};
 use crate::ground::domain::Domain;
 use crate::keys::IdKey;
 use holdfast_base::id::ChunkId;
@@ -27,26 +27,6 @@ pub(crate) struct FrameBytes {
     pub expanded: u32,
     /// The chunks in it.
     pub parts: Vec<Part>,
-}
-
-/// Says why a frame cannot be made or expanded.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CompressError {
-    /// zstd refused.
-    #[error("zstd refused: {detail}")]
-    Zstd {
-        /// What it said.
-        detail: String,
-    },
-    /// A frame came back with another length.
-    #[error("a frame expands to another length than its table says")]
-    Length,
-    /// A chunk came back with other content.
-    #[error("chunk {chunk} has other content than its name says")]
-    Content {
-        /// The chunk.
-        chunk: ChunkId,
-    },
 }
 
 /// Gathers chunks into frames. One for each worker: it keeps the compressor's memory.
@@ -76,7 +56,7 @@ impl Compressor {
         level: i32,
         target: usize,
         check: Option<(IdKey, Domain)>,
-    ) -> Result<Self, CompressError> {
+    ) -> Result<Self, FrameError> {
         Ok(Self {
             zstd: compressor(level).map_err(refused)?,
             sampler: Sampler::new().map_err(refused)?,
@@ -97,7 +77,7 @@ impl Compressor {
         &mut self,
         id: ChunkId,
         bytes: &[u8],
-    ) -> Result<Option<FrameBytes>, CompressError> {
+    ) -> Result<Option<FrameBytes>, FrameError> {
         let is_raw = !self.sampler.compresses(bytes);
         let group = if is_raw {
             &mut self.raw
@@ -122,7 +102,7 @@ impl Compressor {
     ///
     /// # Errors
     /// As for [`Compressor::push`].
-    pub(crate) fn flush(&mut self) -> Result<Vec<FrameBytes>, CompressError> {
+    pub(crate) fn flush(&mut self) -> Result<Vec<FrameBytes>, FrameError> {
         let mut frames = Vec::new();
         for is_raw in [false, true] {
             let group = if is_raw {
@@ -137,7 +117,7 @@ impl Compressor {
         Ok(frames)
     }
 
-    fn close(&mut self, is_raw: bool) -> Result<FrameBytes, CompressError> {
+    fn close(&mut self, is_raw: bool) -> Result<FrameBytes, FrameError> {
         let group = if is_raw {
             &mut self.raw
         } else {
@@ -185,7 +165,7 @@ impl Expander {
     ///
     /// # Errors
     /// zstd has no memory.
-    pub(crate) fn new() -> Result<Self, CompressError> {
+    pub(crate) fn new() -> Result<Self, FrameError> {
         Ok(Self {
             zstd: zstd::bulk::Decompressor::new().map_err(refused)?,
             plain: Vec::new(),
@@ -196,9 +176,9 @@ impl Expander {
     ///
     /// # Errors
     /// The frame is damaged, or is a bomb.
-    pub(crate) fn expand(&mut self, frame: &[u8], expanded: u32) -> Result<&[u8], CompressError> {
+    pub(crate) fn expand(&mut self, frame: &[u8], expanded: u32) -> Result<&[u8], FrameError> {
         if expanded > FRAME_EXPANDED_MAX {
-            return Err(CompressError::Length);
+            return Err(FrameError::Length);
         }
         self.plain.clear();
         self.plain.reserve(expanded as usize);
@@ -208,7 +188,7 @@ impl Expander {
         if self.plain.len() == expanded as usize {
             Ok(&self.plain)
         } else {
-            Err(CompressError::Length)
+            Err(FrameError::Length)
         }
     }
 }
@@ -222,21 +202,21 @@ pub(crate) fn verify(
     domain: Domain,
     plain: &[u8],
     parts: &[Part],
-) -> Result<(), CompressError> {
+) -> Result<(), FrameError> {
     for part in parts {
         let end = part.offset as usize + part.length as usize;
         let bytes = plain
             .get(part.offset as usize..end)
-            .ok_or(CompressError::Length)?;
+            .ok_or(FrameError::Length)?;
         if key.id(domain, bytes) != part.id {
-            return Err(CompressError::Content { chunk: part.id });
+            return Err(FrameError::Content { chunk: part.id });
         }
     }
     Ok(())
 }
 
-fn refused(error: std::io::Error) -> CompressError {
-    CompressError::Zstd {
+fn refused(error: std::io::Error) -> FrameError {
+    FrameError::Zstd {
         detail: error.to_string(),
     }
 }

@@ -3,10 +3,10 @@
 //! A packer never holds a whole pack: frames go through the encryptor into the store's upload as
 //! they come, and the table follows them. So memory does not grow with the size of packs.
 
-use crate::error::RepositoryError;
 use crate::format::pack::{Frame, PACK_CHUNKS, tail};
 use crate::format::segment::PackKind;
 use crate::ground::seal::{Recipient, SealError, Sealer};
+use crate::objects::error::{IoStep, ObjectError};
 use crate::pipeline::compress::FrameBytes;
 use crate::pipeline::put::{Finished, Put};
 use crossbeam_channel::Receiver;
@@ -58,7 +58,7 @@ impl Packer {
         &self,
         first: FrameBytes,
         frames: &Receiver<FrameBytes>,
-    ) -> Result<(), RepositoryError> {
+    ) -> Result<(), ObjectError> {
         self.pack(first, frames)?;
         while let Ok(next) = frames.recv() {
             self.pack(next, frames)?;
@@ -66,7 +66,7 @@ impl Packer {
         Ok(())
     }
 
-    fn pack(&self, first: FrameBytes, more: &Receiver<FrameBytes>) -> Result<(), RepositoryError> {
+    fn pack(&self, first: FrameBytes, more: &Receiver<FrameBytes>) -> Result<(), ObjectError> {
         let table = Arc::new(Mutex::new(Vec::new()));
         let plain = PackReader {
             frames: more.clone(),
@@ -92,7 +92,7 @@ impl Packer {
             .seal(&recipients, Box::new(plain), Box::new(sink));
         let mut sealed = slot.lock_unpoisoned().take();
         if let Some(failure) = sealed.as_mut().and_then(|sealed| sealed.failure.take()) {
-            return Err(RepositoryError::io("write a pack", failure));
+            return Err(IoStep::WritePack.failed()(failure));
         }
         done?;
         let Some(sealed) = sealed else {

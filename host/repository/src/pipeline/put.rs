@@ -3,12 +3,12 @@
 //! A pack is noted in the journal, then the store gets it for good, then it is listed; a segment names
 //! only packs that are listed; a snapshot is committed only after its segments. This order is the whole of crash safety.
 
-use crate::error::RepositoryError;
 use crate::format::pack::Frame;
 use crate::format::segment::{self, IndexedPack, PackKind};
 use crate::ground::names::{pack_name, segment_name};
 use crate::ground::seal::{Identity, KeyPair, Recipient, Sealer, open_bytes, seal_bytes};
 use crate::index::journal::Journal;
+use crate::objects::error::{IoStep, ObjectError, Stage};
 use crate::pipeline::dedup::Dedup;
 use crossbeam_channel::{Receiver, Sender};
 use holdfast_base::id::{PackId, SegmentId};
@@ -53,10 +53,10 @@ impl Put {
     ///
     /// # Errors
     /// The run has failed.
-    pub(crate) fn send(&self, pack: Finished) -> Result<(), RepositoryError> {
+    pub(crate) fn send(&self, pack: Finished) -> Result<(), ObjectError> {
         self.0
             .send(pack)
-            .map_err(|_| RepositoryError::Failed("packs can no longer be stored".into()))
+            .map_err(|_| ObjectError::StageEnded(Stage::Storing))
     }
 }
 
@@ -126,8 +126,8 @@ impl Catalogue {
     pub(crate) fn run(
         &self,
         packs: &Receiver<Finished>,
-        proof: &dyn Fn(&Arc<IndexedPack>) -> Result<(), RepositoryError>,
-    ) -> Result<(), RepositoryError> {
+        proof: &dyn Fn(&Arc<IndexedPack>) -> Result<(), ObjectError>,
+    ) -> Result<(), ObjectError> {
         while let Ok(finished) = packs.recv() {
             let pack = Arc::new(IndexedPack {
                 id: PackId(*finished.hash.as_bytes()),
@@ -176,7 +176,7 @@ impl Catalogue {
     ///
     /// # Errors
     /// A segment was due and could not be written.
-    pub(crate) fn list(&self, pack: IndexedPack) -> Result<(), RepositoryError> {
+    pub(crate) fn list(&self, pack: IndexedPack) -> Result<(), ObjectError> {
         let mut pending = self.pending.lock_unpoisoned();
         pending.chunks += pack
             .frames
@@ -196,7 +196,7 @@ impl Catalogue {
     ///
     /// # Errors
     /// The segment could not be written.
-    pub(crate) fn flush(&self) -> Result<(), RepositoryError> {
+    pub(crate) fn flush(&self) -> Result<(), ObjectError> {
         let mut pending = self.pending.lock_unpoisoned();
         self.write_segment(&mut pending)
     }
@@ -209,14 +209,14 @@ impl Catalogue {
         }
     }
 
-    fn write_segment(&self, pending: &mut Pending) -> Result<(), RepositoryError> {
+    fn write_segment(&self, pending: &mut Pending) -> Result<(), ObjectError> {
         if pending.packs.is_empty() {
             return Ok(());
         }
         let packs = std::mem::take(&mut pending.packs);
         pending.chunks = 0;
         let plain = zstd::bulk::compress(&segment::encode(&packs), 3)
-            .map_err(|e| RepositoryError::io("compress an index segment", e))?;
+            .map_err(IoStep::CompressSegment.failed())?;
         let recipients = [Recipient::PublicKey(self.catalog.public_key.clone())];
         let sealed = seal_bytes(self.sealer.as_ref(), &recipients, plain.clone())?;
         let id = SegmentId(*blake3::hash(&sealed).as_bytes());
@@ -224,29 +224,29 @@ impl Catalogue {
         self.store.create(&name, &sealed, Attempts::Repeated)?;
         self.prove_segment(&name, &plain)
             .map_err(|error| match error {
-                overtaken @ RepositoryError::Overtaken { .. } => overtaken,
+                overtaken @ ObjectError::Overtaken { .. } => overtaken,
                 error => error.unproven(&name),
             })?;
         self.stored
             .fetch_add(sealed.len() as u64, Ordering::Relaxed);
         self.dedup
             .indexed(&packs, id, self.cache.as_deref())
-            .map_err(|e| RepositoryError::io("sort a part of the index", e))
+            .map_err(IoStep::SortIndex.failed())
     }
 
     /// Opens a segment again as the store has it: a chunk that it forgot would be lost.
-    fn prove_segment(&self, name: &Name, plain: &[u8]) -> Result<(), RepositoryError> {
+    fn prove_segment(&self, name: &Name, plain: &[u8]) -> Result<(), ObjectError> {
         let identity = [Identity::Key(self.catalog.identity.clone())];
         let stored = match self.store.get(name) {
             // Collection has ended the session, and written the index anew.
             Err(error) if error.is_absent() => {
-                return Err(RepositoryError::Overtaken { pack: None });
+                return Err(ObjectError::Overtaken { pack: None });
             }
             other => other?,
         };
         if open_bytes(self.sealer.as_ref(), &identity, stored)? == plain {
             return Ok(());
         }
-        Err(RepositoryError::Renamed)
+        Err(ObjectError::ContentMismatch)
     }
 }

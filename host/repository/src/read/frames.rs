@@ -1,12 +1,13 @@
 //! Checks a pack's frames while it is being opened: never more than one of them is held.
 
-use crate::error::RepositoryError;
 use crate::format::FormatError;
+use crate::format::pack::FrameError;
 use crate::format::pack::{Frame, decode_table, table_length};
 use crate::format::segment::{IndexedPack, PackKind};
 use crate::ground::domain::Domain;
 use crate::keys::IdKey;
-use crate::pipeline::compress::{CompressError, Expander, verify};
+use crate::objects::error::ObjectError;
+use crate::pipeline::compress::{Expander, verify};
 use holdfast_base::sync::Unpoisoned;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -25,7 +26,7 @@ pub(super) struct FrameCheck {
     /// Which frame that is.
     next: usize,
     /// What was wrong first. The rest is still taken, since its hash is wanted.
-    wrong: Option<RepositoryError>,
+    wrong: Option<ObjectError>,
 }
 
 impl FrameCheck {
@@ -37,7 +38,7 @@ impl FrameCheck {
         &mut self,
         pack: &Arc<IndexedPack>,
         key: Option<&IdKey>,
-    ) -> Result<(), RepositoryError> {
+    ) -> Result<(), ObjectError> {
         if self.expander.is_none() {
             self.expander = Some(Expander::new()?);
         }
@@ -50,7 +51,7 @@ impl FrameCheck {
     }
 
     /// Takes bytes of the opened pack.
-    fn take(&mut self, mut bytes: &[u8]) -> Result<(), RepositoryError> {
+    fn take(&mut self, mut bytes: &[u8]) -> Result<(), ObjectError> {
         let Some(pack) = self.pack.clone() else {
             return Ok(());
         };
@@ -73,7 +74,7 @@ impl FrameCheck {
         Ok(())
     }
 
-    fn frame(&mut self, kind: PackKind, frame: &Frame) -> Result<(), RepositoryError> {
+    fn frame(&mut self, kind: PackKind, frame: &Frame) -> Result<(), ObjectError> {
         let Some(expander) = &mut self.expander else {
             return Ok(());
         };
@@ -92,7 +93,7 @@ impl FrameCheck {
     ///
     /// # Errors
     /// Something in the pack was wrong.
-    pub(super) fn finish(&mut self) -> Result<(), RepositoryError> {
+    pub(super) fn finish(&mut self) -> Result<(), ObjectError> {
         if let Some(wrong) = self.wrong.take() {
             return Err(wrong);
         }
@@ -133,7 +134,7 @@ impl Write for CheckedPlain {
 }
 
 /// Checks a frame of the catalog, where pieces of the reference stream and of the trunk lie together.
-fn verify_mixed(key: &IdKey, expanded: &[u8], frame: &Frame) -> Result<(), CompressError> {
+fn verify_mixed(key: &IdKey, expanded: &[u8], frame: &Frame) -> Result<(), FrameError> {
     for part in &frame.parts {
         let part = std::slice::from_ref(part);
         verify(key, Domain::References, expanded, part)

@@ -1,9 +1,9 @@
 //! Checks one pack: its name, its seal, its frames, its table.
 
-use crate::error::RepositoryError;
 use crate::format::segment::{IndexedPack, PackKind};
 use crate::ground::names::pack_name;
 use crate::ground::seal::Identity;
+use crate::objects::error::{IoStep, ObjectError, require_hash};
 use crate::read::frames::{CheckedPlain, FrameCheck};
 use crate::repository::Repository;
 use holdfast_base::sync::Unpoisoned;
@@ -34,10 +34,12 @@ impl PackCheck {
         self.identity(pack).is_ok()
     }
 
-    fn identity(&self, pack: &IndexedPack) -> Result<[Identity; 1], RepositoryError> {
+    fn identity(&self, pack: &IndexedPack) -> Result<[Identity; 1], ObjectError> {
         match pack.kind {
             PackKind::Catalog => Ok(self.repository.catalog_identity()),
-            PackKind::Content | PackKind::Items => self.repository.epoch_identity(pack.epoch),
+            PackKind::Content | PackKind::Items => {
+                Ok(self.repository.epoch_identity(pack.epoch)?)
+            }
         }
     }
 
@@ -45,7 +47,7 @@ impl PackCheck {
     ///
     /// # Errors
     /// The pack is damaged, or the store failed.
-    pub(crate) fn check(&self, pack: &Arc<IndexedPack>) -> Result<Option<String>, RepositoryError> {
+    pub(crate) fn check(&self, pack: &Arc<IndexedPack>) -> Result<Option<String>, ObjectError> {
         let setup = &self.repository.setup;
         let hash = Arc::new(Mutex::new(blake3::Hasher::new()));
         let failure = Arc::new(Mutex::new(None));
@@ -62,7 +64,7 @@ impl PackCheck {
         let Ok(identity) = self.identity(pack) else {
             let read = io::copy(&mut sealed, &mut io::sink());
             unserved(&failure)?;
-            read.map_err(|e| RepositoryError::io("read it", e))?;
+            read.map_err(IoStep::ReadPack.failed())?;
             named_right(&hash, pack)?;
             return Ok(Some(
                 "content: the key cannot open it, only its hash was checked".into(),
@@ -82,7 +84,7 @@ impl PackCheck {
 }
 
 /// Fails where a service gave nothing: that says nothing of the pack, and the encryptor tells it in words only.
-fn unserved(failure: &Mutex<Option<StoreError>>) -> Result<(), RepositoryError> {
+fn unserved(failure: &Mutex<Option<StoreError>>) -> Result<(), ObjectError> {
     let failure = failure.lock_unpoisoned().take();
     match failure {
         Some(error) => Err(error.into()),
@@ -90,13 +92,8 @@ fn unserved(failure: &Mutex<Option<StoreError>>) -> Result<(), RepositoryError> 
     }
 }
 
-fn named_right(hash: &Mutex<blake3::Hasher>, pack: &IndexedPack) -> Result<(), RepositoryError> {
-    let hash = hash.lock_unpoisoned().finalize();
-    if hash == pack.id.0 {
-        Ok(())
-    } else {
-        Err(RepositoryError::Renamed)
-    }
+fn named_right(hash: &Mutex<blake3::Hasher>, pack: &IndexedPack) -> Result<(), ObjectError> {
+    require_hash(hash.lock_unpoisoned().finalize(), pack.id.0)
 }
 
 /// An object that is hashed while it is read, and read to its end whatever the reader does.

@@ -1,11 +1,17 @@
 //! A repository that was opened with a key.
 
+/// Objects that are sealed to the catalog key.
+mod catalog;
+/// What can go wrong.
+mod error;
 /// What opens a repository, and whether it is what it was.
 pub(crate) mod openers;
 /// Packs that are not relied on.
 mod suspects;
 
-use crate::error::RepositoryError;
+pub use error::OpenError;
+
+use crate::format::announcement::Announcement;
 use crate::format::header::{Features, HOST_KEYS, Header, Purpose, Splitter, VERSION};
 use crate::format::segment::IndexedPack;
 use crate::format::trust::{Author, Signer, Trust};
@@ -20,6 +26,7 @@ use crate::objects::announcements::{self, Announced};
 use crate::objects::catalog::expand_small;
 use crate::objects::create::create_surely;
 use crate::objects::epochs::{self, Revision};
+use crate::objects::error::{ObjectError, ObjectFault, require_hash};
 use crate::objects::spares;
 use ed25519_dalek::SigningKey;
 use holdfast_base::hex;
@@ -56,7 +63,7 @@ impl Ground {
     ///
     /// # Errors
     /// There is a repository already, or the place cannot be used.
-    pub fn of(setup: &Setup) -> Result<Self, RepositoryError> {
+    pub fn of(setup: &Setup) -> Result<Self, OpenError> {
         let store = setup.store.as_ref();
         Ok(Self {
             free_epoch: first_free_epoch(store)?,
@@ -69,14 +76,14 @@ impl Ground {
 ///
 /// # Errors
 /// There is no repository, or one that this version cannot read.
-pub fn read_header(store: &dyn Store) -> Result<Header, RepositoryError> {
+pub fn read_header(store: &dyn Store) -> Result<Header, OpenError> {
     let decode = |bytes: Vec<u8>| Ok(Header::decode(&bytes)?);
     let header = spares::read(store, &header_name(), &decode).map_err(|error| {
         if error.is_absence() {
             let place = store.place();
-            RepositoryError::Absent { place }
+            OpenError::Absent { place }
         } else {
-            error
+            error.into()
         }
     })?;
     header.allow(Purpose::Read)?;
@@ -88,7 +95,7 @@ impl Repository {
     ///
     /// # Errors
     /// There is one already, nobody is named who could open it, or the store failed.
-    pub fn init(setup: &Setup, operators: &[Recipient]) -> Result<KeyFile, RepositoryError> {
+    pub fn init(setup: &Setup, operators: &[Recipient]) -> Result<KeyFile, OpenError> {
         Self::init_on(&Ground::of(setup)?, setup, operators)
     }
 
@@ -100,7 +107,7 @@ impl Repository {
         ground: &Ground,
         setup: &Setup,
         operators: &[Recipient],
-    ) -> Result<KeyFile, RepositoryError> {
+    ) -> Result<KeyFile, OpenError> {
         Self::create((ground, setup), operators, &|number| new_key(setup, number))
     }
 
@@ -113,7 +120,7 @@ impl Repository {
         (ground, setup): (&Ground, &Setup),
         operators: &[Recipient],
         other: &KeyFile,
-    ) -> Result<KeyFile, RepositoryError> {
+    ) -> Result<KeyFile, OpenError> {
         other.require(Role::Read)?;
         Self::create((ground, setup), operators, &|number| {
             group_key(other, number)
@@ -123,8 +130,8 @@ impl Repository {
     fn create(
         (ground, setup): (&Ground, &Setup),
         operators: &[Recipient],
-        make_key: &dyn Fn(u32) -> Result<KeyFile, RepositoryError>,
-    ) -> Result<KeyFile, RepositoryError> {
+        make_key: &dyn Fn(u32) -> Result<KeyFile, ObjectError>,
+    ) -> Result<KeyFile, OpenError> {
         if operators.is_empty() {
             let detail = "nobody is named who could open the repository".into();
             return Err(KeyError::Malformed { detail }.into());
@@ -136,8 +143,14 @@ impl Repository {
             revision: 0,
         };
         // The epoch first: a repository without `format` is none, and one with it can be opened.
-        let operators = crate::upkeep::operators::named(setup, operators)?;
-        crate::upkeep::operators::begin(setup, &key, at, operators)?;
+        let operators = crate::objects::operators::named(setup, operators)?;
+        crate::objects::operators::begin(setup, &key, at, operators).map_err(
+            |error| match error {
+                // Somebody else makes a repository here at the same moment.
+                ObjectError::KeysChanged => exists(store),
+                other => other.into(),
+            },
+        )?;
         let header = Header {
             holdfast: VERSION,
             repository: key.repository,
@@ -157,9 +170,7 @@ impl Repository {
                 spares::create(store, &header_name(), &bytes);
                 Ok(key)
             }
-            Created::New | Created::Existed => Err(RepositoryError::Exists {
-                place: store.place(),
-            }),
+            Created::New | Created::Existed => Err(exists(store)),
         }
     }
 
@@ -167,7 +178,7 @@ impl Repository {
     ///
     /// # Errors
     /// There is none, it is newer, or the key belongs to another.
-    pub fn open(setup: Setup, key: KeyFile) -> Result<Self, RepositoryError> {
+    pub fn open(setup: Setup, key: KeyFile) -> Result<Self, OpenError> {
         let header = read_header(setup.store.as_ref())?;
         if let (Some(service), Some(probing)) = (&header.service, setup.store.probing()) {
             probing.assume_abilities(Abilities::from_words(service));
@@ -212,10 +223,7 @@ impl Repository {
     ///
     /// # Errors
     /// There is none, or no identity fits.
-    pub fn open_as_operator(
-        setup: Setup,
-        identities: &[Identity],
-    ) -> Result<Self, RepositoryError> {
+    pub fn open_as_operator(setup: Setup, identities: &[Identity]) -> Result<Self, OpenError> {
         let header = read_header(setup.store.as_ref())?;
         let (store, sealer) = (setup.store.as_ref(), setup.sealer.as_ref());
         let key = epochs::open(store, sealer, identities, &header)?;
@@ -244,6 +252,12 @@ impl Repository {
         &self.header
     }
 
+    /// Returns what operators announced last, if anything.
+    #[must_use]
+    pub fn announcement(&self) -> Option<&Announcement> {
+        self.announced.newest.as_ref()
+    }
+
     /// Returns the key that it was opened with.
     #[must_use]
     pub fn key(&self) -> &KeyFile {
@@ -254,7 +268,7 @@ impl Repository {
     ///
     /// # Errors
     /// The key cannot write, or was revoked.
-    pub fn signer(&self) -> Result<Signer, RepositoryError> {
+    pub fn signer(&self) -> Result<Signer, KeyError> {
         let signer = self.key.signer()?;
         self.trust.usable(&signer).map_err(KeyError::from)?;
         Ok(signer)
@@ -264,10 +278,10 @@ impl Repository {
     ///
     /// # Errors
     /// The key cannot write or was revoked, or the store hides what operators announced.
-    pub(crate) fn writable(&self) -> Result<(), RepositoryError> {
+    pub(crate) fn writable(&self) -> Result<(), OpenError> {
         self.signer()?;
         match &self.announced.newest {
-            Some(newest) if self.announced.is_hidden => Err(RepositoryError::Hidden {
+            Some(newest) if self.announced.is_hidden => Err(OpenError::Hidden {
                 number: newest.announcement,
             }),
             _ => Ok(()),
@@ -294,7 +308,7 @@ impl Repository {
     ///
     /// # Errors
     /// The key is no read key, or no host can have that name.
-    pub fn host_key(&self, host: &str) -> Result<KeyFile, RepositoryError> {
+    pub fn host_key(&self, host: &str) -> Result<KeyFile, ObjectError> {
         let seed = zeroize::Zeroizing::new(random()?);
         let now = self.setup.clock.now();
         Ok(self.key.for_host(host, now, &seed)?)
@@ -306,23 +320,23 @@ impl Repository {
         self.setup.store.place()
     }
 
-    pub(crate) fn id_key(&self) -> Result<&IdKey, RepositoryError> {
+    pub(crate) fn id_key(&self) -> Result<&IdKey, KeyError> {
         let denied = KeyError::Role {
             held: self.key.role,
             needed: Role::Write,
         };
-        self.id_key.as_ref().ok_or(denied.into())
+        self.id_key.as_ref().ok_or(denied)
     }
 
     pub(crate) fn catalog_identity(&self) -> [Identity; 1] {
         [Identity::Key(self.key.catalog.identity.clone())]
     }
 
-    pub(crate) fn epoch_identity(&self, epoch: u32) -> Result<[Identity; 1], RepositoryError> {
+    pub(crate) fn epoch_identity(&self, epoch: u32) -> Result<[Identity; 1], KeyError> {
         Ok([Identity::Key(self.key.epoch(epoch)?.clone())])
     }
 
-    pub(crate) fn segments(&self) -> Result<Vec<SegmentId>, RepositoryError> {
+    pub(crate) fn segments(&self) -> Result<Vec<SegmentId>, ObjectError> {
         let listed = self.setup.store.list(INDEX)?;
         Ok(listed
             .iter()
@@ -331,7 +345,7 @@ impl Repository {
     }
 
     /// Reads one index segment from the store.
-    pub(crate) fn segment(&self, id: &SegmentId) -> Result<Vec<IndexedPack>, RepositoryError> {
+    pub(crate) fn segment(&self, id: &SegmentId) -> Result<Vec<IndexedPack>, ObjectError> {
         read_segment(&self.setup, &self.catalog_identity(), id)
     }
 
@@ -346,13 +360,11 @@ fn read_segment(
     setup: &Setup,
     identity: &[Identity],
     id: &SegmentId,
-) -> Result<Vec<IndexedPack>, RepositoryError> {
+) -> Result<Vec<IndexedPack>, ObjectError> {
     let name = segment_name(id);
-    let read = || -> Result<Vec<IndexedPack>, RepositoryError> {
+    let read = || -> Result<Vec<IndexedPack>, ObjectError> {
         let sealed = setup.store.get(&name)?;
-        if blake3::hash(&sealed) != id.0 {
-            return Err(RepositoryError::Renamed);
-        }
+        require_hash(blake3::hash(&sealed), id.0)?;
         let plain = open_bytes(setup.sealer.as_ref(), identity, sealed)?;
         let plain = expand_small(&plain, SEGMENT_EXPANDED_MAX)?;
         decode_segment(&plain)
@@ -377,15 +389,19 @@ fn splitters() -> Vec<Splitter> {
     ]
 }
 
+fn exists(store: &dyn Store) -> OpenError {
+    let place = store.place();
+    OpenError::Exists { place }
+}
+
 /// Returns the epoch that a new repository begins with, where one can be made.
 ///
 /// An `init` that was ended between its two objects leaves an epoch that belongs to no repository. It is
 /// left alone, as every key is, and the next one takes the next number.
-fn first_free_epoch(store: &dyn Store) -> Result<u32, RepositoryError> {
-    let place = || store.place();
+fn first_free_epoch(store: &dyn Store) -> Result<u32, OpenError> {
     for header in [header_name(), spare_name(&header_name())?] {
         match store.size(&header) {
-            Ok(_) => return Err(RepositoryError::Exists { place: place() }),
+            Ok(_) => return Err(exists(store)),
             Err(error) if error.is_absent() => {}
             // Whether there is one is not known, and so none is made.
             Err(error) => return Err(error.into()),
@@ -393,7 +409,8 @@ fn first_free_epoch(store: &dyn Store) -> Result<u32, RepositoryError> {
     }
     for area in ["snapshots", "index", "packs"] {
         if !store.list(area)?.is_empty() {
-            return Err(RepositoryError::Headless { place: place() });
+            let place = store.place();
+            return Err(OpenError::NoHeader { place });
         }
     }
     let taken = epochs::listed(store)?;
@@ -401,7 +418,7 @@ fn first_free_epoch(store: &dyn Store) -> Result<u32, RepositoryError> {
 }
 
 /// Returns the number of an epoch that nobody else takes, where the store would let two take one.
-fn unshared(store: &dyn Store, free: u32) -> Result<u32, RepositoryError> {
+fn unshared(store: &dyn Store, free: u32) -> Result<u32, ObjectError> {
     if store.abilities().conditional_create.is_real() {
         return Ok(free);
     }
@@ -411,7 +428,7 @@ fn unshared(store: &dyn Store, free: u32) -> Result<u32, RepositoryError> {
 }
 
 /// Returns whether an object is still what was created, where the store would let another write over it.
-fn is_still(store: &dyn Store, name: &Name, bytes: &[u8]) -> Result<bool, RepositoryError> {
+fn is_still(store: &dyn Store, name: &Name, bytes: &[u8]) -> Result<bool, ObjectError> {
     if store.abilities().conditional_create.is_real() {
         return Ok(true);
     }
@@ -419,7 +436,7 @@ fn is_still(store: &dyn Store, name: &Name, bytes: &[u8]) -> Result<bool, Reposi
     Ok(store.get(name)? == bytes)
 }
 
-fn new_key(setup: &Setup, number: u32) -> Result<KeyFile, RepositoryError> {
+fn new_key(setup: &Setup, number: u32) -> Result<KeyFile, ObjectError> {
     let signing = SigningKey::from_bytes(&random()?);
     let catalog = setup.sealer.generate()?;
     let epoch = setup.sealer.generate()?;
@@ -446,7 +463,7 @@ fn new_key(setup: &Setup, number: u32) -> Result<KeyFile, RepositoryError> {
 }
 
 /// Makes the key of a repository that shares another's secrets, but not its root of trust.
-fn group_key(other: &KeyFile, first_free: u32) -> Result<KeyFile, RepositoryError> {
+fn group_key(other: &KeyFile, first_free: u32) -> Result<KeyFile, ObjectError> {
     let signing = SigningKey::from_bytes(&random()?);
     let keys = other.writing()?;
     if first_free > keys.epoch {

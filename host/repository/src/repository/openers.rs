@@ -3,11 +3,11 @@
 //! `format` and announcements are signed. What is sealed to operators only they can open; but announcements say
 //! which bytes it has, so that any key can tell, and every backup whether somebody could restore it.
 
-use crate::error::RepositoryError;
 use crate::format::header::Header;
 use crate::ground::names::{AREAS_WITH_SPARES, header_name, spare_name};
 use crate::objects::announcements;
 use crate::objects::damage::is_harm;
+use crate::objects::error::ObjectError;
 use crate::objects::spares;
 use crate::repository::Repository;
 use holdfast_base::entry::Warning;
@@ -102,7 +102,7 @@ impl Pair {
 ///
 /// # Errors
 /// The store failed.
-pub(crate) fn pairs(repository: &Repository) -> Result<Vec<Pair>, RepositoryError> {
+pub(crate) fn pairs(repository: &Repository) -> Result<Vec<Pair>, ObjectError> {
     let store = repository.setup.store.as_ref();
     let mut objects = vec![header_name()];
     for area in AREAS_WITH_SPARES {
@@ -118,7 +118,7 @@ pub(crate) fn pairs(repository: &Repository) -> Result<Vec<Pair>, RepositoryErro
 ///
 /// # Errors
 /// The store failed.
-pub(crate) fn pair(repository: &Repository, object: &Name) -> Result<Pair, RepositoryError> {
+pub(crate) fn pair(repository: &Repository, object: &Name) -> Result<Pair, ObjectError> {
     Ok(Pair {
         object: object.clone(),
         first: found(repository, object, object)?,
@@ -126,13 +126,13 @@ pub(crate) fn pair(repository: &Repository, object: &Name) -> Result<Pair, Repos
     })
 }
 
-fn found(repository: &Repository, object: &Name, at: &Name) -> Result<Found, RepositoryError> {
+fn found(repository: &Repository, object: &Name, at: &Name) -> Result<Found, ObjectError> {
     match repository.setup.store.get(at) {
         Ok(bytes) if bytes.is_empty() => Ok(Found::Harmed("it is empty".into())),
         Ok(bytes) => Ok(judged(repository, object, bytes)),
         Err(error) if error.is_absent() => Ok(Found::Missing),
         Err(error) => {
-            let error = RepositoryError::from(error);
+            let error = ObjectError::from(error);
             is_harm(&error)
                 .then(|| Found::Harmed(join_causes(&error)))
                 .ok_or(error)

@@ -5,10 +5,10 @@
 //!
 //! What a check found is noted in the cache. Whoever writes there can only cause more to be stored.
 
-use crate::error::RepositoryError;
 use crate::format::segment::IndexedPack;
 use crate::ground::names::PACKS;
 use crate::index::Index;
+use crate::objects::error::{ObjectError, ObjectFault};
 use crate::repository::Repository;
 use holdfast_base::id::{PackId, SegmentId};
 use holdfast_store::Name;
@@ -23,7 +23,7 @@ impl Repository {
     ///
     /// # Errors
     /// A segment cannot be read.
-    pub fn index(&self) -> Result<Index, RepositoryError> {
+    pub fn index(&self) -> Result<Index, ObjectError> {
         let (mut index, doubtful) = self.load_surely()?;
         if !doubtful.is_empty() {
             index.doubt(&doubtful);
@@ -35,7 +35,7 @@ impl Repository {
     pub(crate) fn index_for_writing(
         &self,
         avoided: &HashSet<PackId>,
-    ) -> Result<Index, RepositoryError> {
+    ) -> Result<Index, ObjectError> {
         let (mut index, mut doubtful) = self.load_surely()?;
         if !doubtful.is_empty() {
             let packs = doubtful.len();
@@ -52,7 +52,7 @@ impl Repository {
     }
 
     /// Loads the index of what lies elsewhere than in these packs.
-    pub(crate) fn index_without(&self, packs: &HashSet<PackId>) -> Result<Index, RepositoryError> {
+    pub(crate) fn index_without(&self, packs: &HashSet<PackId>) -> Result<Index, ObjectError> {
         let (mut index, _) = self.load(&self.sorted_segments()?)?;
         if !packs.is_empty() {
             index.dismiss(packs);
@@ -60,7 +60,7 @@ impl Repository {
         Ok(index)
     }
 
-    fn sorted_segments(&self) -> Result<Vec<SegmentId>, RepositoryError> {
+    fn sorted_segments(&self) -> Result<Vec<SegmentId>, ObjectError> {
         let mut segments = self.segments()?;
         segments.sort_unstable();
         Ok(segments)
@@ -68,7 +68,7 @@ impl Repository {
 
     /// Loads the index. Collection writes segments anew and removes the old ones: where one is gone that was
     /// listed a moment ago, they are listed again.
-    fn load_surely(&self) -> Result<(Index, HashSet<PackId>), RepositoryError> {
+    fn load_surely(&self) -> Result<(Index, HashSet<PackId>), ObjectError> {
         for _ in 1..LISTINGS_MAX {
             match self.load(&self.sorted_segments()?) {
                 Err(error) if error.is_absence() => {
@@ -93,7 +93,7 @@ impl Repository {
     pub(crate) fn segment_if_there(
         &self,
         id: &SegmentId,
-    ) -> Result<Option<Vec<IndexedPack>>, RepositoryError> {
+    ) -> Result<Option<Vec<IndexedPack>>, ObjectError> {
         match self.segment(id) {
             Err(error) if error.is_absence() => Ok(None),
             other => other.map(Some),
@@ -101,7 +101,7 @@ impl Repository {
     }
 
     /// Loads the index and finds which of its packs are doubtful.
-    fn load(&self, segments: &[SegmentId]) -> Result<(Index, HashSet<PackId>), RepositoryError> {
+    fn load(&self, segments: &[SegmentId]) -> Result<(Index, HashSet<PackId>), ObjectError> {
         let cache = self.setup.cache.as_deref();
         let index = Index::load(segments, cache, self.segment_reader())?;
         let listed = self.setup.store.list(PACKS)?;

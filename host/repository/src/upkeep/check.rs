@@ -18,15 +18,16 @@ use holdfast_base::parallel::{Workers, count_cores, try_map_parallel};
 use holdfast_base::progress::Progress;
 pub use loss::Loss;
 
-use crate::error::RepositoryError;
 use crate::format::root::Root;
 use crate::format::segment::IndexedPack;
 use crate::format::trust::Author;
 use crate::index::Index;
+use crate::objects::error::{ObjectError, ObjectFault};
 use crate::objects::parity;
 use crate::read::Reader;
 use crate::read::pack_check::PackCheck;
 use crate::repository::Repository;
+use crate::upkeep::UpkeepError;
 use crate::upkeep::thaw::{Cold, Frozen};
 use holdfast_base::cancel::Cancel;
 use holdfast_base::error::join_causes;
@@ -72,16 +73,16 @@ pub struct Report {
 
 impl Report {
     /// Adds what is damaged: the object that the error names, or else this one.
-    fn damage(&mut self, object: &str, error: &RepositoryError) {
-        let (object, what) = match error {
-            RepositoryError::Damaged { object, source } => (object.as_str(), join_causes(source)),
-            other => (object, join_causes(other)),
+    fn damage(&mut self, object: &str, error: &(impl ObjectFault + 'static)) {
+        let (object, what) = match error.object_error() {
+            Some(ObjectError::Damaged { object, source }) => (object.as_str(), join_causes(source)),
+            _ => (object, join_causes(error)),
         };
         self.damage.push((object.to_owned(), what));
     }
 
     /// Adds what is damaged, unless it is already known of that object.
-    fn told(&mut self, object: &str, error: &RepositoryError) {
+    fn told(&mut self, object: &str, error: &(impl ObjectFault + 'static)) {
         if self.damage.iter().all(|(known, _)| known != object) {
             self.damage(object, error);
         }
@@ -122,7 +123,7 @@ pub fn check(
     depth: Depth,
     cancel: &Cancel,
     progress: &Progress,
-) -> Result<Report, RepositoryError> {
+) -> Result<Report, UpkeepError> {
     Ok(survey(repository, depth, cancel, progress)?.report)
 }
 
@@ -132,7 +133,7 @@ pub(crate) fn survey(
     depth: Depth,
     cancel: &Cancel,
     progress: &Progress,
-) -> Result<Survey, RepositoryError> {
+) -> Result<Survey, UpkeepError> {
     let mut survey = Survey::default();
     keys::check(repository, &mut survey)?;
     let snapshots = repository.snapshots_from_store()?;
@@ -165,7 +166,7 @@ pub(crate) fn survey(
     check_sessions(repository, &mut survey.report)?;
     // What an interrupted encryptor did not open is not damaged.
     if cancel.is_raised() {
-        return Err(RepositoryError::Cancelled);
+        return Err(ObjectError::Cancelled.into());
     }
     Ok(survey)
 }
@@ -182,7 +183,7 @@ fn check_index(extent: &Extent, survey: &mut Survey) {
     }
 }
 
-fn check_presence(extent: &Extent, survey: &mut Survey) -> Result<(), RepositoryError> {
+fn check_presence(extent: &Extent, survey: &mut Survey) -> Result<(), UpkeepError> {
     let (packs, report) = (&survey.packs, &mut survey.report);
     let damaged = &mut survey.doubtful;
     let strangers = extent.strangers.iter();
@@ -223,13 +224,13 @@ fn count_data(
     found: Found,
     extent: &mut Extent,
     survey: &mut Survey,
-) -> Result<(), RepositoryError> {
+) -> Result<(), UpkeepError> {
     let (unserved, damage): (Vec<_>, Vec<_>) = found
         .damage
         .into_iter()
         .partition(|(_, error)| error.is_unserved());
     if let Some((_, error)) = unserved.into_iter().next() {
-        return Err(error);
+        return Err(error.into());
     }
     if !damage.is_empty() {
         extent.refresh(repository)?;
@@ -253,11 +254,11 @@ fn check_parity(
     repository: &Repository,
     survey: &mut Survey,
     cancel: &Cancel,
-) -> Result<(), RepositoryError> {
+) -> Result<(), UpkeepError> {
     let store = repository.setup.store.as_ref();
     for listed in store.list(PARITY)? {
         if cancel.is_raised() {
-            return Err(RepositoryError::Cancelled);
+            return Err(ObjectError::Cancelled.into());
         }
         let pack = listed.name.last().parse::<PackId>();
         let Some(pack) = pack.ok().filter(|id| survey.packs.contains_key(id)) else {
@@ -273,16 +274,16 @@ fn check_parity(
 
 fn check_snapshots(
     repository: &Arc<Repository>,
-    (roots, failures): (Vec<Root>, Vec<RepositoryError>),
+    (roots, failures): (Vec<Root>, Vec<ObjectError>),
     sound: &loss::Sound,
     survey: &mut Survey,
-) -> Result<(), RepositoryError> {
+) -> Result<(), UpkeepError> {
     let report = &mut survey.report;
     let reader = Reader::new(Arc::clone(repository))?;
     // Collection may have removed one, just now.
     for error in failures.iter().filter(|error| !error.is_absence()) {
         report.damage("snapshots", error);
-        if let RepositoryError::Damaged { object, .. } = error
+        if let ObjectError::Damaged { object, .. } = error
             && let Some(Ok(id)) = object.strip_prefix("snapshots/").map(str::parse)
         {
             survey.unread_snapshots.push(id);
@@ -318,9 +319,9 @@ fn is_gone(repository: &Repository, root: &Root) -> bool {
 }
 
 /// Checks that what collection goes by can be read.
-fn check_sessions(repository: &Repository, report: &mut Report) -> Result<(), RepositoryError> {
+fn check_sessions(repository: &Repository, report: &mut Report) -> Result<(), UpkeepError> {
     let store = &repository.setup.store;
-    let mut read = |name: &Name, result: Result<(), RepositoryError>| match result {
+    let mut read = |name: &Name, result: Result<(), ObjectError>| match result {
         // Collection has done with it, just now.
         Err(_) if store.size(name).is_err_and(|error| error.is_absent()) => {}
         Err(error) => report.damage(name.as_str(), &error),
@@ -344,7 +345,7 @@ fn check_sessions(repository: &Repository, report: &mut Report) -> Result<(), Re
 #[derive(Default)]
 struct Found {
     /// Packs that are damaged, and how.
-    damage: Vec<(PackId, RepositoryError)>,
+    damage: Vec<(PackId, ObjectError)>,
     /// What the key did not allow to look at.
     unseen: HashSet<String>,
 }
@@ -354,7 +355,7 @@ fn check_data(
     mut packs: Vec<&Arc<IndexedPack>>,
     cancel: &Cancel,
     progress: &Progress,
-) -> Result<Found, RepositoryError> {
+) -> Result<Found, UpkeepError> {
     // The largest first, so that all workers end at about the same time.
     packs.sort_unstable_by_key(|pack| (Reverse(pack.sealed_bytes), pack.id));
     let workers = Workers {

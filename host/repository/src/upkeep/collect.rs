@@ -20,12 +20,13 @@ mod repack;
 mod sweep;
 mod view;
 
-use crate::error::RepositoryError;
 use crate::format::header::Purpose;
 use crate::format::session::{PackTombstone, encode};
 use crate::ground::chance::random;
 use crate::ground::names::pack_tombstone_name;
+use crate::objects::error::ObjectError;
 use crate::repository::Repository;
+use crate::upkeep::UpkeepError;
 use crate::upkeep::forget::GRACE_SECONDS;
 use crate::write::lease::Lease;
 use census::Census;
@@ -168,13 +169,13 @@ pub fn collect(
     options: &Options,
     cancel: &Cancel,
     progress: &CollectProgress,
-) -> Result<Report, RepositoryError> {
+) -> Result<Report, UpkeepError> {
     repository.header.allow(Purpose::Delete)?;
     let store = &repository.setup.store;
     if !store.abilities().strong_listing.is_real() {
         // What a listing hides twice would be removed.
         let place = store.place();
-        return Err(RepositoryError::Forgetful { place });
+        return Err(UpkeepError::UnreliableListings { place });
     }
     if options.dry_run {
         return Collection::new(repository, options, cancel, progress).run(None);
@@ -213,7 +214,7 @@ impl<'a> Collection<'a> {
         }
     }
 
-    fn run(mut self, lease: Option<&Lease>) -> Result<Report, RepositoryError> {
+    fn run(mut self, lease: Option<&Lease>) -> Result<Report, UpkeepError> {
         let mut view = View::read(self.repository, lease, self.options)?;
         self.expire(&mut view)?;
         view.look_at_packs(self.repository)?;
@@ -261,7 +262,7 @@ impl<'a> Collection<'a> {
     }
 
     /// Chooses the forgotten snapshots that go: what is locked stays, and all that it needs.
-    fn choose_snapshots(&mut self, view: &View) -> Result<Locks, RepositoryError> {
+    fn choose_snapshots(&mut self, view: &View) -> Result<Locks, UpkeepError> {
         let mut over = view.removable_snapshots();
         let snapshots = Locks::of_snapshots(self.repository, &over, view.now(), self.cancel)?;
         over.retain(|id| !snapshots.contains_key(id));
@@ -274,7 +275,7 @@ impl<'a> Collection<'a> {
 
     /// Chooses the packs that are copied. To copy what is locked would free nothing; what is sealed anew is
     /// copied all the same.
-    fn sparse(&self, census: &Census, view: &View) -> Result<repack::Sparse, RepositoryError> {
+    fn sparse(&self, census: &Census, view: &View) -> Result<repack::Sparse, UpkeepError> {
         let mut sparse = census.sparse(self.repository, self.options, view);
         if self.options.reseal_before.is_none() {
             let (now, cancel) = (view.now(), self.cancel);
@@ -291,7 +292,7 @@ impl<'a> Collection<'a> {
         census: &Census,
         removed: &mut HashSet<PackId>,
         locks: &mut Locks,
-    ) -> Result<(), RepositoryError> {
+    ) -> Result<(), UpkeepError> {
         let wanted: Vec<PackId> = removed.iter().copied().collect();
         locks.packs = Locks::of_packs(self.repository, &wanted, view.now(), self.cancel)?;
         removed.retain(|pack| !locks.packs.contains_key(pack));
@@ -315,7 +316,7 @@ impl<'a> Collection<'a> {
         &mut self,
         view: &View,
         removed: &mut HashSet<PackId>,
-    ) -> Result<(), RepositoryError> {
+    ) -> Result<(), UpkeepError> {
         for pack in removed.clone() {
             self.stop_if_cancelled()?;
             let bytes = view.stored_bytes(&pack);
@@ -333,11 +334,11 @@ impl<'a> Collection<'a> {
     }
 
     /// Ends sessions that can no longer be waited for; one that commits in this moment has won.
-    fn expire(&mut self, view: &mut View) -> Result<(), RepositoryError> {
+    fn expire(&mut self, view: &mut View) -> Result<(), UpkeepError> {
         let open = view.open();
         let is_open = |id: &SnapshotId| open.iter().any(|session| session.id == *id);
         if let Some(session) = self.options.expire.iter().find(|id| !is_open(id)) {
-            return Err(RepositoryError::NoSession { session: *session });
+            return Err(UpkeepError::NoSession { session: *session });
         }
         // Where two can create one name, a session that may come back is ended by the operator alone.
         let one_wins = self.repository.setup.store.abilities();
@@ -390,7 +391,7 @@ impl<'a> Collection<'a> {
     }
 
     /// Writes the tombstone of this generation, which also tells the next one what was there.
-    fn name(&self, view: &View, packs: HashSet<PackId>) -> Result<(), RepositoryError> {
+    fn name(&self, view: &View, packs: HashSet<PackId>) -> Result<(), UpkeepError> {
         let mut packs: Vec<_> = packs.into_iter().collect();
         packs.sort_unstable();
         let tombstone = PackTombstone {
@@ -406,9 +407,9 @@ impl<'a> Collection<'a> {
         Ok(())
     }
 
-    fn stop_if_cancelled(&self) -> Result<(), RepositoryError> {
+    fn stop_if_cancelled(&self) -> Result<(), UpkeepError> {
         if self.cancel.is_raised() {
-            return Err(RepositoryError::Cancelled);
+            return Err(ObjectError::Cancelled.into());
         }
         Ok(())
     }

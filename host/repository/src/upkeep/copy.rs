@@ -10,9 +10,9 @@
 mod packs;
 mod stream;
 
-use crate::error::RepositoryError;
 use crate::format::root::{Origin, Root};
 use crate::repository::Repository;
+use crate::upkeep::UpkeepError;
 use holdfast_base::cancel::Cancel;
 use holdfast_base::error::join_causes;
 use holdfast_base::id::{RepositoryId, SnapshotId};
@@ -51,9 +51,9 @@ impl Copier {
         from: Arc<Repository>,
         to: Arc<Repository>,
         host: &str,
-    ) -> Result<Self, RepositoryError> {
+    ) -> Result<Self, UpkeepError> {
         if from.header.repository == to.header.repository {
-            return Err(RepositoryError::SameRepository { place: to.place() });
+            return Err(UpkeepError::SameRepository { place: to.place() });
         }
         to.key.writing()?;
         let (roots, failures) = to.all_snapshots()?;
@@ -98,7 +98,7 @@ impl Copier {
         root: &Root,
         cancel: &Cancel,
         progress: &Progress,
-    ) -> Result<Copied, RepositoryError> {
+    ) -> Result<Copied, UpkeepError> {
         let copied = if self.goes_as_it_is {
             packs::copy(self, root, cancel, progress)?
         } else {

@@ -6,8 +6,12 @@ pub mod check;
 pub mod collect;
 /// Copies snapshots from one repository into another.
 pub mod copy;
+/// What can go wrong.
+mod error;
 /// Snapshots that are forgotten, and snapshots that are held.
 pub mod forget;
+/// How far it is with packs that cannot be read yet.
+mod frozen;
 /// Object lock: what a snapshot reaches cannot be removed for a time.
 pub mod object_lock;
 /// Who can open a repository, its epochs, and whose keys no longer count.
@@ -18,3 +22,5 @@ pub mod repair;
 pub(crate) mod rewrite;
 /// Which packs have to be thawed before they can be read.
 pub mod thaw;
+
+pub use error::{OperatorsError, UpkeepError};

@@ -16,9 +16,10 @@ mod reach;
 
 pub use reach::Object;
 
-use crate::error::RepositoryError;
 use crate::format::root::Root;
+use crate::objects::error::ObjectError;
 use crate::repository::Repository;
+use crate::upkeep::UpkeepError;
 use holdfast_base::cancel::Cancel;
 use holdfast_base::parallel::{Workers, map_parallel};
 use holdfast_base::progress::Progress;
@@ -161,7 +162,7 @@ pub fn plan(
     wanted: Extension,
     cancel: &Cancel,
     progress: &Progress,
-) -> Result<Plan, RepositoryError> {
+) -> Result<Plan, UpkeepError> {
     let objects = reach::reached(repository, roots, cancel)?;
     let store = repository.setup.store.as_ref();
     let looked = each(&objects, cancel, progress, |object| {
@@ -193,7 +194,7 @@ pub fn carry_out(
     plan: &Plan,
     cancel: &Cancel,
     progress: &Progress,
-) -> Result<Locked, RepositoryError> {
+) -> Result<Locked, UpkeepError> {
     let mut noted = Noted::read(repository);
     let mut locked = plan.locked_already();
     let todo = plan.to_lock();
@@ -218,7 +219,7 @@ pub fn lock(
     wanted: &Extension,
     cancel: &Cancel,
     progress: &Progress,
-) -> Result<Locked, RepositoryError> {
+) -> Result<Locked, UpkeepError> {
     let objects = reach::reached(repository, roots, cancel)?;
     let mut noted = Noted::read(repository);
     let mut locked = Locked::default();
@@ -246,7 +247,7 @@ fn lock_all(
     wanted: &Extension,
     (cancel, progress): (&Cancel, &Progress),
     (locked, noted): (&mut Locked, &mut Noted),
-) -> Result<(), RepositoryError> {
+) -> Result<(), UpkeepError> {
     let store = repository.setup.store.as_ref();
     let asked = each(objects, cancel, progress, |object| {
         store
@@ -280,7 +281,7 @@ pub(crate) fn each<T: Send>(
     cancel: &Cancel,
     progress: &Progress,
     ask: impl Fn(&Object) -> Result<T, StoreError> + Sync,
-) -> Result<Vec<Answer<T>>, RepositoryError> {
+) -> Result<Vec<Answer<T>>, UpkeepError> {
     progress.add_total(objects.len() as u64);
     let workers = Workers {
         count_max: AT_ONCE,
@@ -301,7 +302,7 @@ pub(crate) fn each<T: Send>(
         },
     );
     if cancel.is_raised() {
-        return Err(RepositoryError::Cancelled);
+        return Err(ObjectError::Cancelled.into());
     }
     Ok(answers)
 }

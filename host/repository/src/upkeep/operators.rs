@@ -10,19 +10,19 @@
 //! What a removed operator has read before stays known to it, and everything that is sealed to an epoch whose
 //! key it had. Only a new epoch protects what comes after.
 
-use crate::error::RepositoryError;
 use crate::format::announcement::{Announcement, Operator};
 use crate::format::trust::{Author, Revocation};
 use crate::ground::names::{QUARANTINE, SNAPSHOTS, spare_name};
 use crate::ground::seal::Secret;
 use crate::ground::seal::{Identity, Recipient};
-use crate::ground::setup::Setup;
 use crate::keys::file::{self, ReadEpoch};
 use crate::keys::{KeyFile, Role};
-use crate::objects::announcements;
 use crate::objects::announcements::free_number;
 use crate::objects::epochs::{self, Revision};
+use crate::objects::operators::{named, publish};
 use crate::repository::Repository;
+use crate::snapshot::SnapshotError;
+use crate::upkeep::{OperatorsError, UpkeepError};
 use holdfast_base::error::join_causes;
 use holdfast_base::id::SnapshotId;
 use holdfast_store::Name;
@@ -53,99 +53,12 @@ pub struct Rotation {
     pub follow: Option<KeyFile>,
 }
 
-/// Writes down who was named: what passphrases open is made here.
-///
-/// # Errors
-/// Sealing or storing failed.
-pub(crate) fn named(
-    setup: &Setup,
-    recipients: &[Recipient],
-) -> Result<Vec<Operator>, RepositoryError> {
-    let one = |recipient: &Recipient| {
-        let added = setup.clock.now();
-        Ok(match recipient {
-            Recipient::PublicKey(text) => Operator {
-                recipient: text.clone(),
-                passphrase: None,
-                passphrase_hash: None,
-                added,
-            },
-            Recipient::Passphrase(passphrase) => {
-                let (store, sealer) = (setup.store.as_ref(), setup.sealer.as_ref());
-                let made = epochs::create_identity(store, sealer, passphrase)?;
-                Operator {
-                    recipient: made.recipient,
-                    passphrase: Some(made.object.to_string()),
-                    passphrase_hash: Some(made.hash),
-                    added,
-                }
-            }
-        })
-    };
-    recipients.iter().map(one).collect()
-}
-
-/// Makes the first epoch and announces it.
-///
-/// # Errors
-/// Sealing or storing failed.
-pub(crate) fn begin(
-    setup: &Setup,
-    key: &KeyFile,
-    at: Revision,
-    operators: Vec<Operator>,
-) -> Result<(), RepositoryError> {
-    let taken = announcements::numbers(setup.store.as_ref())?;
-    let announcement = Announcement {
-        announcement: free_number(&taken, 0),
-        repository: key.repository,
-        made: setup.clock.now(),
-        epoch: at.epoch,
-        epoch_recipient: key.writing()?.epoch_recipient.clone(),
-        epoch_object: at.name().to_string(),
-        epoch_hash: None,
-        operators,
-        revoked: Vec::new(),
-    };
-    let published = publish(setup, key, at, announcement, &[]);
-    published.map(drop).map_err(|error| match error {
-        // Two that make a repository at once.
-        RepositoryError::KeysChanged => RepositoryError::Exists {
-            place: setup.store.place(),
-        },
-        other => other,
-    })
-}
-
-/// Stores an epoch object, and then announces it; returns what is announced.
-fn publish(
-    setup: &Setup,
-    key: &KeyFile,
-    at: Revision,
-    mut announcement: Announcement,
-    identities: &[Identity],
-) -> Result<Announcement, RepositoryError> {
-    let (store, sealer) = (setup.store.as_ref(), setup.sealer.as_ref());
-    let public = |operator: &Operator| Recipient::PublicKey(operator.recipient.clone());
-    let recipients: Vec<_> = announcement.operators.iter().map(public).collect();
-    let hash = epochs::create(store, sealer, at, key, &recipients, identities)?;
-    announcement.epoch_hash = Some(hash);
-    announcements::create(setup, key, &announcement)?;
-    Ok(announcement)
-}
-
 impl Repository {
-    /// Returns what operators announced last, if anything.
-    #[must_use]
-    pub fn announcement(&self) -> Option<&Announcement> {
-        self.announced.newest.as_ref()
-    }
-
     /// Returns the epoch objects that are older than the one that counts: whoever could open one still can.
     ///
     /// # Errors
     /// The store cannot be listed.
-    pub fn older_epochs(&self) -> Result<Vec<String>, RepositoryError> {
+    pub fn older_epochs(&self) -> Result<Vec<String>, UpkeepError> {
         let Some(newest) = self.announcement() else {
             return Ok(Vec::new());
         };
@@ -167,14 +80,14 @@ impl Repository {
         &self,
         more: &[Recipient],
         identities: &[Identity],
-    ) -> Result<Change, RepositoryError> {
+    ) -> Result<Change, UpkeepError> {
         let newest = self.changeable()?;
         let mut seen: Vec<_> = newest.operators.iter().map(|one| &one.recipient).collect();
         for recipient in more {
             if let Recipient::PublicKey(text) = recipient {
                 if seen.contains(&text) {
-                    let message = format!("`{text}` can open the repository already");
-                    return Err(RepositoryError::Operators { message });
+                    let recipient = text.clone();
+                    return Err(OperatorsError::AlreadyAdded { recipient }.into());
                 }
                 seen.push(text);
             }
@@ -192,33 +105,23 @@ impl Repository {
         &self,
         which: &str,
         identities: &[Identity],
-    ) -> Result<Change, RepositoryError> {
+    ) -> Result<Change, UpkeepError> {
         let newest = self.changeable()?;
         let is_short = which.len() < RECIPIENT_SHORT_MIN;
         let fits = |one: &&Operator| {
             one.recipient == which || (!is_short && one.recipient.starts_with(which))
         };
         let found: Vec<_> = newest.operators.iter().filter(fits).collect();
-        let refused = |message| Err(RepositoryError::Operators { message });
+        let wanted = which.to_owned();
         let gone = match found[..] {
-            [one] => one,
-            [] => {
-                return refused(format!(
-                    "nobody who can open the repository is called `{which}`"
-                ));
-            }
+            [one] if newest.operators.len() > 1 => one,
+            [_] => return Err(OperatorsError::LastOperator { wanted }.into()),
+            [] => return Err(OperatorsError::NoSuchOperator { wanted }.into()),
             _ => {
-                return refused(format!(
-                    "`{which}` could be any of {} recipients",
-                    found.len()
-                ));
+                let count = found.len();
+                return Err(OperatorsError::Ambiguous { wanted, count }.into());
             }
         };
-        if newest.operators.len() == 1 {
-            return refused(format!(
-                "`{which}` is the last who can open the repository: without it nobody could"
-            ));
-        }
         let left = newest.operators.iter().filter(|one| *one != gone).cloned();
         self.reseal(newest, left.collect(), identities)
     }
@@ -231,7 +134,7 @@ impl Repository {
         &self,
         rotation: &Rotation,
         identities: &[Identity],
-    ) -> Result<Change, RepositoryError> {
+    ) -> Result<Change, UpkeepError> {
         self.key.require(Role::Read)?;
         let newest = self.announcement();
         if let Some(newest) = newest
@@ -241,7 +144,7 @@ impl Repository {
             self.key.epoch(newest.epoch)?;
         }
         let operators = match (&rotation.operators[..], newest) {
-            ([], None) => return Err(RepositoryError::Unrecorded),
+            ([], None) => return Err(OperatorsError::Unrecorded.into()),
             ([], Some(newest)) => newest.operators.clone(),
             (operators, _) => named(&self.setup, operators)?,
         };
@@ -271,7 +174,7 @@ impl Repository {
     }
 
     /// Adds an epoch to a key, whose identity nobody has seen; returns its number and recipient.
-    fn fresh_epoch(&self, key: &mut KeyFile) -> Result<(u32, String), RepositoryError> {
+    fn fresh_epoch(&self, key: &mut KeyFile) -> Result<(u32, String), UpkeepError> {
         let pair = self.setup.sealer.generate()?;
         let taken = epochs::listed(self.setup.store.as_ref())?;
         let taken: BTreeSet<u32> = taken.iter().map(|revision| revision.epoch).collect();
@@ -285,36 +188,25 @@ impl Repository {
 
     /// Adds to a key the epochs of another repository of the group that came later than its own; returns the
     /// newest of them.
-    fn follow(&self, key: &mut KeyFile, other: &KeyFile) -> Result<(u32, String), RepositoryError> {
+    fn follow(&self, key: &mut KeyFile, other: &KeyFile) -> Result<(u32, String), UpkeepError> {
         other.require(Role::Read)?;
         let (ours, theirs) = (self.key.writing()?, other.writing()?);
         let is_group = ours.id_key.expose() == theirs.id_key.expose()
             && ours.split_key.expose() == theirs.split_key.expose()
             && key.catalog.public_key == other.catalog.public_key;
-        let refused = |message: &str| {
-            let message = message.to_owned();
-            Err(RepositoryError::Operators { message })
-        };
         if !is_group {
-            return refused(
-                "the two repositories are of no trust group: neither was made with the other's keys",
-            );
+            return Err(OperatorsError::NoTrustGroup.into());
         }
         let newest = self.newest_epoch();
         if theirs.epoch <= newest {
-            return refused("the other repository has no newer epoch than this one");
+            return Err(OperatorsError::NoNewerEpoch.into());
         }
         let held = key.read.get_or_insert_default();
         for epoch in other.read.iter().flatten() {
             match held.iter().find(|one| one.epoch == epoch.epoch) {
                 None => held.push(epoch.clone()),
                 Some(one) if one.identity.expose() == epoch.identity.expose() => {}
-                // Packs that travelled would be sealed to a key that nobody has here.
-                Some(_) => {
-                    return refused(
-                        "both were rotated, each by itself: a new store can be made with the other's keys",
-                    );
-                }
+                Some(_) => return Err(OperatorsError::BothRotated.into()),
             }
         }
         Ok((theirs.epoch, theirs.epoch_recipient.clone()))
@@ -329,7 +221,7 @@ impl Repository {
     }
 
     /// Returns the first revision from this one that nobody has taken.
-    fn free_revision(&self, mut at: Revision) -> Result<Revision, RepositoryError> {
+    fn free_revision(&self, mut at: Revision) -> Result<Revision, UpkeepError> {
         let taken = epochs::listed(self.setup.store.as_ref())?;
         while taken.contains(&at) {
             at.revision = at.revision.saturating_add(1);
@@ -338,9 +230,9 @@ impl Repository {
     }
 
     /// Returns what is announced, where the key may change it.
-    fn changeable(&self) -> Result<&Announcement, RepositoryError> {
+    fn changeable(&self) -> Result<&Announcement, UpkeepError> {
         self.key.require(Role::Read)?;
-        self.announcement().ok_or(RepositoryError::Unrecorded)
+        self.announcement().ok_or(OperatorsError::Unrecorded.into())
     }
 
     /// Seals the epoch anew to other operators.
@@ -349,7 +241,7 @@ impl Repository {
         newest: &Announcement,
         operators: Vec<Operator>,
         identities: &[Identity],
-    ) -> Result<Change, RepositoryError> {
+    ) -> Result<Change, UpkeepError> {
         let key = self.whole_key()?;
         // Without the key of the epoch, nobody could open what is sealed to it any more.
         key.epoch(newest.epoch)?;
@@ -369,7 +261,7 @@ impl Repository {
     }
 
     /// Returns the read key as epochs hold it, with the root's private half where that belongs.
-    fn whole_key(&self) -> Result<KeyFile, RepositoryError> {
+    fn whole_key(&self) -> Result<KeyFile, UpkeepError> {
         let root = self.key.root()?;
         let mut key = self.key.clone();
         key.holdfast_key = file::VERSION;
@@ -387,7 +279,7 @@ impl Repository {
         announcement: Announcement,
         unread: u64,
         identities: &[Identity],
-    ) -> Result<Change, RepositoryError> {
+    ) -> Result<Change, UpkeepError> {
         let announcement = publish(&self.setup, &key, at, announcement, identities)?;
         let kept = self.clear(&key, &announcement)?;
         Ok(Change {
@@ -402,7 +294,7 @@ impl Repository {
         &self,
         key: &KeyFile,
         announcement: &Announcement,
-    ) -> Result<Vec<(String, String)>, RepositoryError> {
+    ) -> Result<Vec<(String, String)>, UpkeepError> {
         let store = self.setup.store.as_ref();
         let mut superfluous = Vec::new();
         for revision in epochs::listed(store)? {
@@ -439,7 +331,7 @@ impl Repository {
     }
 
     /// Adds what is to be revoked to what is already.
-    fn revocations(&self, hosts: &[String]) -> Result<(Vec<Revocation>, u64), RepositoryError> {
+    fn revocations(&self, hosts: &[String]) -> Result<(Vec<Revocation>, u64), UpkeepError> {
         let before = self.announcement().map(|newest| newest.revoked.clone());
         let mut revoked = before.unwrap_or_default();
         if hosts.is_empty() {
@@ -452,7 +344,7 @@ impl Repository {
             };
             match self.snapshot(&id) {
                 Ok(root) => signed.push((id, root.author)),
-                Err(RepositoryError::NoSnapshot { .. }) => {}
+                Err(SnapshotError::NoSnapshot { .. }) => {}
                 Err(_) => unread += 1,
             }
         }

@@ -17,16 +17,17 @@ mod second;
 
 pub use second::Second;
 
-use crate::error::RepositoryError;
 use crate::format::header::Purpose;
 use crate::format::segment::IndexedPack;
 use crate::ground::names::{QUARANTINE, pack_name, segment_name, snapshot_name};
 use crate::index::Index;
 use crate::objects::create::create_surely;
 use crate::objects::damage::is_harm;
+use crate::objects::error::ObjectError;
 use crate::objects::parity::Shape;
 use crate::read::pack_check::PackCheck;
 use crate::repository::Repository;
+use crate::upkeep::UpkeepError;
 use crate::upkeep::check::{Depth, Report, Survey, survey};
 use aside::{Aside, set_aside};
 use holdfast_base::cancel::Cancel;
@@ -145,7 +146,7 @@ pub fn repair(
     options: Options<'_>,
     cancel: &Cancel,
     progress: &Progress,
-) -> Result<Repaired, RepositoryError> {
+) -> Result<Repaired, UpkeepError> {
     repository.header.allow(Purpose::Delete)?;
     let survey = survey(repository, options.depth, cancel, progress)?;
     let was_aside =
@@ -194,7 +195,7 @@ impl Work<'_> {
         });
     }
 
-    fn mend(&mut self, cancel: &Cancel) -> Result<(), RepositoryError> {
+    fn mend(&mut self, cancel: &Cancel) -> Result<(), UpkeepError> {
         let segments = self.harmed_segments()?;
         let snapshots = self.mend_snapshots()?;
         let mut harmed = Vec::new();
@@ -245,31 +246,31 @@ impl Work<'_> {
     }
 
     /// Returns the listed packs that are missing or damaged, now that they are looked at once more.
-    fn harmed_packs(&self, cancel: &Cancel) -> Result<Vec<Arc<IndexedPack>>, RepositoryError> {
+    fn harmed_packs(&self, cancel: &Cancel) -> Result<Vec<Arc<IndexedPack>>, UpkeepError> {
         let check = PackCheck::new(self.repository);
         let noted = self.repository.suspects();
         let doubtful: BTreeSet<PackId> = self.survey.doubtful.union(&noted).copied().collect();
         let mut harmed = Vec::new();
         for pack in doubtful.iter().filter_map(|id| self.survey.packs.get(id)) {
             if cancel.is_raised() {
-                return Err(RepositoryError::Cancelled);
+                return Err(ObjectError::Cancelled.into());
             }
             let checked = match self.store().size(&pack_name(&pack.id)) {
-                Ok(size) if size != pack.sealed_bytes => Err(RepositoryError::Renamed),
+                Ok(size) if size != pack.sealed_bytes => Err(ObjectError::ContentMismatch),
                 Ok(_) => check.check(pack).map(drop),
                 Err(error) => Err(error.into()),
             };
             match checked {
                 Ok(()) => {}
                 Err(error) if is_harm(&error) => harmed.push(Arc::clone(pack)),
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             }
         }
         Ok(harmed)
     }
 
     /// Brings damaged snapshots back from the second repository; returns those that do not come back.
-    fn mend_snapshots(&mut self) -> Result<Vec<SnapshotId>, RepositoryError> {
+    fn mend_snapshots(&mut self) -> Result<Vec<SnapshotId>, UpkeepError> {
         let mut lost = Vec::new();
         for id in self.harmed_snapshots()? {
             if !self.bring_back(&id)? {
@@ -292,7 +293,7 @@ impl Work<'_> {
     }
 
     /// Brings a snapshot back from the second repository, if it is there and sound.
-    fn bring_back(&mut self, id: &SnapshotId) -> Result<bool, RepositoryError> {
+    fn bring_back(&mut self, id: &SnapshotId) -> Result<bool, UpkeepError> {
         let name = snapshot_name(id);
         let Some(second) = self.second else {
             return Ok(false);
@@ -305,7 +306,7 @@ impl Work<'_> {
     }
 
     /// Puts sound bytes in the place of a damaged object.
-    fn put_back(&mut self, name: &Name, bytes: &[u8], from: String) -> Result<(), RepositoryError> {
+    fn put_back(&mut self, name: &Name, bytes: &[u8], from: String) -> Result<(), UpkeepError> {
         if !self.is_dry {
             if let Aside::Stays(why) = set_aside(self.store(), name)? {
                 self.did(What::Kept, name.to_string(), why);
@@ -318,20 +319,20 @@ impl Work<'_> {
     }
 
     /// Returns the segments that cannot be read, now that they are read once more.
-    fn harmed_segments(&self) -> Result<Vec<SegmentId>, RepositoryError> {
+    fn harmed_segments(&self) -> Result<Vec<SegmentId>, UpkeepError> {
         let mut harmed = Vec::new();
         for id in &self.survey.unread_segments {
             match self.repository.segment(id) {
                 Ok(_) => {}
                 Err(error) if is_harm(&error) => harmed.push(*id),
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             }
         }
         Ok(harmed)
     }
 
     /// Returns the snapshots that cannot be read, now that they are read once more.
-    fn harmed_snapshots(&self) -> Result<Vec<SnapshotId>, RepositoryError> {
+    fn harmed_snapshots(&self) -> Result<Vec<SnapshotId>, UpkeepError> {
         if self.survey.unread_snapshots.is_empty() {
             return Ok(Vec::new());
         }
@@ -339,7 +340,7 @@ impl Work<'_> {
         let again: HashSet<String> = failures
             .iter()
             .filter_map(|error| match error {
-                RepositoryError::Damaged { object, .. } => Some(object.clone()),
+                ObjectError::Damaged { object, .. } => Some(object.clone()),
                 _ => None,
             })
             .collect();
@@ -350,7 +351,7 @@ impl Work<'_> {
     }
 
     /// Looks into the packs that no readable segment lists, and heals those that can be.
-    fn unlisted(&mut self, cancel: &Cancel) -> Result<Unlisted, RepositoryError> {
+    fn unlisted(&mut self, cancel: &Cancel) -> Result<Unlisted, UpkeepError> {
         let mut found = Unlisted {
             is_whole: true,
             ..Unlisted::default()
@@ -363,7 +364,7 @@ impl Work<'_> {
         ids.sort_unstable();
         for id in ids {
             if cancel.is_raised() {
-                return Err(RepositoryError::Cancelled);
+                return Err(ObjectError::Cancelled.into());
             }
             self.look_into(id, &mut found, true)?;
         }
@@ -377,7 +378,7 @@ impl Work<'_> {
     }
 
     /// Returns the packs in the quarantine that are in no other place.
-    fn packs_aside(&self) -> Result<BTreeSet<PackId>, RepositoryError> {
+    fn packs_aside(&self) -> Result<BTreeSet<PackId>, UpkeepError> {
         let mut ids = BTreeSet::new();
         for listed in self.store().list(&format!("{}/packs", QUARANTINE))? {
             let id = listed.name.last().split('-').next();
@@ -396,7 +397,7 @@ impl Work<'_> {
         id: PackId,
         found: &mut Unlisted,
         may_heal: bool,
-    ) -> Result<(), RepositoryError> {
+    ) -> Result<(), UpkeepError> {
         let name = pack_name(&id);
         let listed = match OpenedPack::open(self.repository, &name) {
             Ok(Some(pack)) => pack.listed(id).map(Arc::new),
@@ -416,14 +417,14 @@ impl Work<'_> {
                 return Ok(());
             }
             // Collection has removed it just now.
-            (Err(RepositoryError::Store(error)), _) | (_, Err(RepositoryError::Store(error)))
+            (Err(ObjectError::Store(error)), _) | (_, Err(ObjectError::Store(error)))
                 if error.is_absent() =>
             {
                 return Ok(());
             }
             (Err(error), _) if is_harm(&error) => None,
             (Ok(pack), Err(error)) if is_harm(&error) => Some(pack),
-            (Err(error), _) | (_, Err(error)) => return Err(error),
+            (Err(error), _) | (_, Err(error)) => return Err(error.into()),
         };
         if may_heal && self.heal(&id)? {
             // In a dry repair it is as it was.
@@ -440,7 +441,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn set_aside(&mut self, object: &Name, why: &str) -> Result<(), RepositoryError> {
+    fn set_aside(&mut self, object: &Name, why: &str) -> Result<(), UpkeepError> {
         let became = if self.is_dry {
             Aside::Moved(Name::new(format!("{}/{object}", QUARANTINE))?)
         } else {

@@ -4,10 +4,10 @@
 //! What goes in was checked by whoever read it; what was stored is proven like a run's packs, and
 //! listed only then. The old copies stay: collection removes what nobody needs.
 
-use crate::error::RepositoryError;
 use crate::format::segment::PackKind;
 use crate::ground::domain::Domain;
 use crate::index::Index;
+use crate::objects::error::{ObjectError, Stage};
 use crate::pipeline::compress::{Compressor, FRAME_TARGET, FrameBytes};
 use crate::pipeline::dedup::Dedup;
 use crate::pipeline::put::{Catalogue, Put};
@@ -32,7 +32,7 @@ pub(crate) struct Rewriter<'a> {
     catalogue: Arc<Catalogue>,
     put: Option<Put>,
     ways: BTreeMap<PackKind, Way>,
-    threads: Vec<JoinHandle<Result<(), RepositoryError>>>,
+    threads: Vec<JoinHandle<Result<(), ObjectError>>>,
 }
 
 /// The way of one kind of frames.
@@ -49,7 +49,7 @@ impl<'a> Rewriter<'a> {
     pub(crate) fn begin(
         repository: &'a Arc<Repository>,
         lease: &'a Lease,
-    ) -> Result<Self, RepositoryError> {
+    ) -> Result<Self, ObjectError> {
         let setup = &repository.setup;
         prove_encryptor(setup.sealer.as_ref())?;
         let catalogue = Arc::new(Catalogue::new(
@@ -78,11 +78,7 @@ impl<'a> Rewriter<'a> {
     ///
     /// # Errors
     /// The key cannot write this kind, or storing has failed.
-    pub(crate) fn frame(
-        &mut self,
-        kind: PackKind,
-        frame: FrameBytes,
-    ) -> Result<(), RepositoryError> {
+    pub(crate) fn frame(&mut self, kind: PackKind, frame: FrameBytes) -> Result<(), ObjectError> {
         let sent = self.way(kind)?.packer.send(frame);
         sent.map_err(|_| self.failure())
     }
@@ -96,7 +92,7 @@ impl<'a> Rewriter<'a> {
         kind: PackKind,
         id: ChunkId,
         bytes: &[u8],
-    ) -> Result<(), RepositoryError> {
+    ) -> Result<(), ObjectError> {
         match self.way(kind)?.compressor.push(id, bytes)? {
             Some(frame) => self.frame(kind, frame),
             None => Ok(()),
@@ -107,7 +103,7 @@ impl<'a> Rewriter<'a> {
     ///
     /// # Errors
     /// Storing failed. What was listed before stays; nothing depends on it.
-    pub(crate) fn finish(mut self) -> Result<Vec<(PackId, u64)>, RepositoryError> {
+    pub(crate) fn finish(mut self) -> Result<Vec<(PackId, u64)>, ObjectError> {
         let mut rest = Vec::new();
         for (kind, way) in &mut self.ways {
             let frames = way.compressor.flush()?;
@@ -121,17 +117,17 @@ impl<'a> Rewriter<'a> {
         Ok(self.catalogue.packs())
     }
 
-    fn way(&mut self, kind: PackKind) -> Result<&mut Way, RepositoryError> {
+    fn way(&mut self, kind: PackKind) -> Result<&mut Way, ObjectError> {
         if !self.ways.contains_key(&kind) {
             let way = self.open(kind)?;
             self.ways.insert(kind, way);
         }
-        let closed = || RepositoryError::Failed("packs can no longer be made".into());
+        let closed = || ObjectError::StageEnded(Stage::Packing);
         self.ways.get_mut(&kind).ok_or_else(closed)
     }
 
-    fn open(&mut self, kind: PackKind) -> Result<Way, RepositoryError> {
-        let closed = || RepositoryError::Failed("packs can no longer be stored".into());
+    fn open(&mut self, kind: PackKind) -> Result<Way, ObjectError> {
+        let closed = || ObjectError::StageEnded(Stage::Storing);
         let put = self.put.as_ref().ok_or_else(closed)?;
         let packer = packer(self.repository, kind, 0, put)?;
         let domain = match kind {
@@ -154,25 +150,24 @@ impl<'a> Rewriter<'a> {
     }
 
     /// Closes every queue in the order of the data and waits for all threads.
-    fn join(&mut self) -> Result<(), RepositoryError> {
+    fn join(&mut self) -> Result<(), ObjectError> {
         self.ways.clear();
         self.put = None;
         let mut ended = Ok(());
         for thread in self.threads.drain(..) {
-            let result = thread.join().unwrap_or_else(|_| {
-                let what = "a thread of the rewriting ended".to_owned();
-                Err(RepositoryError::Failed(what))
-            });
+            let result = thread
+                .join()
+                .unwrap_or(Err(ObjectError::StageEnded(Stage::Rewriting)));
             // That a queue was closed is the consequence, never the cause.
-            if ended.is_ok() || matches!(ended, Err(RepositoryError::Failed(_))) {
+            if ended.is_ok() || matches!(ended, Err(ObjectError::StageEnded(_))) {
                 ended = result.and(ended);
             }
         }
         ended
     }
 
-    fn failure(&mut self) -> RepositoryError {
-        let ended = || RepositoryError::Failed("packs can no longer be made".into());
+    fn failure(&mut self) -> ObjectError {
+        let ended = || ObjectError::StageEnded(Stage::Packing);
         self.join().err().unwrap_or_else(ended)
     }
 }

@@ -5,13 +5,15 @@
 //! - A snapshot is read in steps: what each of them needs is known when the ones before it can be read.
 //! - Asking costs money. Nothing is asked for that is being thawed already.
 
-use crate::error::RepositoryError;
 use crate::format::refs::Reference;
 use crate::format::root::Root;
 use crate::ground::names::{PACKS, pack_name};
+use crate::objects::error::ObjectFault;
 use crate::read::Reader;
 use crate::repository::Repository;
 use crate::restore::Selection;
+use crate::upkeep::UpkeepError;
+pub use crate::upkeep::frozen::Frozen;
 use holdfast_base::cancel::Cancel;
 use holdfast_base::id::{ChunkId, PackId};
 use holdfast_base::parallel::{Workers, try_map_parallel};
@@ -35,35 +37,6 @@ pub enum Step<'a> {
     Content(Option<Selection<'a>>),
 }
 
-/// Packs that cannot be read at once, and how far it is with them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Frozen {
-    /// How many.
-    pub packs: u64,
-    /// Their length in bytes.
-    pub bytes: u64,
-    /// How many of them were asked for, just now or before.
-    pub asked: u64,
-}
-
-impl Frozen {
-    /// Adds some more.
-    pub fn add(&mut self, more: Self) {
-        self.packs += more.packs;
-        self.bytes += more.bytes;
-        self.asked += more.asked;
-    }
-
-    /// Returns what to do next.
-    pub(crate) fn hint(&self) -> &'static str {
-        if self.asked == self.packs {
-            "Run the same again later, and it goes on; or let it wait for them: --thaw --wait"
-        } else {
-            "Ask the service to thaw exactly these, which it charges for: --thaw; docs/s3.md says more"
-        }
-    }
-}
-
 /// The packs of a repository that may have to be thawed, by its store's listing; with their lengths.
 pub type Cold = HashMap<PackId, u64>;
 
@@ -73,7 +46,7 @@ impl Repository {
     ///
     /// # Errors
     /// The store cannot be listed.
-    pub fn cold_packs(&self) -> Result<Cold, RepositoryError> {
+    pub fn cold_packs(&self) -> Result<Cold, UpkeepError> {
         let store = &self.setup.store;
         if store.cold_storage().is_none() {
             return Ok(Cold::new());
@@ -93,7 +66,7 @@ impl Repository {
         packs: &mut Cold,
         how: Option<Thawing>,
         cancel: &Cancel,
-    ) -> Result<Frozen, RepositoryError> {
+    ) -> Result<Frozen, UpkeepError> {
         let all: Vec<PackId> = packs.keys().copied().collect();
         let workers = Workers {
             count_max: WAYS,
@@ -115,7 +88,7 @@ impl Repository {
         Ok(frozen)
     }
 
-    fn thaw_one(&self, pack: &PackId, how: Option<Thawing>) -> Result<Thaw, RepositoryError> {
+    fn thaw_one(&self, pack: &PackId, how: Option<Thawing>) -> Result<Thaw, UpkeepError> {
         let name = pack_name(pack);
         let Some(cold) = self.setup.store.cold_storage() else {
             return Ok(Thaw::Ready);
@@ -143,7 +116,7 @@ impl Needs {
     ///
     /// # Errors
     /// The store cannot be listed, or the index cannot be read.
-    pub fn of(repository: &Arc<Repository>) -> Result<Option<Self>, RepositoryError> {
+    pub fn of(repository: &Arc<Repository>) -> Result<Option<Self>, UpkeepError> {
         let cold = repository.cold_packs()?;
         if cold.is_empty() {
             return Ok(None);
@@ -157,7 +130,7 @@ impl Needs {
     ///
     /// # Errors
     /// A step before this one cannot be read.
-    pub fn step(&self, root: &Root, step: Step<'_>) -> Result<Cold, RepositoryError> {
+    pub fn step(&self, root: &Root, step: Step<'_>) -> Result<Cold, UpkeepError> {
         let mut packs = HashSet::new();
         match step {
             Step::Trunk => root
@@ -165,7 +138,7 @@ impl Needs {
                 .ids
                 .iter()
                 .try_for_each(|id| self.need(id, &mut packs))?,
-            Step::References => sound(self.reader.catalog_chunks(root))?
+            Step::References => sound(Ok(self.reader.catalog_chunks(root)?))?
                 .iter()
                 .flatten()
                 .try_for_each(|id| self.need(id, &mut packs))?,
@@ -179,8 +152,8 @@ impl Needs {
         Ok(packs.map(|pack| (pack, self.cold[&pack])).collect())
     }
 
-    fn need(&self, id: &ChunkId, packs: &mut HashSet<PackId>) -> Result<(), RepositoryError> {
-        if let Some(at) = sound(self.reader.locate(id))?
+    fn need(&self, id: &ChunkId, packs: &mut HashSet<PackId>) -> Result<(), UpkeepError> {
+        if let Some(at) = sound(Ok(self.reader.locate(id)?))?
             && self.cold.contains_key(&at.pack)
         {
             packs.insert(at.pack);
@@ -193,9 +166,12 @@ impl Needs {
         root: &Root,
         packs: &mut HashSet<PackId>,
         is_meant: impl Fn(&Reference) -> bool,
-    ) -> Result<(), RepositoryError> {
-        for reference in sound(self.reader.references(root))?.into_iter().flatten() {
-            if let Some(reference) = sound(reference)?.filter(&is_meant) {
+    ) -> Result<(), UpkeepError> {
+        for reference in sound(Ok(self.reader.references(root)?))?
+            .into_iter()
+            .flatten()
+        {
+            if let Some(reference) = sound(Ok(reference?))?.filter(&is_meant) {
                 self.need(&reference.id(), packs)?;
             }
         }
@@ -207,9 +183,9 @@ impl Needs {
         root: &Root,
         packs: &mut HashSet<PackId>,
         selection: Selection<'_>,
-    ) -> Result<(), RepositoryError> {
-        for item in sound(self.reader.items(root))?.into_iter().flatten() {
-            let Some((item, chunks)) = sound(item)? else {
+    ) -> Result<(), UpkeepError> {
+        for item in sound(Ok(self.reader.items(root)?))?.into_iter().flatten() {
+            let Some((item, chunks)) = sound(Ok(item?))? else {
                 continue;
             };
             if selection(&item.entry.path) {
@@ -221,7 +197,7 @@ impl Needs {
 }
 
 /// Passes over what is damaged.
-fn sound<T>(result: Result<T, RepositoryError>) -> Result<Option<T>, RepositoryError> {
+fn sound<T>(result: Result<T, UpkeepError>) -> Result<Option<T>, UpkeepError> {
     match result {
         Ok(found) => Ok(Some(found)),
         Err(error) if error.is_damage() => Ok(None),

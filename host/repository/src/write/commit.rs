@@ -1,7 +1,8 @@
 //! The end of a run: everything durable, everything still there, and then the snapshot.
 
-use crate::error::RepositoryError;
 use crate::format::root::{Counts, Root};
+use crate::objects::error::{ObjectError, Stage};
+use crate::write::WriteError;
 use crate::write::note::SourceEnd;
 use crate::write::sequence::Sequenced;
 use crate::write::{Session, lock};
@@ -13,7 +14,7 @@ impl Session {
     ///
     /// # Errors
     /// Nothing was committed.
-    pub fn commit(mut self, _proof: SourceEnd) -> Result<Root, RepositoryError> {
+    pub fn commit(mut self, _proof: SourceEnd) -> Result<Root, WriteError> {
         let committed = self.finish();
         if committed.is_err() {
             self.lease.give_up(&self.repository);
@@ -21,18 +22,18 @@ impl Session {
         committed
     }
 
-    fn finish(&mut self) -> Result<Root, RepositoryError> {
+    fn finish(&mut self) -> Result<Root, WriteError> {
         let handed_over = self.hand_over_batch(&mut lock(&self.state));
         let sequenced = self.join();
         handed_over?;
         let sequenced = match (self.take_failure(), sequenced) {
             (Some(error), _) => return Err(error),
             (None, Some(sequenced)) => sequenced,
-            (None, None) => return Err(RepositoryError::Failed("the sequencer has ended".into())),
+            (None, None) => return Err(ObjectError::StageEnded(Stage::Sequencing).into()),
         };
         self.catalogue.flush()?;
         if self.shared.cancel.is_raised() {
-            return Err(RepositoryError::Cancelled);
+            return Err(ObjectError::Cancelled.into());
         }
         let root = self.root(&sequenced)?;
         let reused = self.shared.dedup.index().pack_ids().map(|id| (id, None));
@@ -50,7 +51,7 @@ impl Session {
         Ok(root)
     }
 
-    fn root(&self, sequenced: &Sequenced) -> Result<Root, RepositoryError> {
+    fn root(&self, sequenced: &Sequenced) -> Result<Root, WriteError> {
         let mut state = lock(&self.state);
         let warnings = std::mem::take(&mut *lock(&self.shared.warnings));
         let gauge = &self.shared.gauge;
@@ -86,15 +87,15 @@ impl Session {
         })
     }
 
-    fn take_failure(&self) -> Option<RepositoryError> {
+    fn take_failure(&self) -> Option<WriteError> {
         if self.shared.cancel.reason() == Some(Reason::Interrupted) {
-            return Some(RepositoryError::Cancelled);
+            return Some(ObjectError::Cancelled.into());
         }
         lock(&self.shared.failure).take()
     }
 
     /// Ends the run without a commit, and returns what made it fail, if the pipeline did.
-    pub fn abandon(mut self) -> Option<RepositoryError> {
+    pub fn abandon(mut self) -> Option<WriteError> {
         self.shared.turn.abandon();
         self.join();
         // What is durable is listed, so that the next run need not store it again.

@@ -1,7 +1,9 @@
 //! What a file turns out to be when it is opened and read, after the walk that found it.
 
-use crate::error::RepositoryError;
+use crate::objects::error::IoStep;
+use crate::read::ReadError;
 use crate::write::Shared;
+use crate::write::WriteError;
 use holdfast_base::entry::{Entry, EntryKind, OpenFile, Warning};
 use std::io;
 
@@ -37,13 +39,16 @@ pub(super) fn leave_out(
     shared: &Shared,
     entry: &Entry,
     error: io::Error,
-) -> Result<(), RepositoryError> {
+) -> Result<(), WriteError> {
     if !shared.is_copy {
         shared.warn(unreadable(entry, &error));
         return Ok(());
     }
-    let read = |error| RepositoryError::io(format!("read `{}`", entry.path), error);
-    Err(error.downcast::<RepositoryError>().unwrap_or_else(read))
+    let step = IoStep::ReadEntry(entry.path.to_string());
+    Err(match error.downcast::<ReadError>() {
+        Ok(error) => error.into(),
+        Err(error) => step.failed()(error).into(),
+    })
 }
 
 /// Says why a file is not in the snapshot.

@@ -3,11 +3,11 @@
 //! Tombstones are listed, the session says which it has seen, and they are listed again. So whoever
 //! removes the packs of a tombstone finds either a session that keeps clear of them, or one that it waits for.
 
-use crate::error::RepositoryError;
 use crate::format::root::Root;
 use crate::format::session::{PackTombstone, SessionNote, decode, encode};
 use crate::ground::chance::random;
 use crate::ground::names::{PACKS, TOMBSTONES, names_packs, session_name};
+use crate::objects::error::ObjectError;
 use crate::repository::Repository;
 use crate::snapshot::Commit;
 use holdfast_base::error::join_causes;
@@ -45,7 +45,7 @@ impl Lease {
         repository: &Repository,
         purpose: &str,
         host: &str,
-    ) -> Result<Self, RepositoryError> {
+    ) -> Result<Self, ObjectError> {
         let id = SnapshotId(random()?);
         let before = repository.pack_tombstones()?;
         let note = SessionNote {
@@ -61,11 +61,10 @@ impl Lease {
         match repository.put_catalog(&name, &encode("session", &note)?) {
             Ok((Created::New, _)) => {}
             Ok((Created::Existed, _)) => {
-                let place = repository.place();
-                return Err(RepositoryError::Exists { place });
+                return Err(ObjectError::Taken { object: name });
             }
             // Nothing depends on it yet: whether it exists does not matter.
-            Err(RepositoryError::Unanswered { source, .. }) => return Err(source.into()),
+            Err(ObjectError::Unanswered { source, .. }) => return Err(source.into()),
             Err(error) => return Err(error),
         }
         // Twice: what one listing leaves out must not be relied on.
@@ -98,7 +97,7 @@ impl Lease {
         repository: &Repository,
         mut root: Root,
         relied: &[(PackId, Option<u64>)],
-    ) -> Result<Root, RepositoryError> {
+    ) -> Result<Root, ObjectError> {
         self.still_there(repository, relied)?;
         for session in 1.. {
             // From here on the snapshot may exist, and so the session must stay, whatever is answered.
@@ -109,7 +108,7 @@ impl Lease {
                     return Err(error.into());
                 }
                 Commit::Expired if session == SESSIONS_MAX => {
-                    return Err(RepositoryError::Overtaken { pack: None });
+                    return Err(ObjectError::Overtaken { pack: None });
                 }
                 Commit::Open(_) | Commit::Expired => tracing::warn!(
                     "the snapshot could not be committed; the run goes on in a new session"
@@ -132,7 +131,7 @@ impl Lease {
         &self,
         repository: &Repository,
         relied: &[(PackId, Option<u64>)],
-    ) -> Result<(), RepositoryError> {
+    ) -> Result<(), ObjectError> {
         let listed = repository.setup.store.list(PACKS)?.into_iter();
         let stored: HashMap<PackId, u64> = listed
             .filter_map(|object| Some((object.name.last().parse().ok()?, object.size)))
@@ -143,7 +142,7 @@ impl Lease {
                 || stored.is_none_or(|stored| size.is_some_and(|s| s != *stored))
         };
         match relied.iter().find(gone) {
-            Some((pack, _)) => Err(RepositoryError::Overtaken { pack: Some(*pack) }),
+            Some((pack, _)) => Err(ObjectError::Overtaken { pack: Some(*pack) }),
             None => Ok(()),
         }
     }
@@ -184,7 +183,7 @@ impl Repository {
     ///
     /// # Errors
     /// The store failed.
-    pub(crate) fn pack_tombstones(&self) -> Result<HashMap<Name, Tombstoned>, RepositoryError> {
+    pub(crate) fn pack_tombstones(&self) -> Result<HashMap<Name, Tombstoned>, ObjectError> {
         let mut tombstones = HashMap::new();
         for listed in self.setup.store.list(TOMBSTONES)? {
             if !names_packs(&listed.name) {
@@ -200,7 +199,7 @@ impl Repository {
                     tombstones.insert(listed.name, found);
                 }
                 // What collection has done with is removed, perhaps just now.
-                Err(RepositoryError::Damaged { .. }) => {
+                Err(ObjectError::Damaged { .. }) => {
                     tracing::debug!(name = %listed.name, "passing over a tombstone");
                 }
                 Err(error) => return Err(error),
@@ -213,8 +212,8 @@ impl Repository {
     ///
     /// # Errors
     /// It is absent or damaged, or the store failed.
-    pub(crate) fn session(&self, name: &Name) -> Result<SessionNote, RepositoryError> {
-        let read = || -> Result<SessionNote, RepositoryError> {
+    pub(crate) fn session(&self, name: &Name) -> Result<SessionNote, ObjectError> {
+        let read = || -> Result<SessionNote, ObjectError> {
             let plain = self.get_catalog(name, SESSION_EXPANDED_MAX)?;
             let note: SessionNote = decode("session", &plain)?;
             let is_itself = note.repository == self.header.repository
@@ -222,7 +221,7 @@ impl Repository {
             if is_itself {
                 Ok(note)
             } else {
-                Err(RepositoryError::Renamed)
+                Err(ObjectError::ContentMismatch)
             }
         };
         read().map_err(|error| error.in_sealed(name.as_str()))
@@ -232,14 +231,14 @@ impl Repository {
     ///
     /// # Errors
     /// It is absent or damaged, or the store failed.
-    pub(crate) fn pack_tombstone(&self, name: &Name) -> Result<PackTombstone, RepositoryError> {
-        let read = || -> Result<PackTombstone, RepositoryError> {
+    pub(crate) fn pack_tombstone(&self, name: &Name) -> Result<PackTombstone, ObjectError> {
+        let read = || -> Result<PackTombstone, ObjectError> {
             let plain = self.get_catalog(name, TOMBSTONE_EXPANDED_MAX)?;
             let tombstone: PackTombstone = decode("tombstone", &plain)?;
             if tombstone.repository == self.header.repository {
                 Ok(tombstone)
             } else {
-                Err(RepositoryError::Renamed)
+                Err(ObjectError::ContentMismatch)
             }
         };
         read().map_err(|error| error.in_sealed(name.as_str()))

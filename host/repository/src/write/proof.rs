@@ -5,10 +5,10 @@
 //! - A pack that the run's key opens is opened again as the store has it: a catalog's always, content
 //!   where the run holds a reading key. What lies in a cold class gives nothing back, and is believed.
 
-use crate::error::RepositoryError;
 use crate::format::segment::IndexedPack;
 use crate::ground::names::pack_name;
 use crate::ground::seal::{Identity, Recipient, SealError, Sealer, open_bytes, seal_bytes};
+use crate::objects::error::{ObjectError, ObjectFault};
 use crate::read::pack_check::PackCheck;
 use crate::repository::Repository;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ impl Proof {
     ///
     /// # Errors
     /// It does not come back as it was.
-    pub(crate) fn of(&self, pack: &Arc<IndexedPack>) -> Result<(), RepositoryError> {
+    pub(crate) fn of(&self, pack: &Arc<IndexedPack>) -> Result<(), ObjectError> {
         match &self.0 {
             Some(check) if check.can_open(pack) => {
                 let name = pack_name(&pack.id);
@@ -42,7 +42,7 @@ impl Proof {
 }
 
 /// Lets the encryptor show on a throwaway key that what it seals can be opened again.
-pub(crate) fn prove_encryptor(sealer: &dyn Sealer) -> Result<(), RepositoryError> {
+pub(crate) fn prove_encryptor(sealer: &dyn Sealer) -> Result<(), ObjectError> {
     const SAMPLE: &[u8] = b"what is sealed can be opened";
     let pair = sealer.generate()?;
     let sealed = seal_bytes(

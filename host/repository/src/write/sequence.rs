@@ -6,14 +6,15 @@
 //! The streams are cut where a keyed hash says so, at borders of records: a change of one entry
 //! changes one small piece, and the rest is deduplicated like any content.
 
-use crate::error::RepositoryError;
 use crate::format::item::Item;
 use crate::format::refs::Reference;
 use crate::format::root::{ROOT_IDS_MAX, Trunk};
 use crate::ground::domain::Domain;
 use crate::keys::IdKey;
+use crate::objects::error::{IoStep, ObjectError, Stage};
 use crate::pipeline::compress::{Compressor, FrameBytes};
 use crate::pipeline::dedup::Dedup;
+use crate::write::WriteError;
 use crate::write::file_cache::{Known, KnownWriter};
 use crossbeam_channel::{Receiver, Sender};
 use holdfast_base::entry::{EntryKind, Identity};
@@ -120,10 +121,7 @@ impl Sequencer {
     ///
     /// # Errors
     /// A frame could not be made, or the packers have failed.
-    pub(super) fn run(
-        mut self,
-        finished: &Receiver<Finished>,
-    ) -> Result<Sequenced, RepositoryError> {
+    pub(super) fn run(mut self, finished: &Receiver<Finished>) -> Result<Sequenced, WriteError> {
         let mut streams = Streams::new(&self)?;
         let mut waiting = BTreeMap::new();
         let mut next = 0_u64;
@@ -201,7 +199,7 @@ struct Streams {
 }
 
 impl Streams {
-    fn new(sequencer: &Sequencer) -> Result<Self, RepositoryError> {
+    fn new(sequencer: &Sequencer) -> Result<Self, WriteError> {
         // The catalog's packs hold chunks of two domains. They need no look here: every run holds the key
         // that opens them again when they are stored.
         let frames = |check| Compressor::new(3, METADATA_FRAME, check);
@@ -225,7 +223,7 @@ impl Streams {
         })
     }
 
-    fn push(&mut self, done: &Done) -> Result<(), RepositoryError> {
+    fn push(&mut self, done: &Done) -> Result<(), WriteError> {
         self.entries += 1;
         self.files += u64::from(done.item.entry.has_content());
         self.bytes += done.item.content_bytes;
@@ -243,7 +241,7 @@ impl Streams {
     }
 
     /// Ends a piece of the item stream, whose last entry has the content `last`.
-    fn close_items(&mut self, last: &[ChunkId]) -> Result<(), RepositoryError> {
+    fn close_items(&mut self, last: &[ChunkId]) -> Result<(), WriteError> {
         if self.items.is_empty() {
             return Ok(());
         }
@@ -262,7 +260,7 @@ impl Streams {
         Ok(())
     }
 
-    fn refer(&mut self, reference: Reference) -> Result<(), RepositoryError> {
+    fn refer(&mut self, reference: Reference) -> Result<(), WriteError> {
         reference.encode(&mut self.references);
         let count = self.references.len() / crate::format::refs::RECORD_BYTES;
         let id = reference.id();
@@ -273,7 +271,7 @@ impl Streams {
         Ok(())
     }
 
-    fn close_references(&mut self) -> Result<(), RepositoryError> {
+    fn close_references(&mut self) -> Result<(), WriteError> {
         if self.references.is_empty() {
             return Ok(());
         }
@@ -283,7 +281,7 @@ impl Streams {
         Ok(())
     }
 
-    fn store_catalog(&mut self, domain: Domain, bytes: &[u8]) -> Result<ChunkId, RepositoryError> {
+    fn store_catalog(&mut self, domain: Domain, bytes: &[u8]) -> Result<ChunkId, WriteError> {
         let id = self.id_key.id(domain, bytes);
         if self.dedup.claim(&id).map_err(index_failed)?
             && let Some(frame) = self.references_frames.push(id, bytes)?
@@ -294,7 +292,7 @@ impl Streams {
     }
 
     /// Closes both streams, and builds the trunk until its top fits into a snapshot's root.
-    fn finish(&mut self) -> Result<Trunk, RepositoryError> {
+    fn finish(&mut self) -> Result<Trunk, WriteError> {
         self.close_items(&[])?;
         self.close_references()?;
         let mut trunk = Trunk {
@@ -339,11 +337,12 @@ fn trunk_pieces(ids: &[ChunkId]) -> Vec<&[ChunkId]> {
     pieces
 }
 
-fn index_failed(error: std::io::Error) -> RepositoryError {
-    RepositoryError::io("read the local copy of the index", error)
+fn index_failed(error: std::io::Error) -> WriteError {
+    IoStep::ReadIndex.failed()(error).into()
 }
 
-fn hand_over(to: &Sender<FrameBytes>, frame: FrameBytes) -> Result<(), RepositoryError> {
-    to.send(frame)
-        .map_err(|_| RepositoryError::Failed("packs can no longer be made".into()))
+fn hand_over(to: &Sender<FrameBytes>, frame: FrameBytes) -> Result<(), WriteError> {
+    Ok(to
+        .send(frame)
+        .map_err(|_| ObjectError::StageEnded(Stage::Packing))?)
 }

@@ -1,9 +1,9 @@
 //! What a run needs before its first entry, and what others left.
 
-use crate::error::RepositoryError;
 use crate::format::segment::PackKind;
 use crate::ground::names::pack_name;
 use crate::index::journal::{Journal, orphans};
+use crate::objects::error::{IoStep, ObjectError};
 use crate::pipeline::dedup::Dedup;
 use crate::pipeline::pack::{METADATA_PACK_BYTES, Packer, content_pack_bytes};
 use crate::pipeline::put::{Catalogue, Put};
@@ -30,7 +30,7 @@ pub(super) fn open_catalogue(
     dedup: &Arc<Dedup>,
     lease: &Lease,
     proof: &Proof,
-) -> Result<Catalogue, RepositoryError> {
+) -> Result<Catalogue, ObjectError> {
     let setup = &repository.setup;
     let journal = setup.cache.as_ref().and_then(|cache| {
         let started = Journal::start(cache, &lease.id.to_string());
@@ -52,7 +52,7 @@ pub(super) fn open_catalogue(
             let is_listed = match first {
                 Some(part) => dedup
                     .is_held(&part.id)
-                    .map_err(|e| RepositoryError::io("read the local copy of the index", e))?,
+                    .map_err(IoStep::ReadIndex.failed())?,
                 None => true,
             };
             let is_stored = setup.store.size(&pack_name(&pack.id)).ok() == Some(pack.sealed_bytes);
@@ -89,7 +89,7 @@ pub(crate) fn packer(
     kind: PackKind,
     packs: usize,
     put: &Put,
-) -> Result<Packer, RepositoryError> {
+) -> Result<Packer, ObjectError> {
     let (recipient, epoch) = match kind {
         PackKind::Catalog => (repository.key.catalog.public_key.clone(), 0),
         PackKind::Content | PackKind::Items => {

@@ -1,7 +1,8 @@
 //! Streams and large files: cut on the caller's thread, named and compressed by all workers.
 
-use crate::error::RepositoryError;
 use crate::format::item::Item;
+use crate::objects::error::{ObjectError, Stage};
+use crate::write::WriteError;
 use crate::write::found::{changed_under_reader, leave_out, opened};
 use crate::write::sequence::{Done, Finished};
 use crate::write::{Job, Session, lock};
@@ -24,7 +25,7 @@ pub(crate) struct CutChunks {
 }
 
 impl CutChunks {
-    pub(super) fn complete(self, ids: Vec<ChunkId>) -> Result<(), RepositoryError> {
+    pub(super) fn complete(self, ids: Vec<ChunkId>) -> Result<(), WriteError> {
         self.slot.complete(self.group, ids)
     }
 }
@@ -48,7 +49,7 @@ struct SlotState {
 }
 
 impl Slot {
-    fn complete(&self, group: usize, ids: Vec<ChunkId>) -> Result<(), RepositoryError> {
+    fn complete(&self, group: usize, ids: Vec<ChunkId>) -> Result<(), WriteError> {
         let mut state = lock(&self.state);
         let place = group - state.gathered;
         state.groups[place] = Some(ids);
@@ -65,14 +66,14 @@ impl Slot {
         entry: Entry,
         content_bytes: u64,
         identity: Option<Identity>,
-    ) -> Result<(), RepositoryError> {
+    ) -> Result<(), WriteError> {
         let mut state = lock(&self.state);
         state.closed = Some((entry, content_bytes, identity));
         self.hand_over(&mut state)
     }
 
     /// Hands the entry over when its last chunk is done: whoever comes last does it.
-    fn hand_over(&self, state: &mut SlotState) -> Result<(), RepositoryError> {
+    fn hand_over(&self, state: &mut SlotState) -> Result<(), WriteError> {
         if !state.groups.is_empty() {
             return Ok(());
         }
@@ -92,14 +93,15 @@ impl Slot {
         }])
     }
 
-    fn send(&self, entries: Vec<Done>) -> Result<(), RepositoryError> {
-        let closed = |_| RepositoryError::Failed("the sequencer has ended".into());
-        self.done
+    fn send(&self, entries: Vec<Done>) -> Result<(), WriteError> {
+        let closed = |_| ObjectError::StageEnded(Stage::Sequencing);
+        Ok(self
+            .done
             .send(Finished {
                 ticket: self.ticket,
                 entries,
             })
-            .map_err(closed)
+            .map_err(closed)?)
     }
 }
 
@@ -114,8 +116,8 @@ struct Cutting {
 }
 
 impl Cutting {
-    fn start(session: &Session, ticket: u64) -> Result<Self, RepositoryError> {
-        let ended = || RepositoryError::Failed("the sequencer has ended".into());
+    fn start(session: &Session, ticket: u64) -> Result<Self, WriteError> {
+        let ended = || ObjectError::StageEnded(Stage::Sequencing);
         let done = session.done_sender().ok_or_else(ended)?;
         let slot = Arc::new(Slot {
             ticket,
@@ -133,7 +135,7 @@ impl Cutting {
     }
 
     /// Cuts what came in, and hands a group over when it is large enough.
-    fn cut(&mut self, session: &Session, is_end: bool) -> Result<(), RepositoryError> {
+    fn cut(&mut self, session: &Session, is_end: bool) -> Result<(), WriteError> {
         let cutter = &session.shared().cutter;
         while self.cut < self.buffer.len() {
             let rest = &self.buffer[self.cut..];
@@ -153,7 +155,7 @@ impl Cutting {
         }
     }
 
-    fn hand_over(&mut self, session: &Session) -> Result<(), RepositoryError> {
+    fn hand_over(&mut self, session: &Session) -> Result<(), WriteError> {
         let mut next = Vec::with_capacity(GROUP_BYTES);
         next.extend_from_slice(&self.buffer[self.cut..]);
         let bytes = std::mem::replace(&mut self.buffer, next);
@@ -172,7 +174,7 @@ impl Cutting {
         }))
     }
 
-    fn push(&mut self, session: &Session, mut bytes: &[u8]) -> Result<(), RepositoryError> {
+    fn push(&mut self, session: &Session, mut bytes: &[u8]) -> Result<(), WriteError> {
         while !bytes.is_empty() {
             let room = GROUP_BYTES - self.buffer.len();
             let (now, later) = bytes.split_at(bytes.len().min(room));
@@ -214,21 +216,22 @@ impl StreamWriter {
         }
     }
 
-    fn cutting(&mut self) -> Result<&mut Cutting, RepositoryError> {
+    fn cutting(&mut self) -> Result<&mut Cutting, WriteError> {
         if self.cutting.is_none() {
             let ticket = self.session.ticket()?;
             self.cutting = Some(Cutting::start(&self.session, ticket)?);
         }
-        self.cutting
+        Ok(self
+            .cutting
             .as_mut()
-            .ok_or_else(|| RepositoryError::Failed("no stream".into()))
+            .ok_or(ObjectError::StageEnded(Stage::Stream))?)
     }
 
     /// Takes bytes; waits while the workers are busy.
     ///
     /// # Errors
     /// The run has failed.
-    pub fn write(&mut self, bytes: &[u8]) -> Result<(), RepositoryError> {
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
         let session = Arc::clone(&self.session);
         self.cutting()?.push(&session, bytes)
     }
@@ -237,7 +240,7 @@ impl StreamWriter {
     ///
     /// # Errors
     /// The run has failed.
-    pub fn finish(mut self) -> Result<u64, RepositoryError> {
+    pub fn finish(mut self) -> Result<u64, WriteError> {
         let session = Arc::clone(&self.session);
         let entry = self.entry.clone();
         session
@@ -279,7 +282,7 @@ pub(super) fn add_large(
     ticket: u64,
     mut entry: Entry,
     content: Box<dyn FileContent>,
-) -> Result<(), RepositoryError> {
+) -> Result<(), WriteError> {
     let identity = content.identity();
     let mut cutting = Cutting::start(session, ticket)?;
     let mut file = match content.open() {

@@ -1,9 +1,10 @@
 //! Workers: read small files, name chunks, and make frames of those that are new.
 
-use crate::error::RepositoryError;
 use crate::format::item::Item;
 use crate::ground::domain::Domain;
+use crate::objects::error::{IoStep, ObjectError, Stage};
 use crate::pipeline::compress::{Compressor, FRAME_TARGET, FrameBytes};
+use crate::write::WriteError;
 use crate::write::found::{changed_under_reader, leave_out, opened};
 use crate::write::sequence::{Done, Finished};
 use crate::write::stream::CutChunks;
@@ -34,7 +35,7 @@ impl Worker {
         packers: [Sender<FrameBytes>; 2],
         done: Sender<Finished>,
         note: &RunNote,
-    ) -> Result<Self, RepositoryError> {
+    ) -> Result<Self, WriteError> {
         let check = note.prove.then(|| (shared.id_key.clone(), Domain::Content));
         let compressor = Compressor::new(note.level, FRAME_TARGET, check)?;
         let dice = u64::from_le_bytes(crate::ground::chance::random()?) | 1;
@@ -48,10 +49,10 @@ impl Worker {
         })
     }
 
-    pub(super) fn run(mut self, jobs: &Receiver<Job>) -> Result<(), RepositoryError> {
+    pub(super) fn run(mut self, jobs: &Receiver<Job>) -> Result<(), WriteError> {
         while let Ok(job) = jobs.recv() {
             if self.shared.cancel.is_raised() {
-                return Err(RepositoryError::Cancelled);
+                return Err(ObjectError::Cancelled.into());
             }
             match job {
                 Job::Batch { ticket, entries } => self.batch(ticket, entries)?,
@@ -64,16 +65,19 @@ impl Worker {
         Ok(())
     }
 
-    fn batch(&mut self, ticket: u64, pending: Vec<Pending>) -> Result<(), RepositoryError> {
+    fn batch(&mut self, ticket: u64, pending: Vec<Pending>) -> Result<(), WriteError> {
         let mut entries = Vec::with_capacity(pending.len());
         for one in pending {
             entries.extend(self.entry(one)?);
         }
-        let closed = |_| RepositoryError::Failed("the sequencer has ended".into());
-        self.done.send(Finished { ticket, entries }).map_err(closed)
+        let closed = |_| ObjectError::StageEnded(Stage::Sequencing);
+        Ok(self
+            .done
+            .send(Finished { ticket, entries })
+            .map_err(closed)?)
     }
 
-    fn entry(&mut self, pending: Pending) -> Result<Option<Done>, RepositoryError> {
+    fn entry(&mut self, pending: Pending) -> Result<Option<Done>, WriteError> {
         let Pending {
             mut entry,
             content,
@@ -133,10 +137,10 @@ impl Worker {
         }
     }
 
-    fn holds_all(&self, chunks: &[ChunkId]) -> Result<bool, RepositoryError> {
+    fn holds_all(&self, chunks: &[ChunkId]) -> Result<bool, WriteError> {
         for id in chunks {
             let held = self.shared.dedup.is_held(id);
-            if !held.map_err(|e| RepositoryError::io("read the local copy of the index", e))? {
+            if !held.map_err(IoStep::ReadIndex.failed())? {
                 return Ok(false);
             }
         }
@@ -195,7 +199,7 @@ impl Worker {
         Ok((content_bytes, ids, changed))
     }
 
-    fn chunks(&mut self, chunks: CutChunks) -> Result<(), RepositoryError> {
+    fn chunks(&mut self, chunks: CutChunks) -> Result<(), WriteError> {
         let mut ids = Vec::with_capacity(chunks.lengths.len());
         let mut at = 0;
         for length in &chunks.lengths {
@@ -210,10 +214,10 @@ impl Worker {
     }
 
     /// Names a chunk, and sends it on its way if nobody has it.
-    fn chunk(&mut self, bytes: &[u8]) -> Result<ChunkId, RepositoryError> {
+    fn chunk(&mut self, bytes: &[u8]) -> Result<ChunkId, WriteError> {
         let id = self.shared.id_key.id(Domain::Content, bytes);
         let is_new = self.shared.dedup.claim(&id);
-        if is_new.map_err(|e| RepositoryError::io("read the local copy of the index", e))? {
+        if is_new.map_err(IoStep::ReadIndex.failed())? {
             let gauge = &self.shared.gauge;
             gauge.new_chunks.fetch_add(1, Ordering::Relaxed);
             gauge
@@ -226,15 +230,15 @@ impl Worker {
         Ok(id)
     }
 
-    fn pack(&mut self, frame: FrameBytes) -> Result<(), RepositoryError> {
+    fn pack(&mut self, frame: FrameBytes) -> Result<(), WriteError> {
         // xorshift: chance enough for choosing one of two.
         self.dice ^= self.dice << 13;
         self.dice ^= self.dice >> 7;
         self.dice ^= self.dice << 17;
         let packer = &self.packers[usize::from(self.dice & 1 == 1)];
-        packer
+        Ok(packer
             .send(frame)
-            .map_err(|_| RepositoryError::Failed("packs can no longer be made".into()))
+            .map_err(|_| ObjectError::StageEnded(Stage::Packing))?)
     }
 }
 
@@ -255,5 +259,5 @@ fn read_some(file: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
 /// Whose fault it is: a file's, which is then left out, or the run's, which then ends.
 enum ReadError {
     File(io::Error),
-    Run(RepositoryError),
+    Run(WriteError),
 }

@@ -35,7 +35,12 @@ pub(crate) fn gc(
     repository: &Arc<Repository>,
     options: &Options,
 ) -> Result<Report, RepositoryError> {
-    collect(repository, options, &Cancel::new(), &Default::default())
+    Ok(collect(
+        repository,
+        options,
+        &Cancel::new(),
+        &Default::default(),
+    )?)
 }
 
 /// Stores files.
@@ -43,7 +48,7 @@ pub(crate) fn write(session: &Session, files: &Files) -> Result<(), RepositoryEr
     for (path, bytes) in files {
         session.add(file(path, bytes.len()), Some(Box::new(Bytes::of(bytes))))?;
     }
-    session.settle().map(drop)
+    Ok(session.settle().map(drop)?)
 }
 
 /// Backs files up, and gives up as a job does.
@@ -53,8 +58,8 @@ pub(crate) fn back_up(
 ) -> Result<Root, RepositoryError> {
     let session = begin(repository)?;
     match write(&session, files) {
-        Ok(()) => session.commit(SourceEnd::seen()),
-        Err(error) => Err(session.abandon().unwrap_or(error)),
+        Ok(()) => Ok(session.commit(SourceEnd::seen())?),
+        Err(error) => Err(session.abandon().map_or(error, RepositoryError::from)),
     }
 }
 

@@ -101,7 +101,7 @@ impl Locking {
     ) -> Result<u64, RepositoryError> {
         let (never, unseen) = (Cancel::new(), Progress::default());
         let held = hold(repository, root, &wish(None), &never, &unseen);
-        held.map(|(_, objects)| objects)
+        Ok(held.map(|(_, objects)| objects)?)
     }
 
     pub(crate) fn try_release(
@@ -111,7 +111,7 @@ impl Locking {
     ) -> Result<u64, RepositoryError> {
         let (never, unseen) = (Cancel::new(), Progress::default());
         let released = release(repository, &root.snapshot, &never, &unseen);
-        released.map(|released| released.objects)
+        Ok(released.map(|released| released.objects)?)
     }
 
     /// Removes all that lets itself be removed.

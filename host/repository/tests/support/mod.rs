@@ -86,7 +86,7 @@ impl Place {
             store,
             ..setup(self.directory.path())
         };
-        Repository::open(setup, key).map(Arc::new)
+        Ok(Repository::open(setup, key).map(Arc::new)?)
     }
 
     pub(crate) fn begin(&self) -> Session {
@@ -141,7 +141,12 @@ pub(crate) fn begin_with(
         prove,
         of: None,
     };
-    Session::begin(repository, note, &Cancel::new(), Arc::new(Gauge::default()))
+    Ok(Session::begin(
+        repository,
+        note,
+        &Cancel::new(),
+        Arc::new(Gauge::default()),
+    )?)
 }
 
 /// Returns the store in a directory, which keeps its contract and nothing else: what nobody promised happens at

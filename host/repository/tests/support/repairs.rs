@@ -91,7 +91,12 @@ pub(crate) fn repaired_from(
         parity: None,
         is_dry,
     };
-    repair(&repository, options, &Cancel::new(), &Progress::default())
+    Ok(repair(
+        &repository,
+        options,
+        &Cancel::new(),
+        &Progress::default(),
+    )?)
 }
 
 pub(crate) fn repaired(place: &Place, role: Role) -> Repaired {

@@ -77,7 +77,7 @@ pub(crate) fn load(directory: &Path, chunks: u64) -> Result<Index, RepositoryErr
         let number = (0..segments).find(|number| segment_id(*number) == *id);
         Ok(packs(number.expect("one of these"), chunks))
     };
-    Index::load(&ids, Some(directory), Arc::new(read))
+    Ok(Index::load(&ids, Some(directory), Arc::new(read))?)
 }
 
 /// Returns how many tables the cache has, and how many bytes they have together.

@@ -3,10 +3,10 @@
 //! Memory: one column at a time, which is at most a thousand cells of 64 KiB; and while a pack is
 //! mended, the cells that were lost.
 
-use crate::error::RepositoryError;
 use crate::format::FormatError;
 use crate::format::parity::{Cut, HEAD_MAX, Head, MAGIC, Shape, sum};
 use crate::ground::names::{pack_name, parity_name};
+use crate::objects::error::{IoStep, ObjectError};
 use holdfast_base::error::{Describe, Kind};
 use holdfast_base::id::PackId;
 use holdfast_store::{Name, Placement, Store, StoreError};
@@ -14,19 +14,19 @@ use reed_solomon_simd::{ReedSolomonDecoder, ReedSolomonEncoder};
 use std::collections::BTreeMap;
 use std::io::Write;
 
-fn coded(error: reed_solomon_simd::Error) -> RepositoryError {
-    RepositoryError::Failed(format!("the parity code refused: {error}"))
+fn coded(error: reed_solomon_simd::Error) -> ObjectError {
+    ObjectError::ParityCode(error)
 }
 
-fn io(error: std::io::Error) -> RepositoryError {
-    RepositoryError::io("write parity", error)
+fn io(error: std::io::Error) -> ObjectError {
+    IoStep::WriteParity.failed()(error)
 }
 
 /// Writes the parity of a pack that is in the store, unless there is some.
 ///
 /// # Errors
 /// The store failed.
-pub fn write(store: &dyn Store, pack: &PackId, shape: Shape) -> Result<(), RepositoryError> {
+pub fn write(store: &dyn Store, pack: &PackId, shape: Shape) -> Result<(), ObjectError> {
     let (name, parity) = (pack_name(pack), parity_name(pack));
     if store.size(&parity).is_ok() {
         return Ok(());
@@ -76,7 +76,7 @@ fn cell(
 }
 
 /// Reads the head of a pack's parity: the first of the two that is sound.
-fn head(store: &dyn Store, pack: &PackId) -> Result<Head, RepositoryError> {
+fn head(store: &dyn Store, pack: &PackId) -> Result<Head, ObjectError> {
     let name = parity_name(pack);
     let size = store.size(&name)?;
     let length = size.min(2 * HEAD_MAX as u64) as usize;
@@ -90,19 +90,18 @@ fn head(store: &dyn Store, pack: &PackId) -> Result<Head, RepositoryError> {
             Err(error) => failure = error,
         }
     }
-    Err(RepositoryError::from(failure).in_object(name.as_str()))
+    Err(ObjectError::from(failure).in_object(name.as_str()))
 }
 
 /// Checks that the parity of a pack is as it was written.
 ///
 /// # Errors
 /// It is missing or damaged, or the store failed.
-pub fn check(store: &dyn Store, pack: &PackId) -> Result<(), RepositoryError> {
+pub fn check(store: &dyn Store, pack: &PackId) -> Result<(), ObjectError> {
     let name = parity_name(pack);
     let head = head(store, pack)?;
-    let damaged = |detail| {
-        RepositoryError::from(FormatError::invalid("parity", detail)).in_object(name.as_str())
-    };
+    let damaged =
+        |detail| ObjectError::from(FormatError::invalid("parity", detail)).in_object(name.as_str());
     let twice = head.encode().repeat(2);
     let at = head.cut.parity_place(head.cut.columns(), 0);
     if store.size(&name)? != at + twice.len() as u64
@@ -127,7 +126,7 @@ fn parity_cell(
     head: &Head,
     column: u64,
     extra: u16,
-) -> Result<Option<Vec<u8>>, RepositoryError> {
+) -> Result<Option<Vec<u8>>, ObjectError> {
     let at = head.cut.parity_place(column, extra);
     let cell = readable(store.get_range(name, at, head.cut.cell as usize))?;
     let wanted = head.sum(column, head.cut.shape.data + extra);
@@ -135,7 +134,7 @@ fn parity_cell(
 }
 
 /// Takes bytes that a medium does not give back for lost; a store that does not answer is an error.
-fn readable(read: Result<Vec<u8>, StoreError>) -> Result<Option<Vec<u8>>, RepositoryError> {
+fn readable(read: Result<Vec<u8>, StoreError>) -> Result<Option<Vec<u8>>, ObjectError> {
     match read {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if matches!(error.kind(), Kind::Damaged | Kind::Failed) => Ok(None),
@@ -167,7 +166,7 @@ pub fn mend(
     pack: &PackId,
     left: &Name,
     to: &mut dyn Write,
-) -> Result<Mended, RepositoryError> {
+) -> Result<Mended, ObjectError> {
     let head = head(store, pack)?;
     let cut = head.cut;
     let mut lost = 0;
@@ -194,7 +193,7 @@ pub fn mend(
             };
             hash.update(&bytes[..length]);
             to.write_all(&bytes[..length])
-                .map_err(|e| RepositoryError::io("write a mended pack", e))?;
+                .map_err(IoStep::WriteMended.failed())?;
         }
     }
     if hash.finalize() == pack.0 {
@@ -213,7 +212,7 @@ fn mend_column(
     head: &Head,
     left: &Name,
     column: u64,
-) -> Result<(u64, Restored), RepositoryError> {
+) -> Result<(u64, Restored), ObjectError> {
     let cut = &head.cut;
     let (data, extra) = (cut.shape.data, cut.shape.parity);
     let mut sound = Vec::new();
@@ -260,6 +259,7 @@ fn mend_column(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::objects::error::ObjectFault;
     use holdfast_store::local::LocalStore;
 
     struct Place {

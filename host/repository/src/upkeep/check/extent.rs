@@ -4,10 +4,12 @@
 //! old one, and removes a pack only after no segment names it any more. So what is missing is damage only
 //! if a segment names it that is still there when it is listed once more.
 
-use crate::error::RepositoryError;
 use crate::format::segment::IndexedPack;
 use crate::ground::names::PACKS;
+use crate::objects::error::ObjectError;
+use crate::objects::error::ObjectFault;
 use crate::repository::Repository;
+use crate::upkeep::UpkeepError;
 use crate::upkeep::thaw::{Cold, Frozen};
 use holdfast_base::id::{PackId, SegmentId};
 use holdfast_store::{Listed, Warmth};
@@ -23,7 +25,7 @@ pub(super) struct Extent {
     /// Sound segments, with what each lists.
     pub(super) segments: HashMap<SegmentId, Vec<Arc<IndexedPack>>>,
     /// Segments that cannot be read, and why.
-    pub(super) unread: Vec<(SegmentId, RepositoryError)>,
+    pub(super) unread: Vec<(SegmentId, ObjectError)>,
     /// Packs that the store has, with their lengths.
     pub(super) stored: HashMap<PackId, u64>,
     /// Those of them that may have to be thawed before they can be read.
@@ -35,14 +37,14 @@ pub(super) struct Extent {
 }
 
 impl Extent {
-    pub(super) fn read(repository: &Repository) -> Result<Self, RepositoryError> {
+    pub(super) fn read(repository: &Repository) -> Result<Self, UpkeepError> {
         let mut extent = Self::default();
         extent.refresh(repository)?;
         Ok(extent)
     }
 
     /// Follows what has changed since it was read.
-    pub(super) fn refresh(&mut self, repository: &Repository) -> Result<(), RepositoryError> {
+    pub(super) fn refresh(&mut self, repository: &Repository) -> Result<(), UpkeepError> {
         for _ in 0..ROUNDS_MAX {
             let is_whole = self.read_segments(repository)?;
             self.list_packs(repository)?;
@@ -61,7 +63,7 @@ impl Extent {
 
     /// Reads the segments that are new, and lets go of those that went; returns whether none went before it
     /// could be read.
-    fn read_segments(&mut self, repository: &Repository) -> Result<bool, RepositoryError> {
+    fn read_segments(&mut self, repository: &Repository) -> Result<bool, UpkeepError> {
         let listed: HashSet<SegmentId> = repository.segments()?.into_iter().collect();
         self.segments.retain(|id, _| listed.contains(id));
         self.unread.retain(|(id, _)| listed.contains(id));
@@ -87,7 +89,7 @@ impl Extent {
         self.segments.contains_key(id) || self.unread.iter().any(|(unread, _)| unread == id)
     }
 
-    fn list_packs(&mut self, repository: &Repository) -> Result<(), RepositoryError> {
+    fn list_packs(&mut self, repository: &Repository) -> Result<(), UpkeepError> {
         self.stored.clear();
         self.strangers.clear();
         self.cold.clear();
@@ -121,7 +123,7 @@ impl Extent {
     }
 
     /// Returns whether the segments are still those that were read.
-    fn is_current(&self, repository: &Repository) -> Result<bool, RepositoryError> {
+    fn is_current(&self, repository: &Repository) -> Result<bool, UpkeepError> {
         let listed = repository.segments()?;
         let known = self.segments.len() + self.unread.len();
         Ok(listed.len() == known && listed.iter().all(|id| self.knows(id)))

@@ -1,16 +1,16 @@
 //! What opens the repository: whether operators and hosts still find it, and find it whole.
 
-use crate::error::RepositoryError;
 use crate::format::header::HOST_KEYS;
 use crate::ground::names::{SPARES, announcement_name};
 use crate::objects::epochs::Revision;
 use crate::repository::Repository;
 use crate::repository::openers::{self, Pair, Trouble};
+use crate::upkeep::UpkeepError;
 use crate::upkeep::check::{Report, Survey};
 use holdfast_store::Name;
 
 /// Checks everything that opens the repository, and the spares.
-pub(super) fn check(repository: &Repository, survey: &mut Survey) -> Result<(), RepositoryError> {
+pub(super) fn check(repository: &Repository, survey: &mut Survey) -> Result<(), UpkeepError> {
     let pairs = openers::pairs(repository)?;
     check_announced(repository, &pairs, &mut survey.report)?;
     let needed = needed(repository, &pairs)?;
@@ -50,7 +50,7 @@ fn check_announced(
     repository: &Repository,
     pairs: &[Pair],
     report: &mut Report,
-) -> Result<(), RepositoryError> {
+) -> Result<(), UpkeepError> {
     let features = &repository.header.features.read;
     let is_announced = features.iter().any(|feature| feature == HOST_KEYS);
     let is_announcement = |pair: &Pair| pair.object.as_str().starts_with("announcements/");
@@ -69,7 +69,7 @@ fn check_announced(
 }
 
 /// Returns the epoch objects that operators need.
-fn needed(repository: &Repository, pairs: &[Pair]) -> Result<Vec<Name>, RepositoryError> {
+fn needed(repository: &Repository, pairs: &[Pair]) -> Result<Vec<Name>, UpkeepError> {
     let first_of = |epoch| Revision { epoch, revision: 0 }.name();
     let stored = pairs.iter().map(|pair| &pair.object);
     let stored = stored.filter(|name| name.as_str().starts_with("epochs/"));

@@ -2,14 +2,15 @@
 //!
 //! A damaged pack is tried frame by frame, as a restore would: one flipped bit costs one frame.
 
-use crate::error::RepositoryError;
 use crate::format::pack::Frame;
 use crate::format::root::Root;
 use crate::format::segment::{IndexedPack, PackKind};
 use crate::ground::domain::Domain;
 use crate::index::Location;
+use crate::objects::error::{ObjectError, ObjectFault};
 use crate::read::{Reader, unread_after};
 use crate::repository::Repository;
+use crate::upkeep::UpkeepError;
 use crate::upkeep::check::Report;
 use holdfast_base::cancel::Cancel;
 use holdfast_base::id::{ChunkId, PackId, SnapshotId};
@@ -52,7 +53,7 @@ pub(super) fn sound_chunks(
     packs: &HashMap<PackId, Arc<IndexedPack>>,
     damaged: &HashSet<PackId>,
     cancel: &Cancel,
-) -> Result<Sound, RepositoryError> {
+) -> Result<Sound, UpkeepError> {
     let frames = packs.values().flat_map(|pack| &pack.frames);
     let chunks = frames.map(|frame| frame.parts.len()).sum();
     let mut sound = Vec::with_capacity(chunks);
@@ -64,7 +65,7 @@ pub(super) fn sound_chunks(
     for pack in packs.values() {
         for frame in &pack.frames {
             if cancel.is_raised() {
-                return Err(RepositoryError::Cancelled);
+                return Err(ObjectError::Cancelled.into());
             }
             let comes_back = match &reader {
                 Some(reader) if damaged.contains(&pack.id) => comes_back(reader, pack, frame),
@@ -111,7 +112,7 @@ pub(super) fn check_snapshot(
     root: &Root,
     sound: &Sound,
     report: &mut Report,
-) -> Result<(), RepositoryError> {
+) -> Result<(), UpkeepError> {
     let object = format!("snapshots/{} (job {})", root.snapshot, root.job);
     let mut missing = 0_u64;
     match reader.references(root) {
@@ -119,7 +120,7 @@ pub(super) fn check_snapshot(
             for reference in references {
                 match reference {
                     Ok(reference) => missing += u64::from(!sound.contains(&reference.id())),
-                    Err(error) if error.is_unserved() => return Err(error),
+                    Err(error) if error.is_unserved() => return Err(error.into()),
                     Err(error) => {
                         missing += 1;
                         report.damage(&object, &error);
@@ -127,7 +128,7 @@ pub(super) fn check_snapshot(
                 }
             }
         }
-        Err(error) if error.is_unserved() => return Err(error),
+        Err(error) if error.is_unserved() => return Err(error.into()),
         Err(error) => {
             report.damage(&object, &error);
             return Ok(());

@@ -1,9 +1,10 @@
 //! What each pack is worth: how much of it is needed, and whether only from there.
 
-use crate::error::RepositoryError;
 use crate::format::segment::PackKind;
 use crate::index::Location;
+use crate::objects::error::IoStep;
 use crate::repository::Repository;
+use crate::upkeep::UpkeepError;
 use crate::upkeep::collect::Options;
 use crate::upkeep::collect::mark::Needed;
 use crate::upkeep::collect::repack::Sparse;
@@ -36,17 +37,16 @@ impl Census {
     ///
     /// # Errors
     /// A chunk that is needed lies in no pack that is there.
-    pub(super) fn take(needed: &Needed, view: &View) -> Result<Self, RepositoryError> {
+    pub(super) fn take(needed: &Needed, view: &View) -> Result<Self, UpkeepError> {
         let mut census = Self {
             packs: HashMap::new(),
             needed: HashSet::new(),
         };
-        let failed = |e| RepositoryError::io("read the local copy of the index", e);
         let mut copies: Vec<Location> = Vec::new();
         let mut is_needed = false;
         let mut lost = 0;
-        for row in needed.index().walk().map_err(failed)? {
-            let row = row.map_err(failed)?;
+        for row in needed.index().walk().map_err(IoStep::ReadIndex.failed())? {
+            let row = row.map_err(IoStep::ReadIndex.failed())?;
             if !row.is_copy {
                 lost += census.count(&copies, is_needed, view);
                 copies.clear();
@@ -56,7 +56,7 @@ impl Census {
         }
         lost += census.count(&copies, is_needed, view);
         if lost > 0 {
-            return Err(RepositoryError::Incomplete { chunks: lost });
+            return Err(UpkeepError::Incomplete { chunks: lost });
         }
         let packs = census.packs.iter().filter(|(_, worth)| worth.is_needed);
         census.needed = packs.map(|(id, _)| *id).collect();

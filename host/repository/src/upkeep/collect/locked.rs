@@ -1,9 +1,9 @@
 //! What object lock keeps. It is asked about before anything is decided, and believed again when something
 //! does not go: a lock may have been set in between, and that is no failure.
 
-use crate::error::RepositoryError;
 use crate::ground::names::{pack_name, snapshot_name};
 use crate::repository::Repository;
+use crate::upkeep::UpkeepError;
 use crate::upkeep::collect::Report;
 use crate::upkeep::collect::view::View;
 use crate::upkeep::object_lock::{Object, each};
@@ -33,7 +33,7 @@ impl Locks {
         wanted: &[SnapshotId],
         now: Instant,
         cancel: &Cancel,
-    ) -> Result<HashMap<SnapshotId, Protection>, RepositoryError> {
+    ) -> Result<HashMap<SnapshotId, Protection>, UpkeepError> {
         locked(repository, wanted, snapshot_name, now, cancel)
     }
 
@@ -46,7 +46,7 @@ impl Locks {
         wanted: &[PackId],
         now: Instant,
         cancel: &Cancel,
-    ) -> Result<HashMap<PackId, Protection>, RepositoryError> {
+    ) -> Result<HashMap<PackId, Protection>, UpkeepError> {
         locked(repository, wanted, pack_name, now, cancel)
     }
 
@@ -81,7 +81,7 @@ fn locked<I: Copy + Eq + std::hash::Hash>(
     name: impl Fn(&I) -> Name,
     now: Instant,
     cancel: &Cancel,
-) -> Result<HashMap<I, Protection>, RepositoryError> {
+) -> Result<HashMap<I, Protection>, UpkeepError> {
     let mut found = HashMap::new();
     if !repository.can_lock() {
         return Ok(found);
@@ -90,7 +90,7 @@ fn locked<I: Copy + Eq + std::hash::Hash>(
         let name = name(id);
         Ok(Object { name, bytes: 0 })
     });
-    let objects = objects.collect::<Result<Vec<_>, RepositoryError>>()?;
+    let objects = objects.collect::<Result<Vec<_>, UpkeepError>>()?;
     let store = repository.setup.store.as_ref();
     let answers = each(&objects, cancel, &Progress::default(), |object| {
         store
@@ -111,7 +111,7 @@ fn locked<I: Copy + Eq + std::hash::Hash>(
 ///
 /// # Errors
 /// It is still there, for another reason.
-pub(super) fn remove(repository: &Repository, name: &Name) -> Result<bool, RepositoryError> {
+pub(super) fn remove(repository: &Repository, name: &Name) -> Result<bool, UpkeepError> {
     match repository.setup.store.delete(name) {
         Ok(()) => Ok(true),
         Err(error) if error.is_locked() => {

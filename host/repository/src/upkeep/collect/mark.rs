@@ -1,12 +1,14 @@
 //! What is needed: one bit for every chunk of the index.
 
-use crate::error::RepositoryError;
 use crate::format::refs::{Reference, decode_ids};
 use crate::format::root::Root;
 use crate::ground::domain::Domain;
 use crate::index::Index;
+use crate::objects::error::{IoStep, ObjectError};
+use crate::read::ReadError;
 use crate::read::Reader;
 use crate::repository::Repository;
+use crate::upkeep::UpkeepError;
 use holdfast_base::cancel::Cancel;
 use holdfast_base::id::ChunkId;
 use holdfast_base::progress::Progress;
@@ -32,8 +34,8 @@ impl Bits {
     ///
     /// # Errors
     /// There is no such row.
-    pub(super) fn set(&mut self, row: u64) -> Result<bool, RepositoryError> {
-        let no_row = || RepositoryError::Failed("the index has fewer rows than it says".into());
+    pub(super) fn set(&mut self, row: u64) -> Result<bool, UpkeepError> {
+        let no_row = || UpkeepError::MissingRow;
         let word = self.0.get_mut((row / 64) as usize).ok_or_else(no_row)?;
         let bit = 1 << (row % 64);
         let is_new = *word & bit == 0;
@@ -68,14 +70,14 @@ impl Needed {
     ///
     /// # Errors
     /// The local copy of the index cannot be read.
-    pub(super) fn row(&self, id: &ChunkId) -> Result<Option<u64>, RepositoryError> {
+    pub(super) fn row(&self, id: &ChunkId) -> Result<Option<u64>, UpkeepError> {
         let row = self.reader.index.row(id);
-        row.map_err(|e| RepositoryError::io("read the local copy of the index", e))
+        Ok(row.map_err(IoStep::ReadIndex.failed())?)
     }
 
     /// Marks a chunk; returns whether it was not marked before.
-    fn set(&mut self, id: &ChunkId) -> Result<bool, RepositoryError> {
-        let missing = RepositoryError::MissingChunk { chunk: *id };
+    fn set(&mut self, id: &ChunkId) -> Result<bool, UpkeepError> {
+        let missing = ReadError::MissingChunk { chunk: *id };
         let row = self.row(id)?.ok_or(missing)?;
         self.bits.set(row)
     }
@@ -87,10 +89,10 @@ impl Needed {
         pieces: &[ChunkId],
         levels: u32,
         cancel: &Cancel,
-    ) -> Result<(), RepositoryError> {
+    ) -> Result<(), UpkeepError> {
         for piece in pieces {
             if cancel.is_raised() {
-                return Err(RepositoryError::Cancelled);
+                return Err(ObjectError::Cancelled.into());
             }
             if !self.set(piece)? {
                 continue;
@@ -118,7 +120,7 @@ pub(super) fn mark(
     roots: &[&Root],
     cancel: &Cancel,
     progress: &Progress,
-) -> Result<Needed, RepositoryError> {
+) -> Result<Needed, UpkeepError> {
     let reader = Reader::new(Arc::clone(repository))?;
     let mut needed = Needed {
         bits: Bits::of(&reader.index),

@@ -1,12 +1,13 @@
 //! Copies what is needed out of packs of which little is.
 
-use crate::error::RepositoryError;
 use crate::format::pack::Frame;
 use crate::format::segment::{IndexedPack, PackKind};
 use crate::ground::domain::Domain;
 use crate::index::Location;
+use crate::objects::error::{IoStep, ObjectError};
 use crate::pipeline::compress::{Expander, FrameBytes, verify};
 use crate::repository::Repository;
+use crate::upkeep::UpkeepError;
 use crate::upkeep::collect::mark::{Bits, Needed};
 use crate::upkeep::collect::view::View;
 use crate::upkeep::rewrite::Rewriter;
@@ -35,7 +36,7 @@ pub(super) fn repack(
     (sparse, view): (&Sparse, &View),
     needed: &Needed,
     cancel: &Cancel,
-) -> Result<u64, RepositoryError> {
+) -> Result<u64, UpkeepError> {
     let wanted: HashSet<PackId> = sparse
         .rescued
         .iter()
@@ -63,7 +64,7 @@ pub(super) fn repack(
     }
     if done.len() < wanted.len() {
         // What is not copied must not be named.
-        return Err(RepositoryError::Disagree { area: "index" });
+        return Err(ObjectError::Disagree { area: "index" }.into());
     }
     let written = rewriter.finish()?;
     Ok(written.into_iter().map(|(_, bytes)| bytes).sum())
@@ -75,16 +76,15 @@ fn held_elsewhere(
     needed: &Needed,
     view: &View,
     wanted: &HashSet<PackId>,
-) -> Result<Bits, RepositoryError> {
-    let failed = |e| RepositoryError::io("read the local copy of the index", e);
+) -> Result<Bits, UpkeepError> {
     let mut held = Bits::of(needed.index());
     let (mut first, mut keeper) = (0, None);
     let mut tell = |row, keeper: Option<PackId>| match keeper {
         Some(keeper) if !wanted.contains(&keeper) => held.set(row).map(drop),
         _ => Ok(()),
     };
-    for row in needed.index().walk().map_err(failed)? {
-        let row = row.map_err(failed)?;
+    for row in needed.index().walk().map_err(IoStep::ReadIndex.failed())? {
+        let row = row.map_err(IoStep::ReadIndex.failed())?;
         if !row.is_copy {
             tell(first, keeper.take())?;
             first = row.number;
@@ -104,11 +104,11 @@ fn copy(
     pack: &IndexedPack,
     (needed, held): (&Needed, &mut Bits),
     cancel: &Cancel,
-) -> Result<(), RepositoryError> {
+) -> Result<(), UpkeepError> {
     let mut expander = Expander::new()?;
     for frame in &pack.frames {
         if cancel.is_raised() {
-            return Err(RepositoryError::Cancelled);
+            return Err(ObjectError::Cancelled.into());
         }
         let mut parts = Vec::new();
         for part in &frame.parts {
@@ -152,7 +152,7 @@ fn check(
     kind: PackKind,
     plain: &[u8],
     frame: &Frame,
-) -> Result<(), RepositoryError> {
+) -> Result<(), UpkeepError> {
     let Some(key) = &repository.id_key else {
         return Ok(());
     };

@@ -1,7 +1,6 @@
 //! Removal. Every step leaves a repository in which nothing that is needed depends on what is gone,
 //! and can be taken again.
 
-use crate::error::RepositoryError;
 use crate::format::segment::IndexedPack;
 use crate::ground::names::{pack_name, segment_name, session_name, snapshot_name};
 use crate::index::Index;
@@ -9,6 +8,7 @@ use crate::objects::parity::remove_parity;
 use crate::pipeline::dedup::Dedup;
 use crate::pipeline::put::Catalogue;
 use crate::repository::Repository;
+use crate::upkeep::UpkeepError;
 use crate::upkeep::collect::locked::remove;
 use crate::upkeep::collect::view::View;
 use holdfast_base::id::{PackId, SegmentId, SnapshotId};
@@ -28,7 +28,7 @@ const SMALL_CHUNKS: usize = 75_000;
 pub(super) fn remove_snapshots(
     repository: &Repository,
     snapshots: &[SnapshotId],
-) -> Result<bool, RepositoryError> {
+) -> Result<bool, UpkeepError> {
     let mut are_all_removed = true;
     for id in snapshots {
         let is_removed = repository.begin_removal(id)?
@@ -53,7 +53,7 @@ pub(super) fn rewrite_index(
     repository: &Repository,
     view: &View,
     removed: &HashSet<PackId>,
-) -> Result<u64, RepositoryError> {
+) -> Result<u64, UpkeepError> {
     let stays = |pack: &IndexedPack| view.is_stored(&pack.id) && !removed.contains(&pack.id);
     let (mut old, mut small): (Vec<SegmentId>, Vec<SegmentId>) = (Vec::new(), Vec::new());
     for id in &view.segments {
@@ -113,10 +113,7 @@ pub(super) enum Removal {
 ///
 /// # Errors
 /// It is still there, and no lock keeps it.
-pub(super) fn remove_pack(
-    repository: &Repository,
-    pack: &PackId,
-) -> Result<Removal, RepositoryError> {
+pub(super) fn remove_pack(repository: &Repository, pack: &PackId) -> Result<Removal, UpkeepError> {
     let name = pack_name(pack);
     let was_there = !repository.is_gone(&name);
     if !remove(repository, &name)? {
@@ -140,7 +137,7 @@ pub(super) fn remove_tombstones(
     repository: &Repository,
     view: &View,
     removed: &HashSet<PackId>,
-) -> Result<(), RepositoryError> {
+) -> Result<(), UpkeepError> {
     for name in view.done(removed) {
         remove(repository, name)?;
     }
@@ -151,7 +148,7 @@ pub(super) fn remove_tombstones(
 ///
 /// # Errors
 /// The store failed.
-pub(super) fn remove_sessions(repository: &Repository, view: &View) -> Result<(), RepositoryError> {
+pub(super) fn remove_sessions(repository: &Repository, view: &View) -> Result<(), UpkeepError> {
     for id in view.finished() {
         remove(repository, &session_name(&id))?;
     }

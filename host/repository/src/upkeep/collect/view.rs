@@ -4,12 +4,13 @@
 //! removes nothing. The order counts. Tombstones come before packs, sessions before snapshots, snapshots
 //! before the index, and that before packs: so whatever is missing in one is seen in the next.
 
-use crate::error::RepositoryError;
 use crate::format::root::Root;
 use crate::format::session::{PackTombstone, SessionNote};
 use crate::ground::names::snapshot_name;
+use crate::objects::error::{ObjectError, ObjectFault};
 use crate::repository::Repository;
 use crate::snapshot::Slot;
+use crate::upkeep::UpkeepError;
 use crate::upkeep::collect::{OpenSession, Options};
 use crate::write::lease::{Lease, Tombstoned};
 use crate::write::process;
@@ -68,7 +69,7 @@ impl View {
         repository: &Repository,
         lease: Option<&Lease>,
         options: &Options,
-    ) -> Result<Self, RepositoryError> {
+    ) -> Result<Self, UpkeepError> {
         let mut tombstones = repository.pack_tombstones()?;
         tombstones.extend(repository.pack_tombstones()?);
         let latest = tombstones.values().map(|t| t.tombstone.generation).max();
@@ -109,7 +110,7 @@ impl View {
     ///
     /// # Errors
     /// The store cannot be listed.
-    pub(super) fn look_at_packs(&mut self, repository: &Repository) -> Result<(), RepositoryError> {
+    pub(super) fn look_at_packs(&mut self, repository: &Repository) -> Result<(), UpkeepError> {
         self.segments = repository.segments()?;
         self.packs = read_packs(repository)?;
         Ok(())
@@ -120,7 +121,7 @@ impl View {
         repository: &Repository,
         lease: Option<&Lease>,
         listed: &HashMap<Name, Seen>,
-    ) -> Result<(), RepositoryError> {
+    ) -> Result<(), UpkeepError> {
         let marks = self.marks.iter().chain(&self.refused);
         let marked: HashSet<SnapshotId> = marks.copied().collect();
         for (name, seen) in listed {
@@ -133,8 +134,8 @@ impl View {
             let note = match repository.session(name) {
                 Ok(note) => Some(note),
                 Err(_) if repository.is_gone(name) => continue,
-                Err(RepositoryError::Damaged { .. }) => None,
-                Err(error) => return Err(error),
+                Err(ObjectError::Damaged { .. }) => None,
+                Err(error) => return Err(error.into()),
             };
             self.sessions.push(Session {
                 id,
@@ -179,13 +180,13 @@ impl View {
         &mut self,
         repository: &Repository,
         id: &SnapshotId,
-    ) -> Result<(), RepositoryError> {
+    ) -> Result<(), UpkeepError> {
         self.close(id);
         match repository.stored_slot(id) {
             Ok(Slot::Root(root)) => drop(self.roots.insert(*id, *root)),
             Ok(Slot::Expired) => self.marks.push(*id),
             Err(error) if error.is_revoked() => drop(self.refused.insert(*id)),
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         }
         Ok(())
     }
@@ -328,7 +329,7 @@ struct Seen {
 }
 
 /// Lists an area twice and returns what either showed.
-fn list_twice(repository: &Repository, area: &str) -> Result<HashMap<Name, Seen>, RepositoryError> {
+fn list_twice(repository: &Repository, area: &str) -> Result<HashMap<Name, Seen>, UpkeepError> {
     let mut all = HashMap::new();
     for listed in repository.setup.store.list(area)? {
         let is_sure = false;
@@ -346,7 +347,7 @@ fn store_time(
     repository: &Repository,
     lease: Option<&Lease>,
     sessions: &HashMap<Name, Seen>,
-) -> Result<Instant, RepositoryError> {
+) -> Result<Instant, UpkeepError> {
     let here = repository.setup.clock.now();
     let Some(lease) = lease else {
         return Ok(here);
@@ -356,12 +357,12 @@ fn store_time(
         .find(|seen| seen.listed.name.last() == lease.id.to_string());
     let Some(own) = own else {
         // What was created a moment ago is not listed: nor may be what others created.
-        return Err(RepositoryError::Disagree { area: "sessions" });
+        return Err(ObjectError::Disagree { area: "sessions" }.into());
     };
     let there = own.listed.received;
     let apart = Duration::from_nanos(here.0.abs_diff(there.0));
     if apart > SKEW_MAX {
-        return Err(RepositoryError::Skewed { here, there });
+        return Err(UpkeepError::ClocksDiffer { here, there });
     }
     Ok(there)
 }
@@ -377,20 +378,20 @@ type Snapshots = (
 fn read_snapshots(
     repository: &Repository,
     earlier: HashSet<SnapshotId>,
-) -> Result<Snapshots, RepositoryError> {
+) -> Result<Snapshots, UpkeepError> {
     let listed = list_twice(repository, "snapshots")?;
     let mut ids: HashSet<SnapshotId> = HashSet::new();
     for name in listed.keys() {
         let stray = || {
             let what = "it does not have the name of a snapshot";
             let what = crate::format::FormatError::invalid("listing", what);
-            RepositoryError::from(what).in_object(name.as_str())
+            ObjectError::from(what).in_object(name.as_str())
         };
         ids.insert(name.last().parse().map_err(|_| stray())?);
     }
     for id in earlier.difference(&ids) {
         if !repository.is_gone(&snapshot_name(id)) {
-            return Err(RepositoryError::Disagree { area: "snapshots" });
+            return Err(ObjectError::Disagree { area: "snapshots" }.into());
         }
     }
     let (mut roots, mut marks) = (BTreeMap::new(), Vec::new());
@@ -401,13 +402,13 @@ fn read_snapshots(
             Ok(Slot::Expired) => marks.push(id),
             Err(_) if repository.is_gone(&snapshot_name(&id)) => {}
             Err(error) if error.is_revoked() => drop(refused.insert(id)),
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         }
     }
     Ok((roots, marks, refused))
 }
 
-fn read_packs(repository: &Repository) -> Result<HashMap<PackId, Stored>, RepositoryError> {
+fn read_packs(repository: &Repository) -> Result<HashMap<PackId, Stored>, UpkeepError> {
     let listed = list_twice(repository, "packs")?.into_values();
     let packs = listed.filter_map(|seen| {
         let id = seen.listed.name.last().parse().ok()?;

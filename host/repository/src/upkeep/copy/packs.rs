@@ -1,15 +1,16 @@
 //! Packs that travel as they are.
 
-use crate::error::RepositoryError;
 use crate::format::root::Root;
 use crate::format::segment::IndexedPack;
 use crate::ground::names::{PACKS, pack_name};
 use crate::index::Index;
+use crate::objects::error::{IoStep, ObjectError, require_hash};
 use crate::pipeline::dedup::Dedup;
 use crate::pipeline::pack::start;
 use crate::pipeline::put::Catalogue;
 use crate::read::Reader;
 use crate::repository::Repository;
+use crate::upkeep::UpkeepError;
 use crate::upkeep::copy::{Copied, Copier};
 use crate::write::lease::Lease;
 use crate::write::proof::Proof;
@@ -44,7 +45,7 @@ pub(super) fn copy(
     root: &Root,
     cancel: &Cancel,
     progress: &Progress,
-) -> Result<Copied, RepositoryError> {
+) -> Result<Copied, UpkeepError> {
     let purpose = format!("copy of a snapshot of job `{}`", root.job);
     let mut lease = Lease::take(&copier.to, &purpose, &copier.host)?;
     let done = copy_under(copier, &mut lease, root, cancel, progress);
@@ -60,7 +61,7 @@ fn copy_under(
     root: &Root,
     cancel: &Cancel,
     progress: &Progress,
-) -> Result<Copied, RepositoryError> {
+) -> Result<Copied, UpkeepError> {
     let (from, to) = (&copier.from, &copier.to);
     let held = to.index_for_writing(&lease.avoided)?;
     let wanted = wanted(from, root, &held)?;
@@ -109,15 +110,12 @@ fn wanted(
     from: &Arc<Repository>,
     root: &Root,
     held: &Index,
-) -> Result<Vec<Arc<IndexedPack>>, RepositoryError> {
+) -> Result<Vec<Arc<IndexedPack>>, UpkeepError> {
     let reader = Reader::new(Arc::clone(from))?;
     let mut wanted: HashSet<PackId> = HashSet::new();
-    let mut want = |id: &ChunkId| -> Result<(), RepositoryError> {
+    let mut want = |id: &ChunkId| -> Result<(), UpkeepError> {
         let found = held.find(id);
-        if found
-            .map_err(|e| RepositoryError::io("read the local copy of the index", e))?
-            .is_none()
-        {
+        if found.map_err(IoStep::ReadIndex.failed())?.is_none() {
             wanted.insert(reader.locate(id)?.pack);
         }
         Ok(())
@@ -138,12 +136,12 @@ fn wanted(
         );
     }
     if packs.len() < wanted.len() {
-        return Err(RepositoryError::Disagree { area: "index" });
+        return Err(ObjectError::Disagree { area: "index" }.into());
     }
     Ok(packs.into_values().collect())
 }
 
-fn stored(to: &Repository) -> Result<HashMap<PackId, u64>, RepositoryError> {
+fn stored(to: &Repository) -> Result<HashMap<PackId, u64>, UpkeepError> {
     let listed = to.setup.store.list(PACKS)?.into_iter();
     let packs = listed.filter_map(|object| Some((object.name.last().parse().ok()?, object.size)));
     Ok(packs.collect())
@@ -161,7 +159,7 @@ struct Transfer<'a> {
 }
 
 impl Transfer<'_> {
-    fn run(&self, packs: &[Arc<IndexedPack>]) -> Result<(), RepositoryError> {
+    fn run(&self, packs: &[Arc<IndexedPack>]) -> Result<(), UpkeepError> {
         let workers = Workers {
             count_max: WAYS,
             cancel: self.cancel,
@@ -172,12 +170,13 @@ impl Transfer<'_> {
         Ok(())
     }
 
-    fn one(&self, pack: &Arc<IndexedPack>, proof: &Proof) -> Result<(), RepositoryError> {
+    fn one(&self, pack: &Arc<IndexedPack>, proof: &Proof) -> Result<(), UpkeepError> {
         if self.lease.avoided.contains(&pack.id) {
             // It can neither be relied on nor be made again under its name.
-            return Err(RepositoryError::Overtaken {
+            return Err(ObjectError::Overtaken {
                 pack: Some(pack.id),
-            });
+            }
+            .into());
         }
         if self.stored.get(&pack.id) == Some(&pack.sealed_bytes) {
             self.progress.add_done(pack.sealed_bytes);
@@ -185,10 +184,10 @@ impl Transfer<'_> {
             self.move_pack(pack)?;
         }
         proof.of(pack)?;
-        self.catalogue.list(IndexedPack::clone(pack))
+        Ok(self.catalogue.list(IndexedPack::clone(pack))?)
     }
 
-    fn move_pack(&self, pack: &IndexedPack) -> Result<(), RepositoryError> {
+    fn move_pack(&self, pack: &IndexedPack) -> Result<(), UpkeepError> {
         let name = pack_name(&pack.id);
         let (from, to) = (&self.copier.from.setup.store, &self.copier.to.setup.store);
         let mut upload = start(to.as_ref(), pack.kind)?;
@@ -196,21 +195,19 @@ impl Transfer<'_> {
         let mut at = 0;
         while at < pack.sealed_bytes {
             if self.cancel.is_raised() {
-                return Err(RepositoryError::Cancelled);
+                return Err(ObjectError::Cancelled.into());
             }
             let length = (pack.sealed_bytes - at).min(MOVE_BYTES as u64) as usize;
             let read = from.get_range(&name, at, length);
-            let bytes = read.map_err(|e| RepositoryError::from(e).in_object(name.as_str()))?;
+            let bytes = read.map_err(|e| ObjectError::from(e).in_object(name.as_str()))?;
             hash.update(&bytes);
             upload
                 .write_all(&bytes)
-                .map_err(|e| RepositoryError::io("write a pack", e))?;
+                .map_err(IoStep::WritePack.failed())?;
             at += length as u64;
             self.progress.add_done(length as u64);
         }
-        if hash.finalize() != pack.id.0 {
-            return Err(RepositoryError::Renamed.in_object(name.as_str()));
-        }
+        require_hash(hash.finalize(), pack.id.0).map_err(|error| error.in_object(name.as_str()))?;
         upload.commit(&name)?;
         Ok(())
     }

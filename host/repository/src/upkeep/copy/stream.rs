@@ -1,8 +1,8 @@
 //! Content that is read from one repository and stored in another as a backup of it would be.
 
-use crate::error::RepositoryError;
 use crate::format::root::Root;
 use crate::read::{ContentReader, Reader};
+use crate::upkeep::UpkeepError;
 use crate::upkeep::copy::{Copied, Copier};
 use crate::write::{Gauge, RunNote, Session, SourceEnd};
 use holdfast_base::cancel::Cancel;
@@ -18,7 +18,7 @@ pub(super) fn copy(
     root: &Root,
     cancel: &Cancel,
     progress: &Progress,
-) -> Result<Copied, RepositoryError> {
+) -> Result<Copied, UpkeepError> {
     progress.add_total(root.counts.bytes);
     let reader = Arc::new(Reader::new(Arc::clone(&copier.from))?);
     let note = RunNote {
@@ -35,7 +35,7 @@ pub(super) fn copy(
     };
     let session = Session::begin(&copier.to, note, cancel, Arc::new(Gauge::default()))?;
     if let Err(error) = add_all(&session, &reader, root, progress) {
-        return Err(session.abandon().unwrap_or(error));
+        return Err(session.abandon().map_or(error, UpkeepError::from));
     }
     let copy = session.commit(SourceEnd::seen())?;
     Ok(Copied {
@@ -51,7 +51,7 @@ fn add_all(
     reader: &Arc<Reader>,
     root: &Root,
     progress: &Progress,
-) -> Result<(), RepositoryError> {
+) -> Result<(), UpkeepError> {
     for item in reader.items(root)? {
         let (item, chunks) = item?;
         let content = item.entry.has_content().then(|| {

@@ -7,11 +7,13 @@
 //! - What several held snapshots reach stays held until the last of them is released. Who holds looks again
 //!   after the hold is written, and who releases looks for new holds afterwards: so at worst both hold.
 
-use crate::error::RepositoryError;
 use crate::format::mark::Hold;
 use crate::format::root::Root;
 use crate::ground::names::{hold_name, snapshot_name};
+use crate::objects::error::ObjectFault;
 use crate::repository::Repository;
+use crate::snapshot::SnapshotError;
+use crate::upkeep::UpkeepError;
 use crate::upkeep::object_lock::each;
 use crate::upkeep::object_lock::reach::{Object, reached};
 use holdfast_base::cancel::Cancel;
@@ -56,7 +58,7 @@ pub fn hold(
     wish: &Wish,
     cancel: &Cancel,
     progress: &Progress,
-) -> Result<(Hold, u64), RepositoryError> {
+) -> Result<(Hold, u64), UpkeepError> {
     let id = &root.snapshot;
     let mut objects = reached(repository, &[root], cancel)?;
     // One that is held already stays as it is, and so does its end; what was missing of it is made good.
@@ -69,7 +71,7 @@ pub fn hold(
     keep(repository, &objects, wish, cancel, progress)?;
     let held = repository.hold(id, &wish.reason, until, &wish.host);
     match &held {
-        Ok(_) | Err(RepositoryError::Held { .. }) => {
+        Ok(_) | Err(UpkeepError::Held { .. }) => {
             if until.is_none() {
                 let name = hold_name(id);
                 objects.push(Object { name, bytes: 0 });
@@ -78,7 +80,7 @@ pub fn hold(
             keep(repository, &objects, wish, cancel, progress)?;
         }
         // Nobody could find out any more what it reached, and let go of it.
-        Err(RepositoryError::NoSnapshot { .. }) => {
+        Err(UpkeepError::Snapshot(SnapshotError::NoSnapshot { .. })) => {
             let_go(repository, id, &objects, cancel, progress)?;
         }
         Err(_) => {}
@@ -93,7 +95,7 @@ fn keep(
     wish: &Wish,
     cancel: &Cancel,
     progress: &Progress,
-) -> Result<(), RepositoryError> {
+) -> Result<(), UpkeepError> {
     let store = repository.setup.store.as_ref();
     if wish
         .until
@@ -113,7 +115,7 @@ fn keep(
     first_failure(answers)
 }
 
-fn first_failure<T>(answers: Vec<Option<Result<T, StoreError>>>) -> Result<(), RepositoryError> {
+fn first_failure<T>(answers: Vec<Option<Result<T, StoreError>>>) -> Result<(), UpkeepError> {
     let mut failures = answers.into_iter().flatten().filter_map(Result::err);
     failures.next().map_or(Ok(()), |error| Err(error.into()))
 }
@@ -127,7 +129,7 @@ pub fn release(
     id: &SnapshotId,
     cancel: &Cancel,
     progress: &Progress,
-) -> Result<Released, RepositoryError> {
+) -> Result<Released, UpkeepError> {
     let was_held = match set_hold(repository.setup.store.as_ref(), &hold_name(id), false) {
         Ok(_) => {
             repository.release(id)?;
@@ -138,7 +140,7 @@ pub fn release(
     };
     let root = match repository.snapshot(id) {
         Ok(root) => root,
-        Err(error) if !was_held => return Err(error),
+        Err(error) if !was_held => return Err(error.into()),
         Err(error) => {
             tracing::warn!(%error, "what the snapshot reaches is not known, and stays held in the store");
             return Ok(Released {
@@ -151,7 +153,7 @@ pub fn release(
     let objects = reached(repository, &[&root], cancel)?;
     let changed = let_go(repository, id, &objects, cancel, progress)?;
     if !was_held && changed == 0 {
-        return Err(RepositoryError::NotHeld { snapshot: *id });
+        return Err(UpkeepError::NotHeld { snapshot: *id });
     }
     let name = snapshot_name(id);
     let store = repository.setup.store.as_ref();
@@ -177,7 +179,7 @@ fn let_go(
     objects: &[Object],
     cancel: &Cancel,
     progress: &Progress,
-) -> Result<u64, RepositoryError> {
+) -> Result<u64, UpkeepError> {
     let others = held_roots(repository, id)?;
     let needed = names(reached(
         repository,
@@ -211,7 +213,7 @@ fn hold_again(
     id: &SnapshotId,
     known: &[Root],
     (cancel, progress): (&Cancel, &Progress),
-) -> Result<(), RepositoryError> {
+) -> Result<(), UpkeepError> {
     let new: Vec<Root> = held_roots(repository, id)?
         .into_iter()
         .filter(|root| known.iter().all(|k| k.snapshot != root.snapshot))
@@ -225,7 +227,7 @@ fn hold_again(
 }
 
 /// Returns the snapshots, but for one, that are held without an end. Of one that is gone nothing is left.
-fn held_roots(repository: &Repository, without: &SnapshotId) -> Result<Vec<Root>, RepositoryError> {
+fn held_roots(repository: &Repository, without: &SnapshotId) -> Result<Vec<Root>, UpkeepError> {
     let mut roots = Vec::new();
     for held in repository.marks_surely()?.holds {
         if held.snapshot == *without || held.until().is_some() {
@@ -234,8 +236,8 @@ fn held_roots(repository: &Repository, without: &SnapshotId) -> Result<Vec<Root>
         match repository.snapshot(&held.snapshot) {
             Ok(root) => roots.push(root),
             Err(error) if error.is_absence() => {}
-            Err(RepositoryError::NoSnapshot { .. }) => {}
-            Err(error) => return Err(error),
+            Err(SnapshotError::NoSnapshot { .. }) => {}
+            Err(error) => return Err(error.into()),
         }
     }
     Ok(roots)

@@ -1,14 +1,15 @@
 //! What a snapshot reaches: the packs in which what it needs lies, its own object, and what opens them.
 
-use crate::error::RepositoryError;
 use crate::format::refs::{Reference, decode_ids};
 use crate::format::root::Root;
 use crate::ground::domain::Domain;
 use crate::ground::names::{
     AREAS_WITH_SPARES, PACKS, SNAPSHOTS, SPARES, header_name, pack_name, snapshot_name,
 };
+use crate::objects::error::ObjectError;
 use crate::read::Reader;
 use crate::repository::Repository;
+use crate::upkeep::UpkeepError;
 use holdfast_base::cancel::Cancel;
 use holdfast_base::id::{ChunkId, PackId};
 use holdfast_store::Name;
@@ -44,7 +45,7 @@ pub(super) fn reached(
     repository: &Arc<Repository>,
     roots: &[&Root],
     cancel: &Cancel,
-) -> Result<Vec<Object>, RepositoryError> {
+) -> Result<Vec<Object>, UpkeepError> {
     if roots.is_empty() {
         return Ok(Vec::new());
     }
@@ -69,7 +70,7 @@ pub(super) fn reached(
 }
 
 /// Returns the packs that are there, with their lengths.
-fn stored(repository: &Repository) -> Result<HashMap<PackId, u64>, RepositoryError> {
+fn stored(repository: &Repository) -> Result<HashMap<PackId, u64>, UpkeepError> {
     let listed = repository.setup.store.list(PACKS)?.into_iter();
     let packs = listed.filter_map(|object| Some((object.name.last().parse().ok()?, object.size)));
     Ok(packs.collect())
@@ -79,7 +80,7 @@ fn stored(repository: &Repository) -> Result<HashMap<PackId, u64>, RepositoryErr
 fn reader(
     repository: &Arc<Repository>,
     stored: &HashMap<PackId, u64>,
-) -> Result<Reader, RepositoryError> {
+) -> Result<Reader, UpkeepError> {
     let mut reader = Reader::new(Arc::clone(repository))?;
     let tombstones = repository.pack_tombstones()?;
     let named = tombstones.values().flat_map(|t| &t.tombstone.packs);
@@ -99,7 +100,7 @@ fn reader(
 }
 
 /// Returns what opens the repository.
-fn keys(repository: &Repository) -> Result<Vec<Object>, RepositoryError> {
+fn keys(repository: &Repository) -> Result<Vec<Object>, UpkeepError> {
     let store = &repository.setup.store;
     let format = header_name();
     let bytes = store.size(&format)?;
@@ -118,7 +119,7 @@ fn keys(repository: &Repository) -> Result<Vec<Object>, RepositoryError> {
 }
 
 /// Returns the snapshots' own objects.
-fn snapshots(repository: &Repository, roots: &[&Root]) -> Result<Vec<Object>, RepositoryError> {
+fn snapshots(repository: &Repository, roots: &[&Root]) -> Result<Vec<Object>, UpkeepError> {
     let store = &repository.setup.store;
     let listed = match roots.len() > FEW {
         true => store.list(SNAPSHOTS)?,
@@ -139,10 +140,10 @@ fn snapshots(repository: &Repository, roots: &[&Root]) -> Result<Vec<Object>, Re
 
 impl Reach<'_> {
     /// Takes the packs of pieces of a reference stream, and of what they lead to.
-    fn follow(&mut self, pieces: &[ChunkId], levels: u32) -> Result<(), RepositoryError> {
+    fn follow(&mut self, pieces: &[ChunkId], levels: u32) -> Result<(), UpkeepError> {
         for piece in pieces {
             if self.cancel.is_raised() {
-                return Err(RepositoryError::Cancelled);
+                return Err(ObjectError::Cancelled.into());
             }
             if !self.followed.insert(*piece) {
                 continue;
@@ -161,7 +162,7 @@ impl Reach<'_> {
         Ok(())
     }
 
-    fn take(&mut self, chunk: &ChunkId) -> Result<(), RepositoryError> {
+    fn take(&mut self, chunk: &ChunkId) -> Result<(), UpkeepError> {
         self.packs.insert(self.reader.locate(chunk)?.pack);
         Ok(())
     }

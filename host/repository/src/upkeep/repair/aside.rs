@@ -5,9 +5,10 @@
 //!   there once, and another damage of the same object does not meet it.
 //! - A store that does not let go of it is no error: then it stays where it is.
 
-use crate::error::RepositoryError;
 use crate::ground::names::QUARANTINE;
 use crate::objects::damage::is_harm;
+use crate::objects::error::IoStep;
+use crate::upkeep::UpkeepError;
 use holdfast_base::error::join_causes;
 use holdfast_base::error::{Describe, Kind};
 use holdfast_store::{Name, Placement, Store};
@@ -32,7 +33,7 @@ pub(super) enum Aside {
 ///
 /// # Errors
 /// The store failed. The object is still in its place, in the quarantine, or in both.
-pub(super) fn set_aside(store: &dyn Store, object: &Name) -> Result<Aside, RepositoryError> {
+pub(super) fn set_aside(store: &dyn Store, object: &Name) -> Result<Aside, UpkeepError> {
     let size = match store.size(object) {
         Ok(size) => size,
         Err(error) if error.is_absent() => return Ok(Aside::Gone),
@@ -57,7 +58,7 @@ pub(super) fn set_aside(store: &dyn Store, object: &Name) -> Result<Aside, Repos
 ///
 /// # Errors
 /// The store failed.
-pub(super) fn remove(store: &dyn Store, object: &Name) -> Result<Option<String>, RepositoryError> {
+pub(super) fn remove(store: &dyn Store, object: &Name) -> Result<Option<String>, UpkeepError> {
     match store.delete(object) {
         Ok(()) => Ok(None),
         Err(error) if error.kind() == Kind::Denied => Ok(Some(format!(
@@ -74,7 +75,7 @@ fn copy(
     object: &Name,
     size: u64,
     wanted: blake3::Hash,
-) -> Result<Name, RepositoryError> {
+) -> Result<Name, UpkeepError> {
     let hex = wanted.to_hex();
     for number in 1..=TRIES {
         let again = if number == 1 {
@@ -85,18 +86,18 @@ fn copy(
         let name = Name::new(format!("{QUARANTINE}/{object}-{}{again}", &hex[..16]))?;
         let mut upload = store.upload(Placement::Standard)?;
         pieces(store, object, size, &mut |piece| {
-            upload
+            Ok(upload
                 .write_all(piece)
-                .map_err(|error| RepositoryError::io(format!("write `{name}`"), error))
+                .map_err(IoStep::WriteCopy(name.clone()).failed())?)
         })?;
         upload.commit(&name)?;
         if store.size(&name)? == size && hash(store, &name, size)? == wanted {
             return Ok(name);
         }
     }
-    let what =
-        format!("copies of `{object}` in {QUARANTINE} do not come back as they were written");
-    Err(RepositoryError::Failed(what))
+    Err(UpkeepError::CopyDiffers {
+        object: object.clone(),
+    })
 }
 
 /// Returns the hash of an object.
@@ -104,7 +105,7 @@ pub(super) fn hash(
     store: &dyn Store,
     object: &Name,
     size: u64,
-) -> Result<blake3::Hash, RepositoryError> {
+) -> Result<blake3::Hash, UpkeepError> {
     let mut hasher = blake3::Hasher::new();
     pieces(store, object, size, &mut |piece| {
         hasher.update(piece);
@@ -118,8 +119,8 @@ pub(super) fn pieces(
     store: &dyn Store,
     object: &Name,
     size: u64,
-    take: &mut dyn FnMut(&[u8]) -> Result<(), RepositoryError>,
-) -> Result<(), RepositoryError> {
+    take: &mut dyn FnMut(&[u8]) -> Result<(), UpkeepError>,
+) -> Result<(), UpkeepError> {
     let mut at = 0;
     while at < size {
         let length = (size - at).min(PIECE_BYTES as u64) as usize;

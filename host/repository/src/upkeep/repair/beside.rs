@@ -1,9 +1,10 @@
 //! Parity beside packs, as a repair tends it: what is damaged goes, what is missing is added.
 
-use crate::error::RepositoryError;
 use crate::ground::names::{PARITY, pack_name, parity_name};
 use crate::objects::damage::is_harm;
+use crate::objects::error::ObjectError;
 use crate::objects::parity::{self, Shape};
+use crate::upkeep::UpkeepError;
 use crate::upkeep::repair::aside::{hash, remove};
 use crate::upkeep::repair::{What, Work};
 use holdfast_base::cancel::Cancel;
@@ -19,7 +20,7 @@ impl Work<'_> {
         &mut self,
         shape: Option<Shape>,
         cancel: &Cancel,
-    ) -> Result<(), RepositoryError> {
+    ) -> Result<(), UpkeepError> {
         let mut there: BTreeSet<PackId> = self
             .store()
             .list(PARITY)?
@@ -30,7 +31,7 @@ impl Work<'_> {
             match parity::check(self.store(), &pack) {
                 Ok(()) => continue,
                 Err(error) if is_harm(&error) => {}
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             }
             let name = parity_name(&pack);
             let kept = if self.is_dry {
@@ -50,7 +51,7 @@ impl Work<'_> {
         let packs: BTreeSet<PackId> = self.survey.packs.keys().copied().collect();
         for pack in packs.difference(&there) {
             if cancel.is_raised() {
-                return Err(RepositoryError::Cancelled);
+                return Err(ObjectError::Cancelled.into());
             }
             self.protect(pack, shape)?;
         }
@@ -58,7 +59,7 @@ impl Work<'_> {
     }
 
     /// Adds parity to a pack, if that is as it should be: of a damaged one it would be worth nothing.
-    fn protect(&mut self, pack: &PackId, shape: Shape) -> Result<(), RepositoryError> {
+    fn protect(&mut self, pack: &PackId, shape: Shape) -> Result<(), UpkeepError> {
         let name = pack_name(pack);
         let size = match self.store().size(&name) {
             Ok(size) => size,

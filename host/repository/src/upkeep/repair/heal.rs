@@ -4,10 +4,11 @@
 //! it is not stored. Only then does the damaged object leave its place, and its copy in the quarantine
 //! is looked at as the pack itself, should a crash come between the two.
 
-use crate::error::RepositoryError;
 use crate::ground::names::{QUARANTINE, pack_name, parity_name};
 use crate::objects::damage::is_harm;
+use crate::objects::error::{IoStep, ObjectError};
 use crate::objects::parity::{self, Mended};
+use crate::upkeep::UpkeepError;
 use crate::upkeep::repair::aside::{Aside, hash, pieces, set_aside};
 use crate::upkeep::repair::{What, Work};
 use holdfast_base::id::PackId;
@@ -19,7 +20,7 @@ impl Work<'_> {
     ///
     /// # Errors
     /// The store failed. The pack is in its place as it was, in the quarantine, or healed.
-    pub(super) fn heal(&mut self, pack: &PackId) -> Result<bool, RepositoryError> {
+    pub(super) fn heal(&mut self, pack: &PackId) -> Result<bool, UpkeepError> {
         let name = pack_name(pack);
         let mut upload: Box<dyn Upload> = if self.is_dry {
             Box::new(Nowhere)
@@ -40,7 +41,7 @@ impl Work<'_> {
         upload.commit(&name)?;
         let size = self.store().size(&name)?;
         if hash(self.store(), &name, size)? != pack.0 {
-            return Err(RepositoryError::Renamed.unproven(&name));
+            return Err(ObjectError::ContentMismatch.unproven(&name).into());
         }
         self.did(What::Healed, name.to_string(), from);
         Ok(true)
@@ -52,7 +53,7 @@ impl Work<'_> {
         pack: &PackId,
         name: &Name,
         to: &mut dyn Write,
-    ) -> Result<Option<String>, RepositoryError> {
+    ) -> Result<Option<String>, UpkeepError> {
         for other in self.strays(pack, name)? {
             if write_if_sound(self.store(), &other, pack, to)? {
                 return Ok(Some(format!("from {other}, where it lies")));
@@ -73,7 +74,7 @@ impl Work<'_> {
         pack: &PackId,
         name: &Name,
         to: &mut dyn Write,
-    ) -> Result<Option<u64>, RepositoryError> {
+    ) -> Result<Option<u64>, UpkeepError> {
         let store = self.store();
         match store.size(&parity_name(pack)) {
             Ok(_) => {}
@@ -85,7 +86,7 @@ impl Work<'_> {
             let tried = match parity::mend(store, pack, &left, &mut io::sink()) {
                 Ok(tried) => tried,
                 Err(error) if is_harm(&error) => continue,
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             };
             if let Mended::Whole { cells } = tried {
                 if parity::mend(store, pack, &left, to)? != tried {
@@ -99,7 +100,7 @@ impl Work<'_> {
 
     /// Returns the objects that may be this pack under another name: one in the quarantine that has its
     /// hash, and damaged ones of its length.
-    fn strays(&self, pack: &PackId, name: &Name) -> Result<Vec<Name>, RepositoryError> {
+    fn strays(&self, pack: &PackId, name: &Name) -> Result<Vec<Name>, UpkeepError> {
         let hash = format!("-{}", &pack.to_string()[..16]);
         let aside = self.store().list(QUARANTINE)?;
         let aside = aside.into_iter().map(|listed| listed.name);
@@ -115,7 +116,7 @@ impl Work<'_> {
     }
 
     /// Returns the objects that are left of a pack: itself, and its copies in the quarantine.
-    pub(super) fn remains(&self, name: &Name) -> Result<Vec<Name>, RepositoryError> {
+    pub(super) fn remains(&self, name: &Name) -> Result<Vec<Name>, UpkeepError> {
         let mut remains = vec![name.clone()];
         let prefix = format!("{QUARANTINE}/{name}-");
         let aside = self.store().list(QUARANTINE)?;
@@ -153,7 +154,7 @@ pub(super) fn write_if_sound(
     name: &Name,
     wanted: &PackId,
     to: &mut dyn Write,
-) -> Result<bool, RepositoryError> {
+) -> Result<bool, UpkeepError> {
     let size = match store.size(name) {
         Ok(size) => size,
         Err(error) if error.is_absent() => return Ok(false),
@@ -168,8 +169,7 @@ pub(super) fn write_if_sound(
     let mut hasher = blake3::Hasher::new();
     pieces(store, name, size, &mut |piece| {
         hasher.update(piece);
-        to.write_all(piece)
-            .map_err(|e| RepositoryError::io("write a healed pack", e))
+        Ok(to.write_all(piece).map_err(IoStep::WriteHealed.failed())?)
     })?;
     if hasher.finalize() == wanted.0 {
         Ok(true)
@@ -178,8 +178,7 @@ pub(super) fn write_if_sound(
     }
 }
 
-fn unsteady(name: &Name) -> RepositoryError {
-    RepositoryError::Failed(format!(
-        "what is read of `{name}` differs from one time to the next"
-    ))
+fn unsteady(name: &Name) -> UpkeepError {
+    let object = name.clone();
+    UpkeepError::Unsteady { object }
 }

@@ -1,9 +1,9 @@
 //! Puts back what opens the repository, from what there is of it twice.
 
-use crate::error::RepositoryError;
 use crate::ground::names::spare_name;
 use crate::objects::spares;
 use crate::repository::openers::{self, Trouble};
+use crate::upkeep::UpkeepError;
 use crate::upkeep::repair::{What, Work};
 
 impl Work<'_> {
@@ -11,7 +11,7 @@ impl Work<'_> {
     ///
     /// # Errors
     /// The store failed.
-    pub(super) fn mend_keys(&mut self) -> Result<(), RepositoryError> {
+    pub(super) fn mend_keys(&mut self) -> Result<(), UpkeepError> {
         for object in std::mem::take(&mut self.survey.harmed_keys) {
             let pair = openers::pair(self.repository, &object)?;
             let Some(trouble) = pair.trouble() else {

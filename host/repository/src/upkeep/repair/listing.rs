@@ -1,11 +1,12 @@
 //! Index segments of a repair: new ones are created and proven before an old one goes.
 
-use crate::error::RepositoryError;
 use crate::format::segment::{self, IndexedPack, PACKS_MAX};
 use crate::ground::names::segment_name;
 use crate::ground::seal::{Recipient, seal_bytes};
 use crate::objects::create::create_surely;
+use crate::objects::error::{IoStep, ObjectError};
 use crate::repository::Repository;
+use crate::upkeep::UpkeepError;
 use crate::upkeep::repair::aside;
 use crate::upkeep::repair::{What, Work};
 use holdfast_base::id::{PackId, SegmentId};
@@ -23,7 +24,7 @@ impl Work<'_> {
         &mut self,
         listed: Vec<IndexedPack>,
         dropped: &HashSet<PackId>,
-    ) -> Result<(), RepositoryError> {
+    ) -> Result<(), UpkeepError> {
         let replaced: Vec<(SegmentId, Vec<PackId>)> = self
             .survey
             .segments
@@ -54,7 +55,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn remove_segment(&mut self, id: &SegmentId) -> Result<(), RepositoryError> {
+    fn remove_segment(&mut self, id: &SegmentId) -> Result<(), UpkeepError> {
         let name = segment_name(id);
         let kept = if self.is_dry {
             None
@@ -96,9 +97,9 @@ fn portions(packs: impl Iterator<Item = IndexedPack>) -> Vec<Vec<IndexedPack>> {
 }
 
 /// Writes a segment and reads it back.
-fn write(repository: &Repository, packs: &[IndexedPack]) -> Result<(), RepositoryError> {
+fn write(repository: &Repository, packs: &[IndexedPack]) -> Result<(), UpkeepError> {
     let plain = zstd::bulk::compress(&segment::encode(packs), 3)
-        .map_err(|e| RepositoryError::io("compress an index segment", e))?;
+        .map_err(IoStep::CompressSegment.failed())?;
     let recipients = [Recipient::PublicKey(
         repository.key.catalog.public_key.clone(),
     )];
@@ -110,6 +111,6 @@ fn write(repository: &Repository, packs: &[IndexedPack]) -> Result<(), Repositor
     if stored == packs {
         Ok(())
     } else {
-        Err(RepositoryError::Renamed.unproven(&name))
+        Err(ObjectError::ContentMismatch.unproven(&name).into())
     }
 }

@@ -1,6 +1,7 @@
 //! What is damaged and costs no data: marks and sessions.
 
-use crate::error::RepositoryError;
+use crate::objects::error::ObjectFault;
+use crate::upkeep::UpkeepError;
 use crate::upkeep::repair::{What, Work};
 use holdfast_store::Name;
 use std::collections::HashSet;
@@ -25,7 +26,7 @@ impl Work<'_> {
     ///
     /// # Errors
     /// The store failed.
-    pub(super) fn mend_marks(&mut self) -> Result<(), RepositoryError> {
+    pub(super) fn mend_marks(&mut self) -> Result<(), UpkeepError> {
         let damaged = self.survey.report.damage.iter();
         let damaged: Vec<String> = damaged.map(|(object, _)| object.clone()).collect();
         let is_mark = |object: &String| LEFT.iter().any(|(area, _)| object.starts_with(area));
@@ -33,10 +34,7 @@ impl Work<'_> {
             return Ok(());
         }
         let marks = self.repository.marks()?;
-        let again: HashSet<&str> = marks
-            .unreadable()
-            .filter_map(RepositoryError::object)
-            .collect();
+        let again: HashSet<&str> = marks.unreadable().filter_map(ObjectFault::object).collect();
         for object in damaged {
             if object.starts_with(FORGETS) {
                 if again.contains(object.as_str()) {

@@ -4,16 +4,17 @@
 //! that few ends are possible, and only at the right one is there a table. Nothing of it depends on the
 //! cipher, and damage elsewhere in the pack does not matter.
 
-use crate::error::RepositoryError;
 use crate::format::FormatError;
+use crate::format::pack::FrameError;
 use crate::format::pack::{Frame, decode_table, padding_quantum, table_length};
 use crate::format::segment::{IndexedPack, PackKind};
 use crate::ground::domain::Domain;
 use crate::ground::seal::{Identity, SealError, SealedBytes, open_range};
 use crate::keys::IdKey;
 use crate::objects::damage::is_harm;
+use crate::objects::error::ObjectError;
 use crate::objects::stored::{Heads, StoredObject};
-use crate::pipeline::compress::{CompressError, Expander, FrameBytes, verify};
+use crate::pipeline::compress::{Expander, FrameBytes, verify};
 use crate::repository::Repository;
 use holdfast_base::id::PackId;
 use holdfast_store::Name;
@@ -42,7 +43,7 @@ impl<'a> OpenedPack<'a> {
     pub(super) fn open(
         repository: &'a Repository,
         object: &Name,
-    ) -> Result<Option<Self>, RepositoryError> {
+    ) -> Result<Option<Self>, ObjectError> {
         let store = &repository.setup.store;
         let sealed = Arc::new(StoredObject::open(
             store,
@@ -64,7 +65,7 @@ impl<'a> OpenedPack<'a> {
             };
             match opened.range(0, 1) {
                 Ok(_) => return Ok(Some(opened)),
-                Err(RepositoryError::Seal(SealError::WrongKey)) => {}
+                Err(ObjectError::Seal(SealError::WrongKey)) => {}
                 // Only its first bytes may be damaged.
                 Err(error) if is_harm(&error) => match opened.table() {
                     Ok(_) => return Ok(Some(opened)),
@@ -77,7 +78,7 @@ impl<'a> OpenedPack<'a> {
         harm.map_or(Ok(None), Err)
     }
 
-    fn range(&self, offset: u64, length: usize) -> Result<Vec<u8>, RepositoryError> {
+    fn range(&self, offset: u64, length: usize) -> Result<Vec<u8>, ObjectError> {
         let sealer = self.repository.setup.sealer.as_ref();
         let sealed = Arc::clone(&self.sealed) as Arc<dyn SealedBytes>;
         Ok(open_range(sealer, &self.identity, sealed, offset, length)?)
@@ -87,10 +88,10 @@ impl<'a> OpenedPack<'a> {
     ///
     /// # Errors
     /// There is none that can be read.
-    pub(super) fn table(&self) -> Result<Vec<Frame>, RepositoryError> {
+    pub(super) fn table(&self) -> Result<Vec<Frame>, ObjectError> {
         let most = self.sealed.size();
         let least = most.saturating_sub(most / 64 + SEALED_MORE);
-        let mut failure = RepositoryError::from(FormatError::Short { what: "pack" });
+        let mut failure = ObjectError::from(FormatError::Short { what: "pack" });
         let mut end = most;
         while end > least {
             let quantum = padding_quantum(end);
@@ -108,12 +109,12 @@ impl<'a> OpenedPack<'a> {
         Err(failure)
     }
 
-    fn table_at(&self, end: u64) -> Result<Vec<Frame>, RepositoryError> {
+    fn table_at(&self, end: u64) -> Result<Vec<Frame>, ObjectError> {
         let last = self.range(end - 4, 4)?;
-        let last = *last.first_chunk::<4>().ok_or(CompressError::Length)?;
+        let last = *last.first_chunk::<4>().ok_or(FrameError::Length)?;
         let length = table_length(last, end)?;
         if length > TABLE_MAX {
-            return Err(CompressError::Length.into());
+            return Err(FrameError::Length.into());
         }
         Ok(decode_table(&self.range(end - length as u64, length)?)?)
     }
@@ -127,7 +128,7 @@ impl<'a> OpenedPack<'a> {
         frame: &Frame,
         kind: PackKind,
         expander: &mut Expander,
-    ) -> Result<FrameBytes, RepositoryError> {
+    ) -> Result<FrameBytes, ObjectError> {
         let bytes = self.range(u64::from(frame.offset), frame.length as usize)?;
         let plain = expander.expand(&bytes, frame.expanded)?;
         if let Some(key) = &self.repository.id_key {
@@ -141,7 +142,7 @@ impl<'a> OpenedPack<'a> {
     }
 
     /// Says what kind of pack it is, going by the first frame that comes back.
-    pub(super) fn kind(&self, frames: &[Frame]) -> Result<PackKind, RepositoryError> {
+    pub(super) fn kind(&self, frames: &[Frame]) -> Result<PackKind, ObjectError> {
         if self.is_catalog {
             return Ok(PackKind::Catalog);
         }
@@ -163,7 +164,7 @@ impl<'a> OpenedPack<'a> {
     ///
     /// # Errors
     /// Its table cannot be read.
-    pub(super) fn listed(&self, id: PackId) -> Result<IndexedPack, RepositoryError> {
+    pub(super) fn listed(&self, id: PackId) -> Result<IndexedPack, ObjectError> {
         let frames = self.table()?;
         Ok(IndexedPack {
             id,
@@ -176,7 +177,7 @@ impl<'a> OpenedPack<'a> {
 }
 
 /// Checks that a frame holds the chunks that its table names.
-fn verified(key: &IdKey, kind: PackKind, plain: &[u8], frame: &Frame) -> Result<(), CompressError> {
+fn verified(key: &IdKey, kind: PackKind, plain: &[u8], frame: &Frame) -> Result<(), FrameError> {
     let domains = match kind {
         PackKind::Content => &[Domain::Content][..],
         PackKind::Items => &[Domain::Items],

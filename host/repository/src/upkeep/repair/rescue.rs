@@ -1,7 +1,6 @@
 //! Rescuing: what is sound in a damaged pack is written into new packs; and what snapshots need and no
 //! pack has any more is taken from a second repository.
 
-use crate::error::RepositoryError;
 use crate::format::pack::Frame;
 use crate::format::refs::{Reference, decode_ids};
 use crate::format::segment::{IndexedPack, PackKind};
@@ -9,9 +8,11 @@ use crate::ground::domain::Domain;
 use crate::ground::names::pack_name;
 use crate::index::Index;
 use crate::objects::damage::is_harm;
+use crate::objects::error::{IoStep, ObjectError};
 use crate::pipeline::compress::Expander;
 use crate::read::Reader;
 use crate::repository::Repository;
+use crate::upkeep::UpkeepError;
 use crate::upkeep::repair::opened::OpenedPack;
 use crate::upkeep::repair::second::Second;
 use crate::upkeep::repair::{What, Work};
@@ -45,7 +46,7 @@ impl Held {
         repository: &Repository,
         without: &HashSet<PackId>,
         with: &[IndexedPack],
-    ) -> Result<Self, RepositoryError> {
+    ) -> Result<Self, UpkeepError> {
         let frames = with.iter().flat_map(|pack| &pack.frames);
         Ok(Self {
             index: repository.index_without(without)?,
@@ -56,10 +57,9 @@ impl Held {
         })
     }
 
-    fn has(&self, id: &ChunkId) -> Result<bool, RepositoryError> {
+    fn has(&self, id: &ChunkId) -> Result<bool, UpkeepError> {
         let found = self.index.find(id);
-        let found =
-            found.map_err(|e| RepositoryError::io("read the local copy of the index", e))?;
+        let found = found.map_err(IoStep::ReadIndex.failed())?;
         Ok(found.is_some() || self.also.contains(id))
     }
 }
@@ -74,12 +74,12 @@ impl Work<'_> {
         harmed: &[Arc<IndexedPack>],
         held: &mut Held,
         cancel: &Cancel,
-    ) -> Result<HashSet<PackId>, RepositoryError> {
+    ) -> Result<HashSet<PackId>, UpkeepError> {
         let mut done = HashSet::new();
         let mut rescues = Vec::new();
         for pack in harmed {
             if cancel.is_raised() {
-                return Err(RepositoryError::Cancelled);
+                return Err(ObjectError::Cancelled.into());
             }
             match self.sound_frames(pack, held)? {
                 Some(rescue) => {
@@ -128,7 +128,7 @@ impl Work<'_> {
         &self,
         pack: &Arc<IndexedPack>,
         held: &mut Held,
-    ) -> Result<Option<Option<Rescue>>, RepositoryError> {
+    ) -> Result<Option<Option<Rescue>>, UpkeepError> {
         let mut is_there = false;
         for object in self.remains(&pack_name(&pack.id))? {
             let opened = match OpenedPack::open(self.repository, &object) {
@@ -138,7 +138,7 @@ impl Work<'_> {
                     continue;
                 }
                 Err(error) if is_harm(&error) => continue,
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             };
             let mut expander = Expander::new()?;
             let mut frames = Vec::new();
@@ -156,7 +156,7 @@ impl Work<'_> {
                         frames.push(frame.clone());
                     }
                     Err(error) if is_harm(&error) => {}
-                    Err(error) => return Err(error),
+                    Err(error) => return Err(error.into()),
                 }
             }
             let rescue = Rescue {
@@ -174,10 +174,9 @@ impl Work<'_> {
         rescue: &Rescue,
         rewriter: &mut Rewriter<'_>,
         expander: &mut Expander,
-    ) -> Result<(), RepositoryError> {
-        let gone = || {
-            let what = format!("`{}` has changed during the repair", rescue.object);
-            RepositoryError::Failed(what)
+    ) -> Result<(), UpkeepError> {
+        let gone = || UpkeepError::Changed {
+            object: rescue.object.clone(),
         };
         let opened = OpenedPack::open(self.repository, &rescue.object)?.ok_or_else(gone)?;
         for frame in &rescue.frames {
@@ -190,33 +189,32 @@ impl Work<'_> {
     /// Lets something be written into new packs, which are listed when this returns.
     fn rewrite(
         &self,
-        write: impl FnOnce(&Self, &mut Rewriter<'_>) -> Result<(), RepositoryError>,
-    ) -> Result<(), RepositoryError> {
+        write: impl FnOnce(&Self, &mut Rewriter<'_>) -> Result<(), UpkeepError>,
+    ) -> Result<(), UpkeepError> {
         let lease = Lease::take(self.repository, "a repair", "")?;
-        let written = Rewriter::begin(self.repository, &lease).and_then(|mut rewriter| {
+        let write_all = || {
+            let mut rewriter = Rewriter::begin(self.repository, &lease)?;
             write(self, &mut rewriter)?;
-            rewriter.finish()
-        });
+            rewriter.finish()?;
+            Ok(())
+        };
+        let written = write_all();
         lease.give_up(self.repository);
-        written.map(drop)
+        written
     }
 
     /// Takes from the second repository what snapshots need and nothing here has.
     ///
     /// # Errors
     /// The store failed.
-    pub(super) fn fetch(
-        &mut self,
-        held: &mut Held,
-        cancel: &Cancel,
-    ) -> Result<(), RepositoryError> {
+    pub(super) fn fetch(&mut self, held: &mut Held, cancel: &Cancel) -> Result<(), UpkeepError> {
         let Some(second) = self.second else {
             return Ok(());
         };
         let mut fetched = 0;
         for _ in 0..ROUNDS_MAX {
             if cancel.is_raised() {
-                return Err(RepositoryError::Cancelled);
+                return Err(ObjectError::Cancelled.into());
             }
             let round = self.fetch_once(second, held)?;
             fetched += round;
@@ -231,7 +229,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn fetch_once(&self, second: &Second, held: &mut Held) -> Result<usize, RepositoryError> {
+    fn fetch_once(&self, second: &Second, held: &mut Held) -> Result<usize, UpkeepError> {
         let missing = self.missing(held)?;
         let of = self.repository;
         let is_there =
@@ -255,11 +253,11 @@ impl Work<'_> {
     }
 
     /// Returns what snapshots need and nothing has, as far as their reference streams can be read.
-    fn missing(&self, held: &Held) -> Result<Vec<(PackKind, Domain, ChunkId)>, RepositoryError> {
+    fn missing(&self, held: &Held) -> Result<Vec<(PackKind, Domain, ChunkId)>, UpkeepError> {
         let reader = Reader::new(Arc::clone(self.repository))?;
         let mut seen = HashSet::new();
         let mut missing = Vec::new();
-        let mut lack = |kind, domain, id: &ChunkId| -> Result<bool, RepositoryError> {
+        let mut lack = |kind, domain, id: &ChunkId| -> Result<bool, UpkeepError> {
             let is_held = held.has(id)?;
             if !is_held && seen.insert(*id) {
                 missing.push((kind, domain, *id));

@@ -3,11 +3,11 @@
 //! Nothing about it needs to be trusted. Its packs are taken by their hashes and its chunks by their
 //! keyed ids, and both are computed here.
 
-use crate::error::RepositoryError;
 use crate::ground::domain::Domain;
 use crate::ground::names::pack_name;
 use crate::read::Reader;
 use crate::repository::Repository;
+use crate::upkeep::UpkeepError;
 use crate::upkeep::repair::heal::write_if_sound;
 use holdfast_base::id::{ChunkId, PackId};
 use holdfast_store::Name;
@@ -26,10 +26,10 @@ impl Second {
     ///
     /// # Errors
     /// It is the same one, its chunks have other names, or its index cannot be read.
-    pub fn new(of: &Repository, repository: Arc<Repository>) -> Result<Self, RepositoryError> {
+    pub fn new(of: &Repository, repository: Arc<Repository>) -> Result<Self, UpkeepError> {
         let place = repository.place();
         if is_same_place(&of.place(), &place) {
-            return Err(RepositoryError::Itself { place });
+            return Err(UpkeepError::SecondIsFirst { place });
         }
         let id_key = |repository: &Repository| {
             let keys = repository.key.write.as_ref();
@@ -41,7 +41,7 @@ impl Second {
             _ => of.key.catalog.public_key == repository.key.catalog.public_key,
         };
         if !is_one_group {
-            return Err(RepositoryError::Stranger { place });
+            return Err(UpkeepError::SecondHasOtherKeys { place });
         }
         let reader = Reader::new(Arc::clone(&repository))?;
         Ok(Self { repository, reader })
@@ -57,7 +57,7 @@ impl Second {
         &self,
         pack: &PackId,
         to: &mut dyn Write,
-    ) -> Result<bool, RepositoryError> {
+    ) -> Result<bool, UpkeepError> {
         let store = self.repository.setup.store.as_ref();
         write_if_sound(store, &pack_name(pack), pack, to)
     }
