@@ -27,7 +27,7 @@ pub enum SelectError {
         /// What was asked for.
         wanted: String,
         /// What cannot be read.
-        source: RepositoryError,
+        source: Box<RepositoryError>,
     },
     /// An id fits several snapshots.
     #[error("`{wanted}` could be any of {count} snapshots")]
@@ -92,7 +92,8 @@ pub enum Near {
 impl Describe for SelectError {
     fn kind(&self) -> Kind {
         match self {
-            Self::Unclear { source, .. } | Self::Repository(source) => source.kind(),
+            Self::Unclear { source, .. } => source.kind(),
+            Self::Repository(source) => source.kind(),
             _ => Kind::Usage,
         }
     }
@@ -144,7 +145,7 @@ pub(crate) fn find_snapshot(repository: &Repository, wanted: &str) -> Result<Roo
         // one for the newest.
         (_, Some(source)) => Err(SelectError::Unclear {
             wanted: wanted.to_owned(),
-            source: source.into(),
+            source: Box::new(source.into()),
         }),
         (picked, None) => picked.cloned(),
     }
