@@ -14,7 +14,7 @@ use crate::keys::IdKey;
 use crate::objects::error::{IoStep, ObjectError, Stage};
 use crate::pipeline::compress::{Compressor, FrameBytes};
 use crate::pipeline::dedup::Dedup;
-use crate::write::WriteError;
+use crate::write::error::WriteError;
 use crate::write::file_cache::{Known, KnownWriter};
 use crossbeam_channel::{Receiver, Sender};
 use holdfast_base::entry::{EntryKind, Identity};

@@ -1,12 +1,17 @@
 //! Rows of several tables, read as one.
 
 use crate::index::table::block::{Key, Record};
-use crate::index::table::file::BlockReader;
-use crate::index::table::rows::Rows;
+use crate::index::table::file::{BlockReader, Bytes, TableWriter};
+use crate::index::table::rows::{Rows, aside};
 use crate::index::table::{PackNote, SegmentNote, Standing, damaged};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::io;
+use std::fs::File;
+use std::io::{self, BufWriter};
+use std::path::Path;
+
+/// Tables of more rows are made durable at once: to read all segments again takes long.
+const DURABLE_ROWS: u64 = 1 << 20;
 
 /// Reads the rows of a table in order.
 struct Cursor<'a> {
@@ -154,5 +159,53 @@ impl<'a> Merged<'a> {
             );
         }
         (packs, segments)
+    }
+}
+
+impl Rows {
+    /// Merges rows in memory.
+    pub(in crate::index) fn merge(tables: &[&Self]) -> io::Result<Self> {
+        let bytes = Self::merge_to(tables, Vec::new())?;
+        Self::new(Bytes::Memory(bytes), None)
+    }
+
+    /// Merges rows into a file, whole or not at all, holding little of them in memory.
+    pub(in crate::index) fn merge_into(tables: &[&Self], path: &Path) -> io::Result<Self> {
+        let temporary = path.with_extension(format!("{}.new", std::process::id()));
+        let write = || -> io::Result<()> {
+            let file = File::create(&temporary)?;
+            Self::merge_to(tables, BufWriter::with_capacity(1 << 18, &file))?;
+            let rows: u64 = tables.iter().map(|table| table.len()).sum();
+            if rows > DURABLE_ROWS {
+                file.sync_data()?;
+            }
+            std::fs::rename(&temporary, path)
+        };
+        write().inspect_err(|_| drop(std::fs::remove_file(&temporary)))?;
+        Self::open(path)
+    }
+
+    /// Merges rows into a nameless file of the cache, or in memory where that fails.
+    pub(in crate::index) fn merge_aside(tables: &[&Self], cache: &Path) -> io::Result<Self> {
+        let path = aside(cache);
+        let merged = Self::merge_into(tables, &path);
+        let _ = std::fs::remove_file(&path);
+        match merged {
+            Err(error) if error.kind() != io::ErrorKind::InvalidData => {
+                tracing::debug!(%error, "a part of the index stays in memory");
+                Self::merge(tables)
+            }
+            merged => merged.map(Self::without_path),
+        }
+    }
+
+    fn merge_to<W: io::Write>(tables: &[&Self], to: W) -> io::Result<W> {
+        let mut merged = Merged::new(tables.to_vec())?;
+        let mut writer = TableWriter::new(to);
+        while let Some(next) = merged.next()? {
+            writer.push(&next.renamed())?;
+        }
+        let (packs, segments) = merged.notes();
+        writer.finish(&packs, &segments)
     }
 }

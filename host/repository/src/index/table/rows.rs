@@ -4,17 +4,13 @@ use crate::format::segment::IndexedPack;
 use crate::index::table::block::{BLOCK_BYTES, Block, Key, Record};
 use crate::index::table::file::{BlockReader, Bytes, Head, TableWriter};
 use crate::index::table::front::Front;
-use crate::index::table::merge::Merged;
 use crate::index::table::{PackNote, SegmentNote, Standing, damaged};
 use holdfast_base::id::{PackId, SegmentId};
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{self, BufWriter};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-
-/// Tables of more rows are made durable at once: to read all segments again takes long.
-const DURABLE_ROWS: u64 = 1 << 20;
 
 /// The rows of a table on their own.
 pub(in crate::index) struct Rows {
@@ -68,7 +64,7 @@ impl Rows {
         Self::new(Bytes::Memory(writer.finish(&notes, &[note])?), None)
     }
 
-    fn new(bytes: Bytes, path: Option<PathBuf>) -> io::Result<Self> {
+    pub(super) fn new(bytes: Bytes, path: Option<PathBuf>) -> io::Result<Self> {
         let head = Head::read(&bytes)?;
         Ok(Self {
             gone: vec![false; head.segments.len()],
@@ -87,50 +83,9 @@ impl Rows {
         Self::new(Bytes::of_file(file), Some(path.to_owned()))
     }
 
-    /// Merges rows in memory.
-    pub(in crate::index) fn merge(tables: &[&Self]) -> io::Result<Self> {
-        let bytes = Self::merge_to(tables, Vec::new())?;
-        Self::new(Bytes::Memory(bytes), None)
-    }
-
-    /// Merges rows into a file, whole or not at all, holding little of them in memory.
-    pub(in crate::index) fn merge_into(tables: &[&Self], path: &Path) -> io::Result<Self> {
-        let temporary = path.with_extension(format!("{}.new", std::process::id()));
-        let write = || -> io::Result<()> {
-            let file = File::create(&temporary)?;
-            Self::merge_to(tables, BufWriter::with_capacity(1 << 18, &file))?;
-            let rows: u64 = tables.iter().map(|table| table.len()).sum();
-            if rows > DURABLE_ROWS {
-                file.sync_data()?;
-            }
-            std::fs::rename(&temporary, path)
-        };
-        write().inspect_err(|_| drop(std::fs::remove_file(&temporary)))?;
-        Self::open(path)
-    }
-
-    /// Merges rows into a nameless file of the cache, or in memory where that fails.
-    pub(in crate::index) fn merge_aside(tables: &[&Self], cache: &Path) -> io::Result<Self> {
-        let path = aside(cache);
-        let merged = Self::merge_into(tables, &path);
-        let _ = std::fs::remove_file(&path);
-        match merged {
-            Err(error) if error.kind() != io::ErrorKind::InvalidData => {
-                tracing::debug!(%error, "a part of the index stays in memory");
-                Self::merge(tables)
-            }
-            merged => merged.map(|rows| Self { path: None, ..rows }),
-        }
-    }
-
-    fn merge_to<W: io::Write>(tables: &[&Self], to: W) -> io::Result<W> {
-        let mut merged = Merged::new(tables.to_vec())?;
-        let mut writer = TableWriter::new(to);
-        while let Some(next) = merged.next()? {
-            writer.push(&next.renamed())?;
-        }
-        let (packs, segments) = merged.notes();
-        writer.finish(&packs, &segments)
+    /// Forgets which file the rows lie in, since it has no name any more.
+    pub(super) fn without_path(self) -> Self {
+        Self { path: None, ..self }
     }
 
     /// Puts the bytes into a nameless file of the cache, so that they take no memory.
@@ -262,7 +217,7 @@ impl Rows {
 }
 
 /// Returns where a file lies for the moment between making and opening it.
-fn aside(cache: &Path) -> PathBuf {
+pub(super) fn aside(cache: &Path) -> PathBuf {
     static NAMES: AtomicU64 = AtomicU64::new(0);
     let number = NAMES.fetch_add(1, Ordering::Relaxed);
     cache.join(format!("run-{}-{number}", std::process::id()))
