@@ -20,10 +20,10 @@ pub(crate) struct SourceFile {
 impl Checkout {
     /// Returns the checkout that this test was built from.
     pub(crate) fn of_this_test() -> Self {
-        Self::at(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+        Self::at_root(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
     }
 
-    pub(crate) fn at(root: impl Into<PathBuf>) -> Self {
+    pub(crate) fn at_root(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
     }
 
@@ -105,7 +105,7 @@ impl Checkout {
     }
 
     fn read_source(&self, path: String) -> SourceFile {
-        let source = Source::read(&self.read_text(&path));
+        let source = Source::from_text(&self.read_text(&path));
         SourceFile { path, source }
     }
 }

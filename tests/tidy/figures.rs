@@ -52,7 +52,7 @@ struct Figures {
 }
 
 impl Figures {
-    fn count(checkout: &Checkout) -> Self {
+    fn count_in(checkout: &Checkout) -> Self {
         let files = checkout.all_production_sources();
         let functions: Vec<_> = files
             .iter()
@@ -76,12 +76,12 @@ impl Figures {
             where_lines: files.iter().map(count_where_lines).sum(),
             lines: crates
                 .into_iter()
-                .map(|krate| Lines::count(krate, checkout))
+                .map(|krate| Lines::count_in(krate, checkout))
                 .collect(),
         }
     }
 
-    fn show(&self) -> String {
+    fn describe(&self) -> String {
         let Share { part, all } = self.modules_in_circles;
         let mut rows = vec![format!(
             "modules in circles                 {part:6} of {all}"
@@ -140,7 +140,7 @@ impl Figures {
 }
 
 impl Lines {
-    fn count(krate: String, checkout: &Checkout) -> Self {
+    fn count_in(krate: String, checkout: &Checkout) -> Self {
         let mut lines = Self {
             krate,
             code: 0,
@@ -183,14 +183,13 @@ fn count_where_lines(file: &SourceFile) -> usize {
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "printing them is what it is for")]
 fn figures_stay_below_their_bars() {
     let other = std::env::var_os("TIDY_CHECKOUT");
     let checkout = other
         .clone()
-        .map_or_else(Checkout::of_this_test, Checkout::at);
-    let figures = Figures::count(&checkout);
-    println!("{}", figures.show());
+        .map_or_else(Checkout::of_this_test, Checkout::at_root);
+    let figures = Figures::count_in(&checkout);
+    println!("{}", figures.describe());
     if other.is_none() {
         figures.hold_bars();
     }

@@ -55,7 +55,7 @@ impl Crate {
     pub(crate) fn from_files(files: impl IntoIterator<Item = (String, Source)>) -> Self {
         let modules = files
             .into_iter()
-            .map(|(file, source)| (module_of_file(&file), Module::read(file, source)))
+            .map(|(file, source)| (module_of_file(&file), Module::from_source(file, source)))
             .collect();
         Self { modules }
     }
@@ -187,7 +187,7 @@ impl Crate {
 }
 
 impl Module {
-    fn read(file: String, source: Source) -> Self {
+    fn from_source(file: String, source: Source) -> Self {
         let uses = read_uses(&source.code);
         let inline = read_inline_modules(&source.code);
         let items = read_items(&source.code);
@@ -211,13 +211,26 @@ impl Module {
                     .map(|leaf| (it.range.start, leaf.path.clone()))
             })
             .collect();
-        let in_full = read_full_paths(&self.source.code);
-        found.extend(
-            in_full
-                .into_iter()
-                .filter(|(at, _)| !self.uses.iter().any(|it| it.range.contains(at))),
-        );
+        let in_full = read_full_paths(&self.source.code).into_iter();
+        let in_full = in_full.filter(|(at, _)| !self.uses.iter().any(|it| it.range.contains(at)));
+        found.extend(in_full.map(|(at, path)| (at, self.written_out(at, path))));
         found
+    }
+
+    /// Puts in front of a path what a `use` in the same scope brought its first name from.
+    fn written_out(&self, at: usize, path: Vec<String>) -> Vec<String> {
+        let here = self.scope_at(&Vec::new(), at);
+        let in_scope = self
+            .uses
+            .iter()
+            .filter(|it| self.scope_at(&Vec::new(), it.range.start) == here);
+        match in_scope
+            .flat_map(|it| &it.leaves)
+            .find(|leaf| leaf.name == path[0])
+        {
+            Some(leaf) => [&leaf.path, &path[1..]].concat(),
+            None => path,
+        }
     }
 
     fn scope_at(&self, module: &ModulePath, at: usize) -> ModulePath {
@@ -323,27 +336,32 @@ fn split_at_commas(tree: &str) -> Vec<&str> {
         .collect()
 }
 
-/// Returns the paths that begin with `crate`, `super` or `self` anywhere in the code.
+/// Returns the paths of more than one name, wherever they stand.
 fn read_full_paths(code: &str) -> Vec<(usize, Vec<String>)> {
-    let starts = ["crate", "super", "self"]
-        .into_iter()
-        .flat_map(|word| reader::find_words(code, word));
-    starts
-        .filter(|at| !code[..*at].ends_with("::") && !code[..*at].trim_end().ends_with("(in"))
-        .filter_map(|at| {
-            let mut path = Vec::new();
-            let mut end = at;
-            while let Some(word) = reader::word_at(code, end) {
-                path.push(word.to_owned());
-                end += word.len();
-                if !code[end..].starts_with("::") {
-                    break;
-                }
-                end += 2;
+    let is_letter = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    let mut found = Vec::new();
+    let mut end = 0;
+    for (at, _) in code.match_indices("::") {
+        let start = code[..at].trim_end_matches(is_letter).len();
+        if start < end || start == at {
+            continue;
+        }
+        let mut path = Vec::new();
+        end = start;
+        while let Some(word) = reader::word_at(code, end) {
+            path.push(word.to_owned());
+            end += word.len();
+            if !code[end..].starts_with("::") {
+                break;
             }
-            (path.len() > 1).then_some((at, path))
-        })
-        .collect()
+            end += 2;
+        }
+        let before = code[..start].trim_end();
+        if !before.ends_with("::") && !before.ends_with("(in") {
+            found.push((start, path));
+        }
+    }
+    found
 }
 
 fn read_inline_modules(code: &str) -> Vec<(String, Range<usize>)> {
@@ -382,7 +400,7 @@ mod tests {
     fn arrows_of(files: &[(&str, &str)]) -> Vec<String> {
         let files = files
             .iter()
-            .map(|(file, text)| ((*file).to_owned(), Source::read(text).without_tests()));
+            .map(|(file, text)| ((*file).to_owned(), Source::from_text(text).without_tests()));
         let mut arrows: Vec<String> = Crate::from_files(files)
             .arrows()
             .into_iter()
@@ -404,11 +422,15 @@ mod tests {
             ("use crate::{\n    a as first,\n};", "a"),
             ("fn f() { super::b::c::call(); }", "b::c"),
             ("fn f() -> crate::a::X { todo }", "a"),
+            (
+                "use crate::b as other;\nfn f() { other::c::call(); }",
+                "b, z -> b::c",
+            ),
             ("mod inner { use super::super::a::X; }", "a"),
         ];
         for (text, to) in cases {
             let files = [modules.as_slice(), &[("z.rs", text), ("lib.rs", "")]].concat();
-            assert_eq!(arrows_of(&files), [format!("z -> {to}")], "{text}");
+            assert_eq!(arrows_of(&files).join(", "), format!("z -> {to}"), "{text}");
         }
     }
 

@@ -142,13 +142,16 @@ const FLOORS: [Floors; 2] = [
             &["ground"],
             &["format"],
             &["keys"],
-            &["index"],
             &["objects"],
+            &["index"],
             &["pipeline"],
-            &["error", "repository"],
-            &["write", "read", "restore"],
+            &["repository"],
             &["snapshot"],
+            &["read"],
+            &["restore"],
+            &["write"],
             &["upkeep"],
+            &["error"],
         ],
     },
     Floors {
@@ -236,7 +239,7 @@ mod tests {
         Crate::from_files(
             files
                 .iter()
-                .map(|(file, text)| ((*file).to_owned(), Source::read(text))),
+                .map(|(file, text)| ((*file).to_owned(), Source::from_text(text))),
         )
     }
 

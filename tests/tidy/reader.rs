@@ -44,7 +44,7 @@ pub(crate) struct Function {
 }
 
 impl Source {
-    pub(crate) fn read(text: &str) -> Self {
+    pub(crate) fn from_text(text: &str) -> Self {
         let bytes = text.as_bytes();
         let mut parts = Vec::with_capacity(bytes.len());
         while parts.len() < bytes.len() {
@@ -56,7 +56,7 @@ impl Source {
     }
 
     fn from_parts(text: String, parts: Vec<Part>) -> Self {
-        let code = mask(&text, |at, byte| match parts[at] {
+        let code = mask_bytes(&text, |at, byte| match parts[at] {
             Part::Code => byte,
             Part::Literal => b'"',
             Part::Comment | Part::Test => b' ',
@@ -80,7 +80,7 @@ impl Source {
 
     /// Returns the comments alone, each at its place.
     pub(crate) fn comments(&self) -> String {
-        mask(&self.text, |at, byte| {
+        mask_bytes(&self.text, |at, byte| {
             if self.parts[at] == Part::Comment {
                 byte
             } else {
@@ -140,7 +140,7 @@ impl Source {
 }
 
 /// Rewrites a text byte by byte, and keeps its lines.
-fn mask(text: &str, shown: impl Fn(usize, u8) -> u8) -> String {
+fn mask_bytes(text: &str, shown: impl Fn(usize, u8) -> u8) -> String {
     text.bytes()
         .enumerate()
         .map(|(at, byte)| match shown(at, byte) {
@@ -294,7 +294,7 @@ mod tests {
             let raw = r#"fn raw() { " "#;
             fn real<'a>(name: &'a str) -> &'a str { "}\"fn no() {" }
         "##;
-        let source = Source::read(text);
+        let source = Source::from_text(text);
         assert_eq!(source.code.len(), text.len());
         let names: Vec<String> = source
             .functions()
@@ -319,7 +319,7 @@ mod tests {
     fn what_stands_under_cfg_test_is_left_out_and_nothing_else_is() {
         let text = "fn before() {}\n#[cfg(test)]\n#[allow(dead_code)]\nmod tests {\n fn inner() {}\n}\n\
                     #[cfg(test)]\nuse a::b;\nfn after() -> [u8; 2] {\n [1, 2]\n}\n";
-        let functions = Source::read(text).without_tests().functions();
+        let functions = Source::from_text(text).without_tests().functions();
         let shown: Vec<_> = functions
             .iter()
             .map(|function| (function.name.as_str(), function.line, function.length))

@@ -1,4 +1,6 @@
 //! For tests: one store with hooks around every operation, a native sealer, real services, and a gate before them.
+//!
+//! Nothing here goes wrong by chance: a test says what does, or a seed, so that a test that failed fails again.
 
 /// A store with a hook around every operation: what the next four are made of.
 pub mod hooked;
