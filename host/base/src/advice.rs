@@ -15,6 +15,61 @@ pub enum Advice {
     /// Have what a snapshot needs thawed, and restore it when all of that can be read.
     RestoreThawed,
 
+    // Repository: snapshots, keys and what lies in the store.
+    /// Create a repository.
+    CreateRepository,
+    /// Make the write key of a repository again, if that is what is missing.
+    RecoverWriteKey,
+    /// Begin a new epoch, if the store was brought back from an older copy.
+    BeginEpochAfterRollback,
+    /// Begin a new epoch, and name everybody who shall open it.
+    BeginEpochForEverybody,
+    /// See which snapshots there are.
+    ListSnapshots,
+    /// See whether a snapshot exists when the store works again.
+    ListSnapshotsLater,
+    /// See which snapshots are held.
+    ListHeldSnapshots,
+    /// See which forgotten snapshots can be brought back, after one was named that is not forgotten.
+    ListRestorableSnapshots,
+    /// See which entries a snapshot has, or find one.
+    ListEntries,
+    /// See which sessions are open.
+    ListOpenSessions,
+    /// End the hold on a snapshot.
+    ReleaseHold {
+        /// The snapshot, as short as people call it.
+        snapshot: String,
+    },
+    /// Forget a snapshot on the host that made it, or as an operator.
+    ForgetOnHost {
+        /// The host.
+        host: String,
+    },
+    /// Open a repository with a write or read key: no operator can.
+    OpenWithoutOperator,
+    /// See who can open the repository now, and try again.
+    ReviewOperators,
+    /// See who can open the repository.
+    ListOperators,
+    /// See how far the damage goes.
+    CheckData,
+    /// Run the same later: all that is needed is being thawed.
+    AwaitThaw,
+    /// Ask the service to thaw what is needed.
+    RequestThaw,
+    /// Open the repository with something that can read.
+    GiveReadingKey,
+    /// Open the repository with a read key that was exported before somebody wrote below its epochs.
+    GiveExportedReadKey,
+    /// Get a write key for this host.
+    ExportHostKey,
+    /// Open the repository with a key of a role, or as an operator.
+    GiveKeyOfRole {
+        /// The role.
+        role: String,
+    },
+
     // Sandbox: plugins, and what they may do in a job.
     /// Grant a plugin what it asks for; if programs are named, let it run only these.
     GrantPlugin {

@@ -6,6 +6,8 @@ use holdfast_jobs::config::{allow_line, command_table, settings_line};
 /// Returns what an operator can do next, in words.
 pub(crate) fn spell(advice: &Advice) -> String {
     let spelled = spell_store(advice)
+        .or_else(|| spell_snapshots(advice))
+        .or_else(|| spell_keys(advice))
         .or_else(|| spell_sandbox(advice))
         .or_else(|| spell_jobs(advice));
     spelled.unwrap_or_else(|| advice.to_string())
@@ -21,6 +23,85 @@ fn spell_store(advice: &Advice) -> Option<String> {
         }
         _ => return None,
     })
+}
+
+/// Spells what concerns snapshots and what they consist of.
+fn spell_snapshots(advice: &Advice) -> Option<String> {
+    let words = match advice {
+        Advice::ListSnapshots => "See what there is: holdfast list",
+        Advice::ListSnapshotsLater => {
+            "See whether it exists, when the store works again: holdfast list"
+        }
+        Advice::ListHeldSnapshots => "See what is held: holdfast list",
+        Advice::ListRestorableSnapshots => {
+            "See what can be brought back: holdfast list --forgotten"
+        }
+        Advice::ListEntries => {
+            "See what there is: holdfast ls SNAPSHOT; or find it at any depth: holdfast find NAME"
+        }
+        Advice::ListOpenSessions => "See which are open: holdfast gc --dry-run",
+        Advice::ReleaseHold { snapshot } => {
+            return Some(format!(
+                "Nothing but its end overrides a hold: holdfast release {snapshot}"
+            ));
+        }
+        Advice::ForgetOnHost { host } => {
+            return Some(format!(
+                "Forget it on {host}, or as an operator: --identity FILE"
+            ));
+        }
+        Advice::CheckData => "See how far the damage goes: holdfast check --data",
+        Advice::AwaitThaw => {
+            "Run the same again later, and it goes on; or let it wait for them: --thaw --wait"
+        }
+        Advice::RequestThaw => {
+            "Ask the service to thaw exactly these, which it charges for: --thaw; docs/s3.md says more"
+        }
+        _ => return None,
+    };
+    Some(words.to_owned())
+}
+
+/// Spells what concerns who can open a repository.
+fn spell_keys(advice: &Advice) -> Option<String> {
+    let words = match advice {
+        Advice::CreateRepository => "Create one: holdfast init STORE",
+        Advice::RecoverWriteKey => {
+            "Make its write key again, if that is what is missing: holdfast key recover STORE \
+             --identity FILE"
+        }
+        Advice::BeginEpochAfterRollback => {
+            "Was the store brought back from an older copy? Then begin a new epoch: holdfast rotate \
+             --identity FILE"
+        }
+        Advice::BeginEpochForEverybody => {
+            "Begin a new epoch, and name everybody: holdfast rotate --recipient age1… --identity FILE"
+        }
+        Advice::OpenWithoutOperator => {
+            "A write or read key still opens what it could: leave `--identity` out, or give `--key \
+             FILE`"
+        }
+        Advice::ReviewOperators => "Look, and try again: holdfast key recipients",
+        Advice::ListOperators => "See who can open it: holdfast key recipients",
+        Advice::GiveReadingKey => {
+            "Give a key that can read: `--identity FILE` with an operator's identity, or a read key"
+        }
+        Advice::GiveExportedReadKey => {
+            "Somebody who may create objects wrote below `epochs/` in the store. A read key that \
+             was exported before still opens everything: give it with `--key FILE`"
+        }
+        Advice::ExportHostKey => {
+            "Get a key for this host: holdfast key export write FILE --host NAME --identity FILE"
+        }
+        Advice::GiveKeyOfRole { role } => {
+            return Some(format!(
+                "Give a key of role `{role}` with `--key FILE`, or an operator's identity with \
+             `--identity FILE`"
+            ));
+        }
+        _ => return None,
+    };
+    Some(words.to_owned())
 }
 
 /// Spells what concerns plugins, and what they may do in a job.

@@ -258,10 +258,7 @@ impl Repository {
                 // Else whoever stole a key could keep restores, retention and collection from their work.
                 Err(error) if error.is_revoked() => {
                     let error = join_causes(&error);
-                    tracing::warn!(
-                        error,
-                        "it counts for nothing, and goes with: holdfast forget ID"
-                    );
+                    tracing::warn!(error, "it counts for nothing, and can be forgotten");
                 }
                 Err(error) => failures.push(error),
             }

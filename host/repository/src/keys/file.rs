@@ -150,21 +150,17 @@ impl Describe for KeyError {
 
     fn advice(&self) -> Vec<Advice> {
         match self {
-            Self::Role { needed: Role::Read, .. } | Self::Epoch { .. } => vec![Advice::Words(
-                "Give a key that can read: `--identity FILE` with an operator's identity, or a read key"
-                    .into(),
-            )],
-            Self::Planted => vec![Advice::Words(
-                "Somebody who may create objects wrote below `epochs/` in the store. A read key that was exported \
-                 before still opens everything: give it with `--key FILE`"
-                    .into(),
-            )],
-            Self::Unsigning | Self::Certificate(FormatError::Revoked { .. }) => vec![Advice::Words(
-                "Get a key for this host: holdfast key export write FILE --host NAME --identity FILE".into(),
-            )],
-            Self::Role { needed, .. } => vec![Advice::Words(format!(
-                "Give a key of role `{needed}` with `--key FILE`, or an operator's identity with `--identity FILE`"
-            ))],
+            Self::Role {
+                needed: Role::Read, ..
+            }
+            | Self::Epoch { .. } => vec![Advice::GiveReadingKey],
+            Self::Planted => vec![Advice::GiveExportedReadKey],
+            Self::Unsigning | Self::Certificate(FormatError::Revoked { .. }) => {
+                vec![Advice::ExportHostKey]
+            }
+            Self::Role { needed, .. } => vec![Advice::GiveKeyOfRole {
+                role: needed.to_string(),
+            }],
             _ => Vec::new(),
         }
     }

@@ -381,26 +381,24 @@ impl Describe for ObjectError {
     fn advice(&self) -> Vec<Advice> {
         let words = |words: &str| vec![Advice::Words(words.into())];
         match self {
-            Self::NotOwn { made_by, .. } => vec![Advice::Words(format!(
-                "Forget it on {made_by}, or as an operator: --identity FILE"
-            ))],
+            Self::NotOwn { made_by, .. } => vec![Advice::ForgetOnHost {
+                host: made_by.clone(),
+            }],
             Self::Disagree { .. } => words(
                 "Nothing was decided on it; run it again. Where it stays so, the store's listings cannot be relied on",
             ),
-            Self::NoEpoch { .. } => words(
-                "A write or read key still opens what it could: leave `--identity` out, or give `--key FILE`",
-            ),
+            Self::NoEpoch { .. } => vec![Advice::OpenWithoutOperator],
             Self::Unanswered { .. } => {
-                words("See whether it exists, when the store works again: holdfast list")
+                vec![Advice::ListSnapshotsLater]
             }
             Self::Overtaken { .. } => words("Run it again: it stores anew what is gone"),
-            Self::KeysChanged => words("Look, and try again: holdfast key recipients"),
+            Self::KeysChanged => vec![Advice::ReviewOperators],
             Self::Unproven { .. } => words(
                 "Look at the memory and the disks of this machine and of the store before you run it again",
             ),
             Self::Store(error) => error.advice(),
             Self::Key(error) => error.advice(),
-            Self::Damaged { .. } => words("See how far the damage goes: holdfast check --data"),
+            Self::Damaged { .. } => vec![Advice::CheckData],
             Self::Format(FormatError::Newer { .. }) => {
                 words("Use the version of holdfast that wrote it, or a newer one")
             }

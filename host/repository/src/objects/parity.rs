@@ -50,10 +50,7 @@ fn add(store: &dyn Store, object: &Name, shape: Shape) {
     };
     if let Err(error) = write(store, &pack, shape) {
         let error = join_causes(&error);
-        tracing::warn!(
-            error,
-            "pack {pack} has no parity; `holdfast check --repair` adds it"
-        );
+        tracing::warn!(error, "pack {pack} has no parity; a repair adds it");
     }
 }
 

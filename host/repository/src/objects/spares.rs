@@ -20,7 +20,7 @@ pub(crate) fn create(store: &dyn Store, object: &Name, bytes: &[u8]) {
     let created = name.and_then(|name| create_surely(store, &name, bytes));
     if let Err(error) = created {
         let error = join_causes(&error);
-        tracing::warn!(%object, error, "it has no spare; `holdfast check --repair` makes one");
+        tracing::warn!(%object, error, "it has no spare; a repair makes one");
     }
 }
 
@@ -72,7 +72,7 @@ pub(crate) fn read<T>(
         return Err(error);
     };
     let error = join_causes(&error);
-    tracing::warn!(%object, error, "its spare is used; `holdfast check --repair` mends it");
+    tracing::warn!(%object, error, "its spare is used; a repair mends it");
     Ok(read)
 }
 

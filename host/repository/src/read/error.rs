@@ -37,15 +37,12 @@ impl Describe for ReadError {
     }
 
     fn advice(&self) -> Vec<Advice> {
-        let words = |words: &str| vec![Advice::Words(words.into())];
         match self {
             Self::Object(error) => error.advice(),
             Self::MissingChunk { .. } => {
-                words("See how far the damage goes: holdfast check --data")
+                vec![Advice::CheckData]
             }
-            Self::NoEntry { .. } => words(
-                "See what there is: holdfast ls SNAPSHOT; or find it at any depth: holdfast find NAME",
-            ),
+            Self::NoEntry { .. } => vec![Advice::ListEntries],
         }
     }
 }

@@ -54,16 +54,12 @@ impl Describe for OpenError {
         let words = |words: &str| vec![Advice::Words(words.into())];
         match self {
             Self::Object(error) => error.advice(),
-            Self::Absent { .. } => words("Create one: holdfast init STORE"),
-            Self::Exists { .. } => words(
-                "Make its write key again, if that is what is missing: holdfast key recover STORE --identity FILE",
-            ),
+            Self::Absent { .. } => vec![Advice::CreateRepository],
+            Self::Exists { .. } => vec![Advice::RecoverWriteKey],
             Self::NoHeader { .. } => words(
                 "Bring `format` back from a copy of the repository; it is small and never changes",
             ),
-            Self::Hidden { .. } => words(
-                "Was the store brought back from an older copy? Then begin a new epoch: holdfast rotate --identity FILE",
-            ),
+            Self::Hidden { .. } => vec![Advice::BeginEpochAfterRollback],
         }
     }
 }

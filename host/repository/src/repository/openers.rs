@@ -192,12 +192,10 @@ impl Repository {
         let harm = pair.first.harm("its spare");
         let message = match pair.trouble() {
             Some(Trouble::Object(_)) => {
-                format!(
-                    "{harm}: only its spare opens the repository; mend it with `check --repair`"
-                )
+                format!("{harm}: only its spare opens the repository; a repair mends it")
             }
             Some(Trouble::Lost(_)) | None => format!(
-                "{harm}: operators cannot open this backup with their identities; `rotate` with a read key \
+                "{harm}: operators cannot open this backup with their identities; a new epoch, begun with a read key, \
                  mends that"
             ),
             Some(Trouble::Spare(_) | Trouble::Differ | Trouble::Unspared) => return None,

@@ -41,7 +41,7 @@ impl Describe for SnapshotError {
         match self {
             Self::Object(error) => error.advice(),
             Self::NoSnapshot { .. } => {
-                vec![Advice::Words("See what there is: holdfast list".into())]
+                vec![Advice::ListSnapshots]
             }
         }
     }

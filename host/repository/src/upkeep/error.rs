@@ -257,27 +257,24 @@ impl Describe for UpkeepError {
             Self::Read(error) => error.advice(),
             Self::Snapshot(error) => error.advice(),
             Self::Write(error) => error.advice(),
-            Self::Operators(OperatorsError::Unrecorded) => words(
-                "Begin a new epoch, and name everybody: holdfast rotate --recipient age1… --identity FILE",
-            ),
-            Self::Operators(_) => words("See who can open it: holdfast key recipients"),
-            Self::Held { snapshot, .. } => vec![Advice::Words(format!(
-                "Nothing but its end overrides a hold: holdfast release {}",
-                snapshot.short()
-            ))],
-            Self::NotHeld { .. } => words("See what is held: holdfast list"),
+            Self::Operators(OperatorsError::Unrecorded) => vec![Advice::BeginEpochForEverybody],
+            Self::Operators(_) => vec![Advice::ListOperators],
+            Self::Held { snapshot, .. } => vec![Advice::ReleaseHold {
+                snapshot: snapshot.short(),
+            }],
+            Self::NotHeld { .. } => vec![Advice::ListHeldSnapshots],
             Self::NotForgotten { .. } => {
-                words("See what can be brought back: holdfast list --forgotten")
+                vec![Advice::ListRestorableSnapshots]
             }
-            Self::Incomplete { .. } => words("See how far the damage goes: holdfast check --data"),
-            Self::NoSession { .. } => words("See which are open: holdfast gc --dry-run"),
+            Self::Incomplete { .. } => vec![Advice::CheckData],
+            Self::NoSession { .. } => vec![Advice::ListOpenSessions],
             Self::ClocksDiffer { .. } => {
                 words("Set the clocks right and run it again: nothing was removed")
             }
             Self::SecondHasOtherKeys { .. } => {
                 words("Name a mirror of this repository, or one that was made with its keys")
             }
-            Self::Cold { frozen, .. } => words(frozen.hint()),
+            Self::Cold { frozen, .. } => vec![frozen.advice()],
             _ => Vec::new(),
         }
     }

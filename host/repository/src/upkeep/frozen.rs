@@ -1,5 +1,7 @@
 //! How far it is with packs that cannot be read yet.
 
+use holdfast_base::advice::Advice;
+
 /// Packs that cannot be read at once, and how far it is with them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Frozen {
@@ -20,11 +22,11 @@ impl Frozen {
     }
 
     /// Returns what to do next.
-    pub(crate) fn hint(&self) -> &'static str {
+    pub(crate) fn advice(&self) -> Advice {
         if self.asked == self.packs {
-            "Run the same again later, and it goes on; or let it wait for them: --thaw --wait"
+            Advice::AwaitThaw
         } else {
-            "Ask the service to thaw exactly these, which it charges for: --thaw; docs/s3.md says more"
+            Advice::RequestThaw
         }
     }
 }
