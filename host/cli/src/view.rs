@@ -2,6 +2,7 @@
 
 use crate::args::Global;
 use holdfast_base::sync::Unpoisoned;
+use holdfast_jobs::model::Root;
 use holdfast_jobs::model::{Finding, Severity};
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 use std::sync::Mutex;
@@ -30,6 +31,11 @@ impl Out {
             self.failure = write(&mut self.to).err();
         }
     }
+}
+
+/// Names a snapshot as it can be typed.
+pub(crate) fn snapshot_name(root: &Root) -> String {
+    format!("{}@{}", root.job, root.snapshot.short())
 }
 
 /// Returns a failure as scripts read it.

@@ -5,6 +5,7 @@ use crate::exit::Outcome;
 use crate::fail::Failure;
 use crate::progress::{Moment, watch_work};
 use crate::view::View;
+use crate::view::snapshot_name;
 use holdfast_base::progress::Progress;
 use holdfast_base::size::ByteSize;
 use holdfast_jobs::context::Context;
@@ -90,9 +91,4 @@ pub(super) fn show_copied(copied: &Copied, to: &str, view: &View) {
         let (job, from, id) = (&root.job, from.short(), root.snapshot.short());
         view.say(&format!("{job}@{from} copied to {to} as {id}: {how}"));
     });
-}
-
-/// Names a snapshot as it can be typed.
-pub(super) fn snapshot_name(root: &Root) -> String {
-    format!("{}@{}", root.job, root.snapshot.short())
 }

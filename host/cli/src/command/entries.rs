@@ -199,7 +199,7 @@ pub(super) fn search(
     let mut headed = None;
     let search = find_entries(context, &access, job, &paths, &mut |root, item| {
         if headed != Some(root.snapshot) && !view.is_json() {
-            let name = super::copy::snapshot_name(root);
+            let name = crate::view::snapshot_name(root);
             view.line(&format!("{name}  {}", root.started));
             headed = Some(root.snapshot);
         }

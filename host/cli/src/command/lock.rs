@@ -1,11 +1,11 @@
 //! `lock`, and what runs say of what they locked.
 
-use super::copy::snapshot_name;
 use crate::args::Lock;
 use crate::exit::Outcome;
 use crate::fail::Failure;
 use crate::progress::{Moment, Watch, watch_work};
 use crate::view::View;
+use crate::view::snapshot_name;
 use holdfast_base::error::{Describe, join_causes};
 use holdfast_base::progress::Progress;
 use holdfast_base::size::ByteSize;

@@ -1,11 +1,11 @@
 //! `restore`.
 
-use super::copy::snapshot_name;
 use crate::args::{Restore, Thaw, ThawTier};
 use crate::exit::Outcome;
 use crate::fail::Failure;
 use crate::progress::{Moment, Watch, watch_work};
 use crate::view::View;
+use crate::view::snapshot_name;
 use holdfast_base::entry::Warning;
 use holdfast_base::size::ByteSize;
 use holdfast_jobs::context::Context;

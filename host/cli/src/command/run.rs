@@ -132,7 +132,7 @@ fn warn_left_out(root: &Root, view: &View) {
     }
     if root.warnings.len() > WARNINGS_SHOWN {
         let more = root.counts.warnings - WARNINGS_SHOWN as u64;
-        let name = super::copy::snapshot_name(root);
+        let name = crate::view::snapshot_name(root);
         view.warn(&format!("and {more} more: holdfast show {name}"));
     }
 }
