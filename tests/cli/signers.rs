@@ -1,9 +1,9 @@
 //! Every host signs for itself: what a host with its write key puts into the store under the name of
 //! another is refused and named, whatever it signs it with.
 
+use holdfast_repository::format::certificate::Certificate;
 use holdfast_repository::format::root::Root;
-use holdfast_repository::format::trust::{Certificate, Signer};
-use holdfast_repository::keys::KeyFile;
+use holdfast_repository::keys::{KeyFile, Signer};
 use holdfast_tests::{Ended, TREE, World};
 use serde_json::Value;
 use std::io::Write;
@@ -193,7 +193,8 @@ fn a_host_cannot_make_a_snapshot_that_passes_for_anothers() {
         host: host.to_owned(),
         ..own
     };
-    let own = Signer::host(key.clone(), certificate.encode(&key).unwrap()).unwrap();
+    let certificate = certificate.encode(&Signer::root(key.clone())).unwrap();
+    let own = Signer::host(key, certificate).unwrap();
     let forged = own.sign("snapshot", &root).unwrap();
     refused(
         &world,

@@ -12,7 +12,7 @@ pub use holdfast_repository::forget::Held;
 pub use holdfast_repository::format::announcement::{Announcement, Operator};
 pub use holdfast_repository::format::item::Item;
 pub use holdfast_repository::format::root::Root;
-pub use holdfast_repository::format::trust::Author;
+pub use holdfast_repository::format::signed::Author;
 pub use holdfast_repository::keys::Role;
 pub use holdfast_repository::object_lock::Locked;
 pub use holdfast_repository::operators::Change;

@@ -3,8 +3,9 @@
 //! - They are numbered, and the newest that the root signed counts.
 //! - One says which epoch new packs are sealed to, who can open it, and which keys are revoked.
 
-use crate::format::trust::{Author, Revocation, Signer, Trust};
-use crate::format::{FormatError, signed};
+use crate::format::FormatError;
+use crate::format::certificate::Revocation;
+use crate::format::signed::{Author, Sign, SignedObject, VerifySignature, encode_signed};
 use holdfast_base::id::RepositoryId;
 use holdfast_base::time::Instant;
 use serde::{Deserialize, Serialize};
@@ -57,8 +58,8 @@ impl Announcement {
     ///
     /// # Errors
     /// It cannot be written as JSON.
-    pub fn encode(&self, root: &Signer) -> Result<Vec<u8>, FormatError> {
-        root.sign(WHAT, self)
+    pub fn encode(&self, root: &dyn Sign) -> Result<Vec<u8>, FormatError> {
+        encode_signed(WHAT, self, root)
     }
 
     /// Returns the number that the object bears, without looking at its signature.
@@ -66,7 +67,8 @@ impl Announcement {
     /// # Errors
     /// The bytes are no such object.
     pub fn number(bytes: &[u8]) -> Result<u32, FormatError> {
-        Ok(signed::peek::<Self>(WHAT, bytes)?.announcement)
+        let read: Self = SignedObject::parse(WHAT, bytes)?.decode_unverified()?;
+        Ok(read.announcement)
     }
 
     /// Reads the object, and checks that the root signed it for this repository under this number.
@@ -75,12 +77,12 @@ impl Announcement {
     /// The bytes are no such object, or not this one.
     pub fn decode(
         bytes: &[u8],
-        trust: &Trust,
+        trust: &dyn VerifySignature,
         repository: RepositoryId,
         number: u32,
     ) -> Result<Self, FormatError> {
         let wrong = |detail| Err(FormatError::invalid(WHAT, detail));
-        let (read, author): (Self, Author) = trust.verify(WHAT, bytes)?;
+        let (read, author): (Self, Author) = SignedObject::parse(WHAT, bytes)?.decode(trust)?;
         if author != Author::Root {
             return wrong("a host signed it, and only the root may");
         }

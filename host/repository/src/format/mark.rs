@@ -3,7 +3,7 @@
 //! Both are signed, since they decide what is lost: whoever only lists can write neither.
 
 use crate::format::FormatError;
-use crate::format::trust::{Author, Signer, Trust};
+use crate::format::signed::{Author, Sign, SignedObject, VerifySignature, encode_signed};
 use holdfast_base::id::{RepositoryId, SnapshotId};
 use holdfast_base::time::Instant;
 use serde::de::DeserializeOwned;
@@ -52,8 +52,8 @@ pub trait Mark: Serialize + DeserializeOwned {
     /// What it is called, which is part of what is signed.
     const WHAT: &'static str;
 
-    /// Returns the snapshot and the repository that it speaks of.
-    fn of(&self) -> (SnapshotId, RepositoryId);
+    /// Returns the snapshot that it marks, and the repository.
+    fn subject(&self) -> (SnapshotId, RepositoryId);
 
     /// Returns the machine that it says wrote it.
     fn host(&self) -> &str;
@@ -62,9 +62,9 @@ pub trait Mark: Serialize + DeserializeOwned {
     ///
     /// # Errors
     /// It cannot be written as JSON.
-    fn encode(&self, signer: &Signer) -> Result<Vec<u8>, FormatError> {
-        signer.author().made(Self::WHAT, self.host())?;
-        signer.sign(Self::WHAT, self)
+    fn encode(&self, signer: &dyn Sign) -> Result<Vec<u8>, FormatError> {
+        signer.author().ensure_may_claim(Self::WHAT, self.host())?;
+        encode_signed(Self::WHAT, self, signer)
     }
 
     /// Reads the object, and checks its signature, its repository, its name and its host; returns who signed it.
@@ -73,14 +73,14 @@ pub trait Mark: Serialize + DeserializeOwned {
     /// The bytes are no such object, or not this one.
     fn decode(
         bytes: &[u8],
-        trust: &Trust,
+        trust: &dyn VerifySignature,
         repository: RepositoryId,
         name: SnapshotId,
     ) -> Result<(Self, Author), FormatError> {
-        let (mark, author): (Self, _) = trust.verify(Self::WHAT, bytes)?;
-        author.made(Self::WHAT, mark.host())?;
+        let (mark, author): (Self, _) = SignedObject::parse(Self::WHAT, bytes)?.decode(trust)?;
+        author.ensure_may_claim(Self::WHAT, mark.host())?;
         let wrong = |detail| Err(FormatError::invalid(Self::WHAT, detail));
-        match mark.of() {
+        match mark.subject() {
             (_, other) if other != repository => wrong("it belongs to another repository"),
             (other, _) if other != name => wrong("it bears the name of another snapshot"),
             _ => Ok((mark, author)),
@@ -91,7 +91,7 @@ pub trait Mark: Serialize + DeserializeOwned {
 impl Mark for Tombstone {
     const WHAT: &'static str = "tombstone";
 
-    fn of(&self) -> (SnapshotId, RepositoryId) {
+    fn subject(&self) -> (SnapshotId, RepositoryId) {
         (self.snapshot, self.repository)
     }
 
@@ -103,45 +103,11 @@ impl Mark for Tombstone {
 impl Mark for Hold {
     const WHAT: &'static str = "hold";
 
-    fn of(&self) -> (SnapshotId, RepositoryId) {
+    fn subject(&self) -> (SnapshotId, RepositoryId) {
         (self.snapshot, self.repository)
     }
 
     fn host(&self) -> &str {
         &self.host
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use ed25519_dalek::SigningKey;
-
-    fn tombstone() -> Tombstone {
-        Tombstone {
-            snapshot: SnapshotId([1; 16]),
-            repository: RepositoryId([2; 16]),
-            why: "no rule keeps it".into(),
-            host: "here".into(),
-            written: Instant(3),
-            program: "0".into(),
-        }
-    }
-
-    #[test]
-    fn a_mark_is_taken_only_under_its_own_name_kind_repository_and_signature() {
-        let key = SigningKey::from_bytes(&[7; 32]);
-        let mark = tombstone();
-        let (name, repository) = mark.of();
-        let public = Trust::new(key.verifying_key(), repository);
-        let other = SigningKey::from_bytes(&[8; 32]).verifying_key();
-        let other = Trust::new(other, repository);
-        let bytes = mark.encode(&Signer::root(key)).unwrap();
-        let read = |key, repository, name| Tombstone::decode(&bytes, key, repository, name);
-        assert_eq!(read(&public, repository, name), Ok((mark, Author::Root)));
-        assert!(read(&other, repository, name).is_err());
-        assert!(read(&public, RepositoryId([9; 16]), name).is_err());
-        assert!(read(&public, repository, SnapshotId([9; 16])).is_err());
-        assert!(Hold::decode(&bytes, &public, repository, name).is_err());
     }
 }

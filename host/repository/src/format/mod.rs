@@ -5,6 +5,8 @@
 
 /// What an operator tells every host.
 pub mod announcement;
+/// What the root says of the keys of hosts.
+pub mod certificate;
 /// The object `format`: what this repository is.
 pub mod header;
 /// Entries as the item stream holds them.
@@ -23,10 +25,8 @@ pub mod root;
 pub mod segment;
 /// Sessions and what ends them: how runs and collection meet without a lock.
 pub mod session;
-/// Signed JSON: one line of body, one line of signature.
+/// Signed JSON: one line of body, one line of signature, and who signed it.
 pub mod signed;
-/// Who signed an object: the repository's own key, or a host that it certified.
-pub mod trust;
 /// Numbers of variable length, and a reader that never runs past its end.
 pub mod wire;
 

@@ -1,7 +1,7 @@
 //! Snapshot roots: the small signed objects whose existence is a snapshot's existence.
 
 use crate::format::FormatError;
-use crate::format::trust::{Author, Signer, Trust};
+use crate::format::signed::{Author, Sign, SignedObject, VerifySignature, encode_signed};
 use holdfast_base::id::{ChunkId, RepositoryId, SnapshotId};
 use holdfast_base::time::Instant;
 use serde::{Deserialize, Serialize};
@@ -127,9 +127,9 @@ impl Root {
     ///
     /// # Errors
     /// It cannot be written as JSON, or a host would sign what another is said to have made.
-    pub fn encode(&self, signer: &Signer) -> Result<Vec<u8>, FormatError> {
-        signer.author().made(WHAT, self.made_by())?;
-        signer.sign(WHAT, self)
+    pub fn encode(&self, signer: &dyn Sign) -> Result<Vec<u8>, FormatError> {
+        signer.author().ensure_may_claim(WHAT, self.made_by())?;
+        encode_signed(WHAT, self, signer)
     }
 
     /// Reads the object, and checks its signature, its repository, its name and its host.
@@ -138,12 +138,13 @@ impl Root {
     /// The bytes are no such object, or not this one.
     pub fn decode(
         bytes: &[u8],
-        trust: &Trust,
+        trust: &dyn VerifySignature,
         repository: RepositoryId,
         name: SnapshotId,
     ) -> Result<Self, FormatError> {
-        let (mut root, author): (Self, Author) = trust.verify_one(WHAT, bytes, Some(&name))?;
-        author.made(WHAT, root.made_by())?;
+        let object = SignedObject::parse(WHAT, bytes)?.with_snapshot(name);
+        let (mut root, author): (Self, Author) = object.decode(trust)?;
+        author.ensure_may_claim(WHAT, root.made_by())?;
         root.author = author;
         if root.repository != repository {
             return Err(FormatError::invalid(

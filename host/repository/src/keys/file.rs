@@ -4,8 +4,9 @@
 //! that certifies them. In version 1 a write key had it too.
 
 use crate::format::FormatError;
-use crate::format::trust::{Certificate, Signer};
+use crate::format::certificate::Certificate;
 use crate::ground::seal::{KeyPair, Secret};
+use crate::keys::signer::Signer;
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use holdfast_base::advice::Advice;
 use holdfast_base::error::{Describe, Kind};
@@ -249,7 +250,7 @@ impl KeyFile {
             holdfast_key: VERSION,
             write: Some(WriteKeys {
                 signing_key: Some(Secret::new(hex::encode(key.to_bytes()))),
-                certificate: Some(certificate.encode(&root)?),
+                certificate: Some(certificate.encode(&Signer::root(root))?),
                 ..keys.clone()
             }),
             ..self.narrowed(Role::Write)?
@@ -370,7 +371,7 @@ fn secret_bytes(secret: &Secret, what: &str) -> Result<[u8; 32], KeyError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::trust::Author;
+    use crate::format::signed::{Author, Sign as _};
 
     fn key() -> KeyFile {
         let signing = SigningKey::from_bytes(&[4; 32]);

@@ -9,8 +9,14 @@
 
 /// The content of a key file.
 pub mod file;
+/// Signs objects.
+pub mod signer;
+/// Decides whose signatures count.
+pub mod trust;
 
 pub use file::{KeyError, KeyFile, Role};
+pub use signer::Signer;
+pub use trust::{Trust, decode_header};
 
 use crate::ground::domain::Domain;
 use blake3::derive_key;

@@ -6,11 +6,10 @@
 //! - Two operators at once cannot both win: a number is created once.
 
 use crate::format::announcement::Announcement;
-use crate::format::trust::{Signer, Trust};
 use crate::ground::names::{ANNOUNCEMENTS, announcement_name};
 use crate::ground::seal::{Identity, Recipient};
 use crate::ground::setup::Setup;
-use crate::keys::KeyFile;
+use crate::keys::{KeyFile, Signer, Trust};
 use crate::objects::catalog;
 use crate::objects::error::ObjectError;
 use crate::objects::spares;

@@ -12,6 +12,7 @@ use crate::ground::chance::random;
 use crate::ground::names::{EPOCHS, IDENTITIES, epoch_name, identity_name};
 use crate::ground::seal::{Identity, Recipient, SealError, Sealer, Secret, open_bytes, seal_bytes};
 use crate::keys::file::{KeyError, KeyFile};
+use crate::keys::trust::header_key;
 use crate::objects::create::create_surely;
 use crate::objects::error::ObjectError;
 use crate::objects::spares;
@@ -263,7 +264,7 @@ fn read(
     name: &Name,
     header: &Header,
 ) -> Result<KeyFile, ObjectError> {
-    let root = header.key()?;
+    let root = header_key(header)?;
     let repository = header.repository;
     spares::read(store, name, &|sealed| {
         let key = KeyFile::decode(&open_bytes(sealer, identities, sealed)?)?;

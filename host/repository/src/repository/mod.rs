@@ -14,14 +14,14 @@ pub use error::OpenError;
 use crate::format::announcement::Announcement;
 use crate::format::header::{Features, HOST_KEYS, Header, Purpose, Splitter, VERSION};
 use crate::format::segment::IndexedPack;
-use crate::format::trust::{Author, Signer, Trust};
+use crate::format::signed::{Author, Sign as _};
 use crate::ground::chance::random;
 use crate::ground::names::{INDEX, header_name, segment_name, spare_name};
 use crate::ground::seal::{Identity, Recipient, Secret, open_bytes};
 use crate::ground::setup::Setup;
 use crate::index::{Segments, decode_segment};
 use crate::keys::file::{self, ReadEpoch, WriteKeys};
-use crate::keys::{IdKey, KeyError, KeyFile, Role};
+use crate::keys::{IdKey, KeyError, KeyFile, Role, Signer, Trust, decode_header};
 use crate::objects::announcements::{self, Announced};
 use crate::objects::catalog::expand_small;
 use crate::objects::create::create_surely;
@@ -77,7 +77,7 @@ impl Ground {
 /// # Errors
 /// There is no repository, or one that this version cannot read.
 pub fn read_header(store: &dyn Store) -> Result<Header, OpenError> {
-    let decode = |bytes: Vec<u8>| Ok(Header::decode(&bytes)?);
+    let decode = |bytes: Vec<u8>| Ok(decode_header(&bytes)?);
     let header = spares::read(store, &header_name(), &decode).map_err(|error| {
         if error.is_absence() {
             let place = store.place();
@@ -164,7 +164,7 @@ impl Repository {
             splitters: splitters(),
             service: ground.service.map(|abilities| abilities.to_words()),
         };
-        let bytes = header.encode(&key.root()?)?;
+        let bytes = header.encode(&Signer::root(key.root()?))?;
         match create_surely(store, &header_name(), &bytes)? {
             Created::New if is_still(store, &header_name(), &bytes)? => {
                 spares::create(store, &header_name(), &bytes);
@@ -192,7 +192,7 @@ impl Repository {
             .as_ref()
             .and_then(|cache| private_directory(cache, &header));
         let setup = Setup { cache, ..setup };
-        let trust = Trust::new(header.key()?, header.repository);
+        let trust = Trust::named_by(&header)?;
         let announced = announcements::read(&setup, &key, &trust)?;
         let mut key = key;
         let mut trust = trust;
@@ -270,7 +270,7 @@ impl Repository {
     /// The key cannot write, or was revoked.
     pub fn signer(&self) -> Result<Signer, KeyError> {
         let signer = self.key.signer()?;
-        self.trust.usable(&signer).map_err(KeyError::from)?;
+        self.trust.ensure_usable(&signer).map_err(KeyError::from)?;
         Ok(signer)
     }
 

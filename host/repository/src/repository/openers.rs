@@ -3,8 +3,8 @@
 //! `format` and announcements are signed. What is sealed to operators only they can open; but announcements say
 //! which bytes it has, so that any key can tell, and every backup whether somebody could restore it.
 
-use crate::format::header::Header;
 use crate::ground::names::{AREAS_WITH_SPARES, header_name, spare_name};
+use crate::keys::decode_header;
 use crate::objects::announcements;
 use crate::objects::damage::is_harm;
 use crate::objects::error::ObjectError;
@@ -144,7 +144,7 @@ fn found(repository: &Repository, object: &Name, at: &Name) -> Result<Found, Obj
 fn judged(repository: &Repository, object: &Name, bytes: Vec<u8>) -> Found {
     let (area, last) = (object.as_str().split('/').next(), object.last());
     match (area, last.parse()) {
-        (Some("format"), _) => match Header::decode(&bytes) {
+        (Some("format"), _) => match decode_header(&bytes) {
             Ok(header) if header == repository.header => Found::Sound(bytes),
             Ok(_) => Found::Harmed("it belongs to another repository".into()),
             Err(error) => Found::Harmed(join_causes(&error)),

@@ -6,7 +6,7 @@
 
 use crate::format::mark::{Hold, Mark, Tombstone};
 use crate::format::root::Root;
-use crate::format::trust::Author;
+use crate::format::signed::Author;
 use crate::ground::names::{HOLDS, SNAPSHOT_TOMBSTONE_PREFIX, TOMBSTONES, snapshot_name};
 use crate::objects::error::{ObjectError, ObjectFault};
 use crate::repository::Repository;

@@ -20,7 +20,7 @@ pub use loss::Loss;
 
 use crate::format::root::Root;
 use crate::format::segment::IndexedPack;
-use crate::format::trust::Author;
+use crate::format::signed::Author;
 use crate::index::Index;
 use crate::objects::error::{ObjectError, ObjectFault};
 use crate::objects::parity;

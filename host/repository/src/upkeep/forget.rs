@@ -5,6 +5,7 @@
 //! - A host forgets what it made itself; the operators' keys forget anything.
 
 use crate::format::mark::{Hold, Mark, Tombstone};
+use crate::format::signed::Sign as _;
 use crate::ground::names::{
     REMOVAL_PREFIX, TOMBSTONES, hold_name, removal_name, snapshot_name, snapshot_tombstone_name,
 };

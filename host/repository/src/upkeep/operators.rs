@@ -11,7 +11,8 @@
 //! key it had. Only a new epoch protects what comes after.
 
 use crate::format::announcement::{Announcement, Operator};
-use crate::format::trust::{Author, Revocation};
+use crate::format::certificate::Revocation;
+use crate::format::signed::Author;
 use crate::ground::names::{QUARANTINE, SNAPSHOTS, spare_name};
 use crate::ground::seal::Secret;
 use crate::ground::seal::{Identity, Recipient};

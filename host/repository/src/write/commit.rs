@@ -1,6 +1,7 @@
 //! The end of a run: everything durable, everything still there, and then the snapshot.
 
 use crate::format::root::{Counts, Root};
+use crate::format::signed::Sign as _;
 use crate::objects::error::{ObjectError, Stage};
 use crate::write::WriteError;
 use crate::write::note::SourceEnd;

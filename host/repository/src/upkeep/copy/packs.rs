@@ -2,6 +2,7 @@
 
 use crate::format::root::Root;
 use crate::format::segment::IndexedPack;
+use crate::format::signed::Sign as _;
 use crate::ground::names::{PACKS, pack_name};
 use crate::index::Index;
 use crate::objects::error::{IoStep, ObjectError, require_hash};
