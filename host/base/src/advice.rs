@@ -52,6 +52,12 @@ pub enum Advice {
     ReviewOperators,
     /// See who can open the repository.
     ListOperators,
+    /// Release a snapshot whose hold is damaged: it holds all the same.
+    ReleaseDamagedHold,
+    /// Let collection remove a session that is damaged.
+    CollectDamagedSession,
+    /// Let collection go on without a tombstone that is damaged.
+    CollectWithoutTombstone,
     /// See how far the damage goes.
     CheckData,
     /// Run the same later: all that is needed is being thawed.

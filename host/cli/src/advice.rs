@@ -50,6 +50,9 @@ fn spell_snapshots(advice: &Advice) -> Option<String> {
                 "Forget it on {host}, or as an operator: --identity FILE"
             ));
         }
+        Advice::ReleaseDamagedHold => "it holds all the same; `holdfast release` ends it",
+        Advice::CollectDamagedSession => "`holdfast gc` removes it",
+        Advice::CollectWithoutTombstone => "`holdfast gc` goes on without it, and frees less",
         Advice::CheckData => "See how far the damage goes: holdfast check --data",
         Advice::AwaitThaw => {
             "Run the same again later, and it goes on; or let it wait for them: --thaw --wait"

@@ -16,7 +16,7 @@ pub use holdfast_repository::format::signed::Author;
 pub use holdfast_repository::keys::Role;
 pub use holdfast_repository::object_lock::Locked;
 pub use holdfast_repository::operators::Change;
-pub use holdfast_repository::repair::{Repaired, What as RepairStep};
+pub use holdfast_repository::repair::{Deed, Repaired, What as RepairStep};
 pub use holdfast_repository::seal::Secret;
 pub use holdfast_repository::thaw::Frozen;
 pub use holdfast_repository::write::Gauge;

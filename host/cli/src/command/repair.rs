@@ -1,13 +1,14 @@
 //! `check --repair`.
 
 use super::check::{report_json, show_damage, show_summary, watch_check};
+use crate::advice;
 use crate::args::{Check, Keys, Unlock};
 use crate::exit::Outcome;
 use crate::fail::Failure;
 use crate::view::View;
 use holdfast_base::progress::Progress;
 use holdfast_jobs::context::Context;
-use holdfast_jobs::model::{Depth, RepairStep, Repaired};
+use holdfast_jobs::model::{Deed, Depth, RepairStep, Repaired};
 use holdfast_jobs::open::Access;
 use holdfast_jobs::repair::{RepairOptions, repair_repository};
 use std::sync::Arc;
@@ -48,12 +49,19 @@ fn find_second(context: &Context, check: &Check, from: &String) -> Result<Access
     super::find_access(context, &Keys::for_store(Some(from), &unlock), None)
 }
 
+/// Returns how or why something was done, and how what is left of it is ended.
+fn spell_detail(deed: &Deed) -> String {
+    deed.advice
+        .as_ref()
+        .map_or_else(|| deed.detail.clone(), advice::spell)
+}
+
 fn repaired_json(repaired: &Repaired, is_dry: bool) -> serde_json::Value {
     let deeds: Vec<_> = repaired
         .deeds
         .iter()
         .map(|deed| {
-            serde_json::json!({"did": deed.what.to_string(), "object": deed.object, "detail": deed.detail})
+            serde_json::json!({"did": deed.what.to_string(), "object": deed.object, "detail": spell_detail(deed)})
         })
         .collect();
     serde_json::json!({
@@ -64,7 +72,12 @@ fn repaired_json(repaired: &Repaired, is_dry: bool) -> serde_json::Value {
 
 fn show_repaired(repaired: &Repaired, is_dry: bool, view: &View) {
     for deed in &repaired.deeds {
-        view.line(&format!("{}: {}: {}", deed.what, deed.object, deed.detail));
+        view.line(&format!(
+            "{}: {}: {}",
+            deed.what,
+            deed.object,
+            spell_detail(deed)
+        ));
     }
     let now = repaired.after.as_ref().unwrap_or(&repaired.before);
     show_damage(now, view);

@@ -30,6 +30,7 @@ use crate::repository::Repository;
 use crate::upkeep::UpkeepError;
 use crate::upkeep::check::{Depth, Report, Survey, survey};
 use aside::{Aside, set_aside};
+use holdfast_base::advice::Advice;
 use holdfast_base::cancel::Cancel;
 use holdfast_base::id::{PackId, SegmentId, SnapshotId};
 use holdfast_base::progress::Progress;
@@ -101,6 +102,8 @@ pub struct Deed {
     pub object: String,
     /// How, or why.
     pub detail: String,
+    /// What ends it, if that is something to be typed: it says all that `detail` says.
+    pub advice: Option<Advice>,
 }
 
 /// What a repair came to.
@@ -192,7 +195,15 @@ impl Work<'_> {
             what,
             object,
             detail,
+            advice: None,
         });
+    }
+
+    fn leave(&mut self, object: String, detail: &str, advice: Advice) {
+        self.did(What::Left, object, detail.to_owned());
+        if let Some(deed) = self.deeds.last_mut() {
+            deed.advice = Some(advice);
+        }
     }
 
     fn mend(&mut self, cancel: &Cancel) -> Result<(), UpkeepError> {

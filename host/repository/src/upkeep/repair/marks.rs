@@ -2,20 +2,27 @@
 
 use crate::objects::error::ObjectFault;
 use crate::upkeep::UpkeepError;
-use crate::upkeep::repair::{What, Work};
+use crate::upkeep::repair::Work;
+use holdfast_base::advice::Advice;
 use holdfast_store::Name;
 use std::collections::HashSet;
 
 /// What becomes of damaged objects of these kinds by other means.
-const LEFT: [(&str, &str); 3] = [
+const LEFT: [(&str, &str, Advice); 3] = [
     (
         "holds/",
-        "it holds all the same; `holdfast release` ends it",
+        "it holds all the same, until it is released",
+        Advice::ReleaseDamagedHold,
     ),
-    ("sessions/", "`holdfast gc` removes it"),
+    (
+        "sessions/",
+        "collection removes it",
+        Advice::CollectDamagedSession,
+    ),
     (
         "tombstones/",
-        "`holdfast gc` goes on without it, and frees less",
+        "collection goes on without it, and frees less",
+        Advice::CollectWithoutTombstone,
     ),
 ];
 /// Tombstones of snapshots: one that cannot be read forgets nothing, and is in the way of the next.
@@ -29,7 +36,7 @@ impl Work<'_> {
     pub(super) fn mend_marks(&mut self) -> Result<(), UpkeepError> {
         let damaged = self.survey.report.damage.iter();
         let damaged: Vec<String> = damaged.map(|(object, _)| object.clone()).collect();
-        let is_mark = |object: &String| LEFT.iter().any(|(area, _)| object.starts_with(area));
+        let is_mark = |object: &String| LEFT.iter().any(|(area, ..)| object.starts_with(area));
         if !damaged.iter().any(is_mark) {
             return Ok(());
         }
@@ -41,8 +48,10 @@ impl Work<'_> {
                     let why = "its snapshot is not forgotten";
                     self.set_aside(&Name::new(object)?, why)?;
                 }
-            } else if let Some((_, why)) = LEFT.iter().find(|(area, _)| object.starts_with(area)) {
-                self.did(What::Left, object, (*why).to_owned());
+            } else if let Some((_, why, advice)) =
+                LEFT.iter().find(|(area, ..)| object.starts_with(area))
+            {
+                self.leave(object, why, advice.clone());
             }
         }
         Ok(())
