@@ -3,7 +3,7 @@
 use crate::files::FileError;
 use holdfast_base::advice::Advice;
 use holdfast_base::error::{Describe, Kind};
-use holdfast_repository::format::signed::Author;
+use holdfast_repository::format::signed::{Author, Sign};
 use holdfast_repository::keys::{KeyError, KeyFile};
 use holdfast_repository::seal::{Identity, Secret};
 use std::fs::OpenOptions;

@@ -187,6 +187,7 @@ mod tests {
     use crate::format::header::{Features, VERSION};
     use crate::format::mark::{Hold, Mark, Tombstone};
     use ed25519_dalek::SigningKey;
+    use holdfast_base::hex;
     use holdfast_base::time::Instant;
     use serde::de::DeserializeOwned;
 
