@@ -17,5 +17,10 @@ pub fn check_repository(
     progress: &Progress,
 ) -> Result<Report, JobError> {
     let repository = access.open(context)?;
-    Ok(check::check(&repository, depth, &context.cancel, progress)?)
+    Ok(check::check_repository(
+        &repository,
+        depth,
+        &context.cancel,
+        progress,
+    )?)
 }

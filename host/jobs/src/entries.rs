@@ -62,7 +62,7 @@ pub fn list_entries(
     let root = find_snapshot(&repository, snapshot)?;
     let reader = Reader::new(repository)?;
     let mut has_some = false;
-    for item in reader.items(&root)? {
+    for item in reader.read_items(&root)? {
         let (item, _) = item?;
         if paths.includes(&item.entry.path) {
             has_some = true;
@@ -96,7 +96,7 @@ pub fn find_entries(
     let reader = Reader::new(repository)?;
     let mut has_some = false;
     for root in &roots {
-        for item in reader.items(root)? {
+        for item in reader.read_items(root)? {
             let (item, _) = item?;
             if !paths.includes(&item.entry.path) {
                 continue;
@@ -129,9 +129,9 @@ pub fn open_content(
     let repository = access.open(context)?;
     let root = find_snapshot(&repository, snapshot)?;
     let reader = Arc::new(Reader::new(repository)?);
-    let (mut item, mut chunks) = reader.entry(&root, &path)?;
+    let (mut item, mut chunks) = reader.find_entry(&root, &path)?;
     if let EntryKind::HardLink { target } = &item.entry.kind {
-        (item, chunks) = reader.entry(&root, target)?;
+        (item, chunks) = reader.find_entry(&root, target)?;
     }
     let kind = item.entry.kind.clone();
     if !item.entry.has_content() {
@@ -175,7 +175,7 @@ pub fn compare_snapshots(
         find_snapshot(&repository, to)?,
     );
     let reader = Reader::new(repository)?;
-    let (mut old, mut new) = (reader.items(&from)?, reader.items(&to)?);
+    let (mut old, mut new) = (reader.read_items(&from)?, reader.read_items(&to)?);
     let (mut left, mut right) = (old.next().transpose()?, new.next().transpose()?);
     // Both are in the order of a walk, so that one pass side by side is enough.
     loop {

@@ -77,7 +77,7 @@ pub fn hold_snapshot(
     let HoldWish { reason, until } = wish;
     let host = context.places.host.clone();
     if !repository.can_lock() {
-        let hold = repository.hold(&root.snapshot, &reason, until, &host)?;
+        let hold = repository.find_hold(&root.snapshot, &reason, until, &host)?;
         return Ok(HeldSnapshot {
             root,
             hold,

@@ -109,7 +109,8 @@ pub fn lock_committed(
             return Ok(None);
         };
         let unseen = Progress::default();
-        let locked = object_lock::lock(&repository, roots, &wanted, &context.cancel, &unseen)?;
+        let locked =
+            object_lock::lock_reached(&repository, roots, &wanted, &context.cancel, &unseen)?;
         Ok(Some(locked))
     };
     lock().transpose()
@@ -134,14 +135,15 @@ pub fn plan_lock(
         some => (find_snapshots(&repository, some)?, Vec::new()),
     };
     let roots: Vec<&Root> = roots.iter().collect();
-    let plan = object_lock::plan(&repository, &roots, extension, &context.cancel, progress)?;
+    let plan =
+        object_lock::plan_extension(&repository, &roots, extension, &context.cancel, progress)?;
     Ok(LockPlan {
         repository,
         store: access.store.clone(),
         snapshots: plan.snapshots,
         until: extension.least,
         mode: extension.mode,
-        cost: plan.cost(context.clock.now()),
+        cost: plan.estimate_cost(context.clock.now()),
         plan,
         unread: unread.into_iter().map(RepositoryError::from).collect(),
     })

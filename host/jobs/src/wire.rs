@@ -57,7 +57,7 @@ impl DraftPort for SessionDraft {
     }
 
     fn add(&self, entry: Entry, content: Option<Box<dyn FileContent>>) -> io::Result<()> {
-        self.0.add(entry, content).map_err(into_io_error)
+        self.0.add_entry(entry, content).map_err(into_io_error)
     }
 
     fn settle(&self) -> io::Result<Totals> {
@@ -124,7 +124,7 @@ impl ContentPort for SnapshotContent {
     fn list(&self, prefix: Option<&EntryPath>) -> io::Result<EntryIter> {
         // The listing outlives the call, so that it reads by itself.
         let mut entries = Vec::new();
-        for item in self.reader.items(&self.root).map_err(into_io_error)? {
+        for item in self.reader.read_items(&self.root).map_err(into_io_error)? {
             let (item, _) = item.map_err(into_io_error)?;
             let is_wanted = prefix.is_none_or(|prefix| item.entry.path.is_within(prefix));
             if is_wanted && self.is_shown(&item.entry.path) {
@@ -142,13 +142,13 @@ impl ContentPort for SnapshotContent {
                 format!("`{path}` was not asked for"),
             ));
         }
-        let (item, chunks) = self
-            .reader
-            .entry(&self.root, path)
-            .map_err(|error| match error {
-                ReadError::NoEntry { .. } => io::Error::new(io::ErrorKind::NotFound, error),
-                other => into_io_error(other),
-            })?;
+        let (item, chunks) =
+            self.reader
+                .find_entry(&self.root, path)
+                .map_err(|error| match error {
+                    ReadError::NoEntry { .. } => io::Error::new(io::ErrorKind::NotFound, error),
+                    other => into_io_error(other),
+                })?;
         if !item.entry.has_content() {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,

@@ -43,7 +43,9 @@ fn main() {
     for _ in 0..count {
         let session = begin_with(&repository, false).unwrap();
         let bytes = Bytes::of(b"same");
-        session.add(file("file", 4), Some(Box::new(bytes))).unwrap();
+        session
+            .add_entry(file("file", 4), Some(Box::new(bytes)))
+            .unwrap();
         session.commit(SourceEnd::seen()).unwrap();
     }
     let audit = key.narrowed(Role::Audit).unwrap().encode().unwrap();

@@ -61,7 +61,7 @@ impl Reader {
         })
     }
 
-    /// Finds where a chunk lies.
+    /// Finds the pack of a chunk, and its place in it.
     ///
     /// # Errors
     /// The index does not list it.
@@ -108,7 +108,7 @@ impl Reader {
         open().map_err(|e| e.in_sealed(name.as_str()))
     }
 
-    fn frame(&self, at: &Location) -> Result<Arc<Vec<u8>>, ObjectError> {
+    fn read_frame(&self, at: &Location) -> Result<Arc<Vec<u8>>, ObjectError> {
         let kept = || self.frames.lock_unpoisoned();
         let held = kept()
             .iter()
@@ -135,7 +135,7 @@ impl Reader {
     ///
     /// # Errors
     /// It is missing or damaged, or the key does not open it.
-    pub fn chunk(&self, domain: Domain, id: &ChunkId) -> Result<Vec<u8>, ReadError> {
+    pub fn read_chunk(&self, domain: Domain, id: &ChunkId) -> Result<Vec<u8>, ReadError> {
         Ok(self.chunk_at(domain, id, &self.locate(id)?)?)
     }
 
@@ -146,7 +146,7 @@ impl Reader {
         id: &ChunkId,
         at: &Location,
     ) -> Result<Vec<u8>, ObjectError> {
-        let frame = self.frame(at)?;
+        let frame = self.read_frame(at)?;
         let end = at.offset as usize + at.length as usize;
         let bytes = frame
             .get(at.offset as usize..end)
@@ -170,7 +170,7 @@ impl Reader {
         for _ in 0..root.references.levels {
             let mut below = Vec::new();
             for id in &ids {
-                below.extend(decode_ids(&self.chunk(Domain::Trunk, id)?)?);
+                below.extend(decode_ids(&self.read_chunk(Domain::Trunk, id)?)?);
             }
             ids = below;
         }
@@ -191,7 +191,7 @@ impl Reader {
         for _ in 0..root.references.levels {
             let mut below = Vec::new();
             for id in &ids {
-                below.extend(decode_ids(&self.chunk(Domain::Trunk, id)?)?);
+                below.extend(decode_ids(&self.read_chunk(Domain::Trunk, id)?)?);
             }
             all.extend_from_slice(&below);
             ids = below;
@@ -203,7 +203,7 @@ impl Reader {
     ///
     /// # Errors
     /// The trunk cannot be read.
-    pub fn items<'a>(&'a self, root: &Root) -> Result<Items<'a>, ReadError> {
+    pub fn read_items<'a>(&'a self, root: &Root) -> Result<Items<'a>, ReadError> {
         Ok(Items {
             references: self.references(root)?,
             pending: VecDeque::new(),
@@ -215,8 +215,12 @@ impl Reader {
     ///
     /// # Errors
     /// There is none of that path, or the snapshot cannot be read.
-    pub fn entry(&self, root: &Root, path: &EntryPath) -> Result<(Item, Vec<ChunkId>), ReadError> {
-        for item in self.items(root)? {
+    pub fn find_entry(
+        &self,
+        root: &Root,
+        path: &EntryPath,
+    ) -> Result<(Item, Vec<ChunkId>), ReadError> {
+        for item in self.read_items(root)? {
             let (item, chunks) = item?;
             if item.entry.path == *path {
                 return Ok((item, chunks));
@@ -241,7 +245,7 @@ impl Iterator for References<'_> {
     fn next(&mut self) -> Option<Self::Item> {
         while self.current.is_empty() {
             let piece = self.pieces.pop_front()?;
-            let read = self.reader.chunk(Domain::References, &piece);
+            let read = self.reader.read_chunk(Domain::References, &piece);
             match read.and_then(|bytes| Ok(Reference::decode_all(&bytes)?)) {
                 Ok(references) => self.current = references.into(),
                 Err(error) => return Some(Err(error)),
@@ -262,18 +266,18 @@ pub struct Items<'a> {
 }
 
 impl Items<'_> {
-    fn load(&mut self) -> Option<Result<(), ReadError>> {
+    fn load_piece(&mut self) -> Option<Result<(), ReadError>> {
         while self.pending.is_empty() {
             let id = match self.references.next()? {
                 Ok(Reference::Items(id)) => id,
                 Ok(Reference::Content(_)) if self.is_lost => continue,
-                Ok(Reference::Content(_)) => return Some(Err(self.lose(misplaced()))),
-                Err(error) => return Some(Err(self.lose(error))),
+                Ok(Reference::Content(_)) => return Some(Err(self.report_lost(misplaced()))),
+                Err(error) => return Some(Err(self.report_lost(error))),
             };
-            let read = self.references.reader.chunk(Domain::Items, &id);
+            let read = self.references.reader.read_chunk(Domain::Items, &id);
             match read.and_then(|bytes| Ok(Item::decode_all(&bytes)?)) {
                 Ok(items) => self.pending = items.into(),
-                Err(error) => return Some(Err(self.lose(error))),
+                Err(error) => return Some(Err(self.report_lost(error))),
             }
             self.is_lost = false;
         }
@@ -281,7 +285,7 @@ impl Items<'_> {
     }
 
     /// Gives up this piece of the item stream.
-    fn lose(&mut self, error: ReadError) -> ReadError {
+    fn report_lost(&mut self, error: ReadError) -> ReadError {
         self.pending.clear();
         self.is_lost = true;
         error
@@ -292,8 +296,8 @@ impl Items<'_> {
         for _ in 0..count {
             match self.references.next() {
                 Some(Ok(Reference::Content(id))) => chunks.push(id),
-                Some(Err(error)) => return Err(self.lose(error)),
-                Some(Ok(Reference::Items(_))) | None => return Err(self.lose(misplaced())),
+                Some(Err(error)) => return Err(self.report_lost(error)),
+                Some(Ok(Reference::Items(_))) | None => return Err(self.report_lost(misplaced())),
             }
         }
         Ok(chunks)
@@ -312,7 +316,7 @@ impl Iterator for Items<'_> {
     type Item = Result<(Item, Vec<ChunkId>), ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if let Err(error) = self.load()? {
+        if let Err(error) = self.load_piece()? {
             return Some(Err(error));
         }
         let item = self.pending.pop_front()?;
@@ -323,7 +327,7 @@ impl Iterator for Items<'_> {
     }
 }
 
-/// Says which entries are meant where their list itself cannot be read.
+/// Names the entries of a piece of the item stream that cannot be read.
 pub(crate) fn unread_after(last: Option<&str>) -> String {
     last.map_or_else(
         || "the first entries".to_owned(),
@@ -360,7 +364,7 @@ impl io::Read for ContentReader {
             };
             self.current = self
                 .reader
-                .chunk(Domain::Content, &id)
+                .read_chunk(Domain::Content, &id)
                 .map_err(io::Error::other)?;
             self.at = 0;
         }

@@ -40,7 +40,7 @@ const READ_MAX: u64 = 4 << 20;
 /// … and passes over gaps of at most this much.
 const GAP_MAX: u64 = 256 << 10;
 
-/// Threads that read where most of the time is spent waiting for answers.
+/// Threads that read from a store whose answers take most of the time.
 const FAR_WORKERS: usize = 4;
 
 /// What a restore came to.
@@ -82,7 +82,7 @@ pub fn restore(
     };
     let mut window = Window::default();
     let mut last = None;
-    for item in reader.items(root)? {
+    for item in reader.read_items(root)? {
         let (item, chunks) = match item {
             Ok(item) => item,
             Err(error) if error.is_damage() => {
@@ -95,14 +95,14 @@ pub fn restore(
         if !selection(&item.entry.path) {
             continue;
         }
-        run.plan(item, &chunks, &mut window)?;
+        run.plan_window(item, &chunks, &mut window)?;
         if window.is_full() {
-            run.write(&mut window)?;
+            run.write_window(&mut window)?;
         }
     }
-    run.write(&mut window)?;
+    run.write_window(&mut window)?;
     for entry in std::mem::take(&mut run.links) {
-        run.make(&entry);
+        run.make_entry(&entry);
     }
     if let Err(error) = target.finish() {
         run.refuse("directories".into(), error.to_string());
@@ -134,7 +134,7 @@ enum FileState {
     Closed,
 }
 
-/// A chunk and where it goes.
+/// A chunk and its place in a file.
 #[derive(Clone)]
 struct Use {
     file: Arc<FileJob>,
@@ -145,12 +145,12 @@ struct Use {
 }
 
 impl Use {
-    /// Where it lies in its expanded frame.
+    /// Its offset in its expanded frame.
     fn within(&self) -> Range<usize> {
         self.at.offset as usize..self.at.offset as usize + self.at.length as usize
     }
 
-    /// Returns whether it goes on where another one ends, in the frame and in the file.
+    /// Returns whether it follows another one directly, in the frame and in the file.
     fn follows(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.file, &other.file)
             && self.within().start == other.within().end
@@ -171,7 +171,7 @@ impl Window {
 }
 
 impl Run<'_> {
-    fn plan(
+    fn plan_window(
         &mut self,
         item: Item,
         chunks: &[ChunkId],
@@ -182,7 +182,7 @@ impl Run<'_> {
             return Ok(());
         }
         if !item.entry.has_content() {
-            self.make(&item.entry);
+            self.make_entry(&item.entry);
             return Ok(());
         }
         let size = match item.entry.kind {
@@ -219,15 +219,15 @@ impl Run<'_> {
                 }
             }
             if window.uses.len() >= WINDOW_CHUNKS {
-                self.write(window)?;
+                self.write_window(window)?;
             }
         }
         Ok(())
     }
 
-    fn make(&self, entry: &Entry) {
+    fn make_entry(&self, entry: &Entry) {
         match self.target.make(entry) {
-            Ok(()) => self.count(0, false),
+            Ok(()) => self.count_file(0, false),
             Err(error) => self.refuse(entry.path.to_string(), error.to_string()),
         }
     }
@@ -236,7 +236,7 @@ impl Run<'_> {
         self.outcome.lock_unpoisoned()
     }
 
-    fn count(&self, bytes: u64, already_there: bool) {
+    fn count_file(&self, bytes: u64, already_there: bool) {
         let mut outcome = self.outcome();
         outcome.entries += 1;
         outcome.bytes += bytes;
@@ -270,7 +270,7 @@ impl Run<'_> {
     }
 
     /// Returns the open file; none if nothing more is to be written to it.
-    fn open(&self, file: &FileJob) -> Option<Arc<dyn TargetFile>> {
+    fn open_target(&self, file: &FileJob) -> Option<Arc<dyn TargetFile>> {
         let mut state = file.state.lock_unpoisoned();
         match &*state {
             FileState::Open(open) => return Some(Arc::clone(open)),
@@ -283,7 +283,7 @@ impl Run<'_> {
                 *state = FileState::Open(Arc::clone(&open));
                 return Some(open);
             }
-            Ok(None) => self.count(file.size, true),
+            Ok(None) => self.count_file(file.size, true),
             Err(error) => self.refuse(file.entry.path.to_string(), error.to_string()),
         }
         *state = FileState::Closed;
@@ -291,30 +291,32 @@ impl Run<'_> {
     }
 
     fn complete(&self, file: &FileJob) {
-        let Some(open) = self.open(file) else { return };
+        let Some(open) = self.open_target(file) else {
+            return;
+        };
         *file.state.lock_unpoisoned() = FileState::Closed;
         match open.finish(&file.entry) {
-            Ok(()) => self.count(file.size, false),
+            Ok(()) => self.count_file(file.size, false),
             Err(error) => self.refuse(file.entry.path.to_string(), error.to_string()),
         }
     }
 
     /// Reads everything that the window needs, and writes it to its places.
-    fn write(&self, window: &mut Window) -> Result<(), ReadError> {
+    fn write_window(&self, window: &mut Window) -> Result<(), ReadError> {
         window.large_files = 0;
-        let units = units(std::mem::take(&mut window.uses));
+        let units = group_uses(std::mem::take(&mut window.uses));
         let is_far = self.reader.repository.setup.store.is_far();
         let workers = Workers {
             count_max: count_cores().max(if is_far { FAR_WORKERS } else { 1 }),
             cancel: self.cancel,
         };
-        let write_unit = |expander: &mut Expander, unit: &Unit| self.unit(unit, expander);
+        let write_unit = |expander: &mut Expander, unit: &Unit| self.write_unit(unit, expander);
         let start = || Ok(Expander::new()?);
         try_map_parallel(&units, workers, start, write_unit)?;
         Ok(())
     }
 
-    fn unit(&self, unit: &Unit, expander: &mut Expander) -> Result<(), ReadError> {
+    fn write_unit(&self, unit: &Unit, expander: &mut Expander) -> Result<(), ReadError> {
         let Some(first) = unit.frames.first().and_then(|frame| frame.first()) else {
             return Ok(());
         };
@@ -332,8 +334,11 @@ impl Run<'_> {
                         files.for_each(|file| self.damage(file, &error));
                         return Ok(());
                     }
-                    let mut alone = unit.frames.iter().filter_map(|frame| Unit::alone(frame));
-                    return alone.try_for_each(|unit| self.unit(&unit, expander));
+                    let mut alone = unit
+                        .frames
+                        .iter()
+                        .filter_map(|frame| Unit::from_single_use(frame));
+                    return alone.try_for_each(|unit| self.write_unit(&unit, expander));
                 }
                 Err(error) => return Err(error.into()),
             };
@@ -342,7 +347,7 @@ impl Run<'_> {
             let start = (u64::from(first.at.frame_offset) - unit.start) as usize;
             let packed = &bytes[start..start + first.at.frame_length as usize];
             match expander.expand(packed, first.at.frame_expanded) {
-                Ok(plain) => self.frame(frame, plain),
+                Ok(plain) => self.write_frame(frame, plain),
                 Err(error) => {
                     let error = ObjectError::from(error).in_object(first.at.pack.to_string());
                     frame
@@ -355,7 +360,7 @@ impl Run<'_> {
     }
 
     /// Writes the chunks of a frame; what lies together here and there is written at once.
-    fn frame(&self, uses: &[Use], plain: &[u8]) {
+    fn write_frame(&self, uses: &[Use], plain: &[u8]) {
         let mut start = 0;
         for (at, used) in uses.iter().enumerate() {
             let is_sound = self.is_sound(used, plain);
@@ -384,7 +389,9 @@ impl Run<'_> {
             return;
         };
         let file = &first.file;
-        let Some(open) = self.open(file) else { return };
+        let Some(open) = self.open_target(file) else {
+            return;
+        };
         let bytes = &plain[first.within().start..last.within().end];
         if let Err(error) = write_pieces(open.as_ref(), &file.entry, first.position, bytes) {
             *file.state.lock_unpoisoned() = FileState::Closed;
@@ -426,7 +433,7 @@ fn write_pieces(
     }
 }
 
-/// Returns where a range of the content lies in a file with holes: offsets and lengths.
+/// Returns the offsets and lengths of a range of the content in a file with holes.
 #[must_use]
 pub fn placed(extents: &[Extent], position: u64, length: u64) -> Vec<(u64, u64)> {
     let mut places = Vec::new();
@@ -455,7 +462,7 @@ struct Unit {
 
 impl Unit {
     /// Returns a range of one frame only.
-    fn alone(frame: &[Use]) -> Option<Self> {
+    fn from_single_use(frame: &[Use]) -> Option<Self> {
         let at = &frame.first()?.at;
         let start = u64::from(at.frame_offset);
         Some(Self {
@@ -467,7 +474,7 @@ impl Unit {
 }
 
 /// Groups chunks by frame and frames into ranges; packs stay in the order in which they are needed.
-fn units(mut uses: Vec<Use>) -> Vec<Unit> {
+fn group_uses(mut uses: Vec<Use>) -> Vec<Unit> {
     let mut order = HashMap::new();
     for used in &uses {
         let next = order.len();

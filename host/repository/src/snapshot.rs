@@ -157,7 +157,7 @@ impl Repository {
         }
     }
 
-    /// Reads what is in the place of a snapshot, from the cache where that has it.
+    /// Reads what is in the place of a snapshot, from the cache if that has it.
     pub(crate) fn slot(&self, id: &SnapshotId) -> Result<Slot, ObjectError> {
         match self
             .remembered(id)

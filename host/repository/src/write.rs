@@ -73,7 +73,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn fail(&self, error: WriteError) {
+    pub(crate) fn fail_run(&self, error: WriteError) {
         tracing::debug!(%error, "the run fails");
         let mut failure = lock(&self.failure);
         // That a queue is closed is the consequence, and may be told before its cause.
@@ -171,11 +171,11 @@ impl Session {
         repository.writable()?;
         repository
             .header
-            .allow(crate::format::header::Purpose::Write)?;
+            .ensure_features_known(crate::format::header::Purpose::Write)?;
         let id_key = repository.id_key()?.clone();
         let splitter = repository.header.splitter("content")?;
         let started = repository.setup.clock.now();
-        let lease = Lease::take(repository, &note.purpose(), &note.host)?;
+        let lease = Lease::begin_session(repository, &note.purpose(), &note.host)?;
         let index = repository.index_for_writing(&lease.avoided);
         let dedup = index.inspect_err(|_| lease.give_up(repository))?;
         let dedup = Arc::new(Dedup::new(Arc::new(dedup)));
@@ -198,7 +198,7 @@ impl Session {
             next_ticket: 0,
             batch: Vec::new(),
             batch_bytes: 0,
-            known: KnownReader::open(known_path.as_deref()),
+            known: KnownReader::open_list(known_path.as_deref()),
             names: HashSet::new(),
             facts: Vec::new(),
             facts_bytes: 0,
@@ -219,8 +219,9 @@ impl Session {
         if let Some(warning) = repository.unopenable() {
             session.warn(warning);
         }
-        session
-            .start_threads(known_path.and_then(|path| KnownWriter::start(&path, started).ok()))?;
+        session.start_threads(
+            known_path.and_then(|path| KnownWriter::start_list(&path, started).ok()),
+        )?;
         Ok(session)
     }
 
@@ -239,8 +240,8 @@ impl Session {
         for _ in 0..2 {
             let (catalogue, from) = (Arc::clone(&self.catalogue), put_from.clone());
             let proof = Proof::new(&self.repository, self.note.prove);
-            self.spawn("put", move |_| {
-                Ok(catalogue.run(&from, &|pack| proof.of(pack))?)
+            self.spawn_thread("put", move |_| {
+                Ok(catalogue.run(&from, &|pack| proof.read_pack_back(pack))?)
             });
         }
         let sequencer = Sequencer {
@@ -256,7 +257,7 @@ impl Session {
         self.sequencer = Some(std::thread::spawn(move || {
             sequencer
                 .run(&done_from)
-                .map_err(|error| shared.fail(error))
+                .map_err(|error| shared.fail_run(error))
                 .ok()
         }));
         for _ in 0..workers {
@@ -267,7 +268,7 @@ impl Session {
                 &self.note,
             )?;
             let from = jobs_from.clone();
-            self.spawn("worker", move |_| worker.run(&from));
+            self.spawn_thread("worker", move |_| worker.run(&from));
         }
         self.jobs = Some(jobs);
         self.done = Some(done);
@@ -280,7 +281,7 @@ impl Session {
         let packer = setup::packer(&self.repository, kind, packs, put)?;
         let (to, from): (Sender<FrameBytes>, Receiver<FrameBytes>) = crossbeam_channel::bounded(2);
         let prove = self.note.prove;
-        self.spawn("packer", move |_| {
+        self.spawn_thread("packer", move |_| {
             // Proving costs a little, so it waits until there is something to seal.
             let Ok(first) = from.recv() else {
                 return Ok(());
@@ -293,7 +294,7 @@ impl Session {
         Ok(to)
     }
 
-    fn spawn(
+    fn spawn_thread(
         &mut self,
         name: &'static str,
         work: impl FnOnce(&Shared) -> Result<(), WriteError> + Send + 'static,
@@ -302,16 +303,16 @@ impl Session {
         self.threads.push(std::thread::spawn(move || {
             let _span = tracing::debug_span!("thread", name).entered();
             if let Err(error) = work(&shared) {
-                shared.fail(error);
+                shared.fail_run(error);
             }
         }));
     }
 
-    /// Adds an entry that was found in a tree, with its content where it has any.
+    /// Adds an entry that was found in a tree, with its content if it has any.
     ///
     /// # Errors
     /// The run has failed.
-    pub fn add(
+    pub fn add_entry(
         &self,
         entry: Entry,
         content: Option<Box<dyn FileContent>>,
@@ -342,8 +343,8 @@ impl Session {
         self.shared.gauge.entries.fetch_add(1, Ordering::Relaxed);
         let mut state = lock(&self.state);
         let identity = content.as_ref().and_then(|content| content.identity());
-        let known =
-            identity.and_then(|identity| state.known.find(entry.path.as_bytes(), &identity));
+        let known = identity
+            .and_then(|identity| state.known.find_unchanged(entry.path.as_bytes(), &identity));
         let size = if known.is_none() { bytes } else { 0 };
         if size > SMALL_FILE_MAX
             && let Some(content) = content
@@ -479,7 +480,7 @@ impl Session {
             self.hand_over_batch(&mut state)?;
             state.next_ticket
         };
-        self.shared.turn.wait(ticket);
+        self.shared.turn.wait_for(ticket);
         self.shared.check()?;
         let gauge = &self.shared.gauge;
         let warnings = lock(&self.shared.warnings).0;
@@ -491,7 +492,7 @@ impl Session {
     }
 
     /// Closes every queue in the order of the data and waits for all threads.
-    fn join(&mut self) -> Option<Sequenced> {
+    fn join_threads(&mut self) -> Option<Sequenced> {
         self.jobs = None;
         self.done = None;
         let sequenced = self
@@ -502,7 +503,7 @@ impl Session {
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
                 self.shared
-                    .fail(ObjectError::StageEnded(Stage::Pipeline).into());
+                    .fail_run(ObjectError::StageEnded(Stage::Pipeline).into());
             }
         }
         sequenced
@@ -512,7 +513,7 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         self.shared.turn.abandon();
-        self.join();
+        self.join_threads();
     }
 }
 

@@ -42,7 +42,9 @@ fn packs(place: &Place) -> usize {
 
 fn add(session: &Session, path: &str, bytes: &[u8]) {
     let content = Box::new(Bytes::of(bytes));
-    session.add(file(path, bytes.len()), Some(content)).unwrap();
+    session
+        .add_entry(file(path, bytes.len()), Some(content))
+        .unwrap();
 }
 
 /// Waits until the store's clock, which is coarse, shows a later time than what is there bears.
@@ -125,7 +127,7 @@ fn a_held_snapshot_stays() {
     forget(&place, &root);
     let repository = place.open(Role::Write);
     repository
-        .hold(&root.snapshot, "evidence", None, "here")
+        .find_hold(&root.snapshot, "evidence", None, "here")
         .unwrap();
     collect_all(&place, Role::Audit);
     assert_eq!(place.restore(&root).len(), 1);

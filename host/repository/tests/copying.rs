@@ -53,7 +53,7 @@ fn content_comes_to_a_repository_with_other_keys() {
     let third = Place::new();
     let again = copy(&to, &third, &copied.root);
     assert_eq!(
-        again.root.origin.as_ref().unwrap().key(),
+        again.root.origin.as_ref().unwrap().identity_key(),
         (second.repository, second.snapshot)
     );
     assert_eq!(third.restore(&again.root), from.restore(&second));

@@ -105,10 +105,14 @@ fn a_hold_is_honoured_until_it_ends_or_is_released() {
     let repository = place.open(Role::Write);
     let (held, ended) = (&roots[0].snapshot, &roots[1].snapshot);
     let now = SystemClock.now();
-    repository.hold(held, "court", None, "here").unwrap();
+    repository.find_hold(held, "court", None, "here").unwrap();
     let until = Some(Instant(now.0 - 1));
-    repository.hold(ended, "last month", until, "here").unwrap();
-    let twice = repository.hold(held, "again", None, "here").unwrap_err();
+    repository
+        .find_hold(ended, "last month", until, "here")
+        .unwrap();
+    let twice = repository
+        .find_hold(held, "again", None, "here")
+        .unwrap_err();
     assert_eq!(
         twice.to_string(),
         format!("snapshot `{held}` is held: court")
@@ -124,7 +128,9 @@ fn a_hold_is_honoured_until_it_ends_or_is_released() {
     assert!(matches!(error, UpkeepError::NotHeld { .. }));
     repository.forget(&why(&roots[..1]), "here").unwrap();
     let nobody = SnapshotId([9; 16]);
-    let error = repository.hold(&nobody, "x", None, "here").unwrap_err();
+    let error = repository
+        .find_hold(&nobody, "x", None, "here")
+        .unwrap_err();
     assert!(matches!(
         error,
         UpkeepError::Snapshot(SnapshotError::NoSnapshot { .. })
@@ -137,7 +143,7 @@ fn a_hold_wins_over_a_tombstone_and_its_end_begins_the_grace_time_anew() {
     let repository = place.open(Role::Write);
     let id = &roots[0].snapshot;
     repository.forget(&why(&roots[..1]), "here").unwrap();
-    repository.hold(id, "found out", None, "here").unwrap();
+    repository.find_hold(id, "found out", None, "here").unwrap();
     assert_eq!(ids(&repository).len(), 3);
     assert!(repository.marks().unwrap().forgotten.is_empty());
     repository.release(id).unwrap();
@@ -145,7 +151,9 @@ fn a_hold_wins_over_a_tombstone_and_its_end_begins_the_grace_time_anew() {
     repository.forget(&why(&roots[..1]), "here").unwrap();
     // As if the hold had ended after the tombstone was received.
     let soon = Instant(SystemClock.now().0 + 300_000_000);
-    repository.hold(id, "briefly", Some(soon), "here").unwrap();
+    repository
+        .find_hold(id, "briefly", Some(soon), "here")
+        .unwrap();
     while SystemClock.now() <= soon {
         std::thread::yield_now();
     }
@@ -159,7 +167,7 @@ fn a_key_that_only_lists_can_neither_forget_nor_hold() {
     let audit = place.open(Role::Audit);
     let id = &roots[0].snapshot;
     let forgotten = audit.forget(&why(&roots[..1]), "here").unwrap_err();
-    let held = audit.hold(id, "x", None, "here").unwrap_err();
+    let held = audit.find_hold(id, "x", None, "here").unwrap_err();
     assert_eq!((forgotten.kind(), held.kind()), (Kind::Key, Kind::Key));
     assert_eq!(ids(&audit).len(), 3);
 }
@@ -194,7 +202,9 @@ fn a_host_forgets_only_its_own_and_the_operators_forget_anything() {
     operator.forget(&why(&roots[1..2]), "anywhere").unwrap();
     assert_eq!(there.marks().unwrap().hidden(), [*second].into());
     // To keep something, anybody will do.
-    there.hold(second, "not so fast", None, "here").unwrap();
+    there
+        .find_hold(second, "not so fast", None, "here")
+        .unwrap();
     assert_eq!(ids(&operator).len(), 3);
     assert_eq!(
         there.marks().unwrap().holds[0].hold.as_ref().unwrap().host,
@@ -346,7 +356,7 @@ fn a_forget_that_breaks_at_any_operation_leaves_each_snapshot_forgotten_or_not()
 fn a_listing_that_is_cut_short_once_lets_nothing_go_that_is_held() {
     let (base, roots) = place();
     base.open(Role::Write)
-        .hold(&roots[0].snapshot, "court", None, "here")
+        .find_hold(&roots[0].snapshot, "court", None, "here")
         .unwrap();
     let mut torn = 0;
     for at in 1..OPERATIONS_MAX {
@@ -373,7 +383,7 @@ fn nothing_is_decided_on_listings_that_never_agree() {
     let (place, roots) = place();
     let repository = place.open(Role::Write);
     repository
-        .hold(&roots[0].snapshot, "court", None, "here")
+        .find_hold(&roots[0].snapshot, "court", None, "here")
         .unwrap();
     let listings = AtomicU64::new(0);
     let store = Bent::listing(place.store(), move |listed| {

@@ -11,7 +11,7 @@ use holdfast_base::cancel::Cancel;
 use holdfast_base::error::{Describe, Kind};
 use holdfast_base::time::Instant;
 use holdfast_repository::ObjectError;
-use holdfast_repository::check::{Depth, check};
+use holdfast_repository::check::{Depth, check_repository};
 use holdfast_repository::collect::{Options, Report};
 use holdfast_repository::format::root::Root;
 use holdfast_repository::keys::Role;
@@ -276,7 +276,9 @@ fn a_hold_during_a_suspended_collection_holds() {
         let held = held.snapshot;
         move |elsewhere: &Elsewhere| {
             let repository = elsewhere.open(Role::Write);
-            repository.hold(&held, "a test", None, "there").map(drop)
+            repository
+                .find_hold(&held, "a test", None, "there")
+                .map(drop)
         }
     };
     suspend_everywhere(
@@ -316,7 +318,8 @@ fn a_check_finds_no_damage_in_what_others_remove_and_add_meanwhile() {
                 &base,
                 |place, store| {
                     let repository = place.open_on(store, Role::Read)?;
-                    let report = check(&repository, depth, &Cancel::new(), &Default::default())?;
+                    let report =
+                        check_repository(&repository, depth, &Cancel::new(), &Default::default())?;
                     Ok::<_, RepositoryError>(report)
                 },
                 busy,

@@ -7,11 +7,11 @@ use crate::support::{self, locking};
 use holdfast_base::cancel::Cancel;
 use holdfast_base::progress::Progress;
 use holdfast_base::time::{Clock, SystemClock};
-use holdfast_repository::check::{Depth, check};
+use holdfast_repository::check::{Depth, check_repository};
 use holdfast_repository::collect::{CollectProgress, Options, Report, collect};
 use holdfast_repository::format::root::Root;
 use holdfast_repository::keys::Role;
-use holdfast_repository::object_lock::{carry_out, lock, plan};
+use holdfast_repository::object_lock::{carry_out, lock_reached, plan_extension};
 use holdfast_repository::repair::{self, repair};
 use holdfast_store::{Name, ObjectLock, Store, StoreError};
 use holdfast_testkit::between::BetweenStore;
@@ -50,7 +50,7 @@ fn a_thief_who_may_remove_anything_destroys_nothing_that_is_locked() {
     let mended = repair(&repository, options, &never, &unseen).unwrap();
     assert!(!mended.deeds.is_empty());
     locking.is_restored(&root, &files);
-    let report = check(&repository, Depth::Data, &never, &unseen).unwrap();
+    let report = check_repository(&repository, Depth::Data, &never, &unseen).unwrap();
     assert_eq!(report.damage, []);
     assert!(repository.snapshot(&other.snapshot).is_err());
 }
@@ -99,9 +99,9 @@ fn a_plan_says_what_it_costs_and_changes_nothing() {
     let changes = locking.store.lock_requests().changes;
     let (never, unseen) = (Cancel::new(), Progress::default());
     let repository = locking.open(Role::Audit);
-    let made = plan(&repository, &[&root, &other], wanted, &never, &unseen).unwrap();
+    let made = plan_extension(&repository, &[&root, &other], wanted, &never, &unseen).unwrap();
     let now = SystemClock.now();
-    let cost = made.cost(now);
+    let cost = made.estimate_cost(now);
     assert_eq!(locking.store.lock_requests().changes, changes);
     assert_eq!(made.snapshots, 2);
     assert!(cost.bytes_to_lock > 300_000 && cost.bytes_to_lock < cost.bytes);
@@ -112,8 +112,8 @@ fn a_plan_says_what_it_costs_and_changes_nothing() {
     let done = carry_out(&repository, &made, &never, &unseen).unwrap();
     assert!(done.is_whole());
     assert_eq!((done.objects, done.bytes), (cost.objects, cost.bytes));
-    let again = plan(&repository, &[&root, &other], wanted, &never, &unseen).unwrap();
-    let again = again.cost(now);
+    let again = plan_extension(&repository, &[&root, &other], wanted, &never, &unseen).unwrap();
+    let again = again.estimate_cost(now);
     assert_eq!(
         (again.to_lock, again.requests, again.byte_seconds),
         (0, 0, 0)
@@ -131,7 +131,7 @@ fn a_lock_that_is_refused_leaves_the_rest_and_is_named() {
     let whole = locking.lock(&root, &hours(10, 11));
     let counted = Arc::new(FaultStore::new(Arc::clone(&inner), None));
     let repository = locking.open_on(Arc::clone(&counted) as _, Role::Write);
-    lock(&repository, &[&root], &hours(20, 21), &never, &unseen).unwrap();
+    lock_reached(&repository, &[&root], &hours(20, 21), &never, &unseen).unwrap();
     let last = counted.operations();
     for (fault, hour) in [(Fault::Fail, 30), (Fault::LoseAnswer, 40)] {
         let after = After::Gone;
@@ -143,7 +143,7 @@ fn a_lock_that_is_refused_leaves_the_rest_and_is_named() {
         let broken = Arc::new(FaultStore::new(Arc::clone(&inner), Some(plan)));
         let repository = locking.open_on(broken, Role::Write);
         let longer = hours(hour, hour);
-        let locked = lock(&repository, &[&root], &longer, &never, &unseen).unwrap();
+        let locked = lock_reached(&repository, &[&root], &longer, &never, &unseen).unwrap();
         assert!(!locked.is_whole());
         let told = locked.objects + locked.failed.len() as u64 + locked.left;
         assert_eq!(told, whole.objects, "{locked:?}");
@@ -264,7 +264,7 @@ fn a_lock_that_comes_between_asking_and_removing_does_no_harm() {
         let after = collect(&repository, &at_once(), &never, &unseen).unwrap();
         assert_eq!(after.locked.packs, 0, "{before}");
         let repository = place.open_on(Arc::new(store), Role::Read).unwrap();
-        let report = check(&repository, Depth::Structure, &never, &Progress::default());
+        let report = check_repository(&repository, Depth::Structure, &never, &Progress::default());
         assert_eq!(report.unwrap().damage, [], "{before}");
     }
     assert!(passed_over > 0, "it never came in the middle of removing");
@@ -345,7 +345,7 @@ fn a_store_that_cannot_lock_says_so_and_holds_in_its_own_way() {
     let repository = place.open(Role::Write);
     assert!(!repository.can_lock());
     let (never, unseen) = (Cancel::new(), Progress::default());
-    let locked = lock(&repository, &[&root], &hours(1, 2), &never, &unseen).unwrap();
+    let locked = lock_reached(&repository, &[&root], &hours(1, 2), &never, &unseen).unwrap();
     let refused: Vec<&StoreError> = locked.failed.iter().map(|(_, error)| error).collect();
     assert!(!refused.is_empty() && locked.objects == 0);
     assert!(refused[0].to_string().contains("the service cannot do it"));

@@ -8,7 +8,7 @@ use holdfast_base::cancel::Cancel;
 use holdfast_base::progress::Progress;
 use holdfast_repository::ObjectError;
 use holdfast_repository::RepositoryError;
-use holdfast_repository::check::{Depth, check};
+use holdfast_repository::check::{Depth, check_repository};
 use holdfast_repository::format::root::Root;
 use holdfast_repository::keys::Role;
 use holdfast_repository::write::SourceEnd;
@@ -32,7 +32,9 @@ fn back_up(
     let session = begin_with(&place.open_on(store.clone(), role).unwrap(), prove).unwrap();
     let bytes = noise(1, 300_000);
     let content = Box::new(Bytes::of(&bytes));
-    session.add(file("f", bytes.len()), Some(content)).unwrap();
+    session
+        .add_entry(file("f", bytes.len()), Some(content))
+        .unwrap();
     let result = session
         .settle()
         .and_then(|_| session.commit(SourceEnd::seen()));
@@ -43,7 +45,8 @@ fn back_up(
 /// collection only waits longer.
 fn damage(place: &Place, depth: Depth) -> Vec<String> {
     let repository = place.open(Role::Read);
-    let report = check(&repository, depth, &Cancel::new(), &Progress::default()).unwrap();
+    let report =
+        check_repository(&repository, depth, &Cancel::new(), &Progress::default()).unwrap();
     report
         .damage
         .into_iter()

@@ -7,7 +7,7 @@ use crate::support;
 
 use holdfast_base::cancel::Cancel;
 use holdfast_base::time::Instant;
-use holdfast_repository::check::{Depth, check};
+use holdfast_repository::check::{Depth, check_repository};
 use holdfast_repository::collect::{Options, collect};
 use holdfast_repository::format::root::Root;
 use holdfast_repository::keys::{KeyError, KeyFile, Role};
@@ -85,7 +85,7 @@ fn pair() -> (String, Identity) {
 
 fn sound(place: &Place) {
     let repository = as_operator(place, &place.operator).unwrap();
-    let report = check(
+    let report = check_repository(
         &repository,
         Depth::Data,
         &Cancel::new(),
@@ -354,7 +354,7 @@ fn a_revoked_host_keeps_what_it_had_and_adds_nothing_until_it_has_a_new_key() {
     assert!(refused.is_revoked(), "{refused}");
     let damage = |depth| {
         let unseen = Default::default();
-        check(&repository, depth, &Cancel::new(), &unseen)
+        check_repository(&repository, depth, &Cancel::new(), &unseen)
             .unwrap()
             .damage
     };
@@ -401,7 +401,7 @@ fn a_store_that_hides_the_newest_epoch_is_noticed_and_written_to_no_more() {
     let operator = as_operator(&place, &place.operator).unwrap();
     assert_eq!(restored(&operator, &root), files(1));
     let progress = holdfast_base::progress::Progress::default();
-    let report = check(&operator, Depth::Structure, &Cancel::new(), &progress).unwrap();
+    let report = check_repository(&operator, Depth::Structure, &Cancel::new(), &progress).unwrap();
     assert_eq!(report.damage[0].0, "announcements/00000002");
     // A new epoch mends it.
     let change = rotate(&place, &place.operator).unwrap();

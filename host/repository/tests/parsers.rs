@@ -12,7 +12,7 @@ use holdfast_base::id::{ChunkId, PackId, RepositoryId, SnapshotId};
 use holdfast_base::time::Instant;
 use holdfast_repository::format::header::{Features, Header, VERSION};
 use holdfast_repository::format::item::Item;
-use holdfast_repository::format::pack::{Frame, Part, decode_table, table_length, tail};
+use holdfast_repository::format::pack::{Frame, Part, decode_table, encode_tail, table_length};
 use holdfast_repository::format::refs::{Reference, decode_ids};
 use holdfast_repository::format::root::{Counts, Root, SourceNote, Trunk};
 use holdfast_repository::format::segment::{self, IndexedPack, PackKind};
@@ -111,7 +111,7 @@ fn frames() -> Vec<Frame> {
 }
 
 fn table() -> Vec<u8> {
-    let tail = tail(&frames(), 100);
+    let tail = encode_tail(&frames(), 100);
     let length = table_length(*tail.last_chunk().unwrap(), 100 + tail.len() as u64).unwrap();
     tail[tail.len() - length..].to_vec()
 }

@@ -9,7 +9,7 @@ use holdfast_base::cancel::Cancel;
 use holdfast_base::progress::Progress;
 use holdfast_base::time::Instant;
 use holdfast_repository::Repository;
-use holdfast_repository::check::{Depth, check};
+use holdfast_repository::check::{Depth, check_repository};
 use holdfast_repository::format::root::Root;
 use holdfast_repository::keys::{KeyError, KeyFile, Role};
 use holdfast_repository::operators::Rotation;
@@ -113,7 +113,7 @@ fn what_a_thief_plants_among_keys_keeps_nobody_out_and_puts_off_no_revocation() 
     }
     // What counts for nobody is named, and leaves its place.
     repaired(&place, Role::Read);
-    let report = check(
+    let report = check_repository(
         &operator(&place),
         Depth::Data,
         &Cancel::new(),

@@ -169,7 +169,7 @@ fn parity_is_kept_beside_new_packs_and_damaged_parity_is_made_again() {
     let bytes = noise(1, 50_000);
     let content = Box::new(support::Bytes::of(&bytes));
     session
-        .add(support::file("f", bytes.len()), Some(content))
+        .add_entry(support::file("f", bytes.len()), Some(content))
         .unwrap();
     let root = session.commit(SourceEnd::seen()).unwrap();
     let committed = [(root, Files::from([("f".to_owned(), bytes)]))];

@@ -7,7 +7,7 @@ use crate::support;
 use holdfast_base::cancel::Cancel;
 use holdfast_base::entry::EntryPath;
 use holdfast_base::progress::Progress;
-use holdfast_repository::check::{Depth, check};
+use holdfast_repository::check::{Depth, check_repository};
 use holdfast_repository::keys::Role;
 use holdfast_repository::read::Reader;
 use holdfast_repository::seal::{Identity, Recipient, Sealer};
@@ -50,7 +50,7 @@ fn what_was_backed_up_comes_back() {
     let root = place.backup(&borrowed(&files));
     assert_eq!(root.counts.entries, files.len() as u64);
     assert_eq!(place.restore(&root), files.into_iter().collect());
-    let report = check(
+    let report = check_repository(
         &place.open(Role::Read),
         Depth::Data,
         &Cancel::new(),
@@ -100,7 +100,7 @@ fn a_write_key_cannot_read_content_and_an_audit_key_can_list() {
     let place = Place::new();
     let root = place.backup(&[("a", noise(1, 5_000))]);
     let reader = Reader::new(place.open(Role::Write)).unwrap();
-    assert!(reader.items(&root).unwrap().next().unwrap().is_err());
+    assert!(reader.read_items(&root).unwrap().next().unwrap().is_err());
     let audit = place.open(Role::Audit);
     assert_eq!(audit.snapshots().unwrap().0.len(), 1);
     let reader = Reader::new(audit).unwrap();
@@ -156,7 +156,7 @@ fn a_run_that_is_given_up_leaves_no_snapshot_and_its_packs_serve_the_next() {
     let session = place.begin();
     for (path, bytes) in borrowed(&files) {
         session
-            .add(file(path, bytes.len()), Some(Box::new(Bytes::of(&bytes))))
+            .add_entry(file(path, bytes.len()), Some(Box::new(Bytes::of(&bytes))))
             .unwrap();
     }
     session.settle().unwrap();
@@ -208,7 +208,7 @@ fn is_noticed(place: &Place) -> bool {
     };
     let opened = Repository::open_as_operator(setup, std::slice::from_ref(&place.operator));
     let Ok(repository) = opened else { return true };
-    let report = check(
+    let report = check_repository(
         &Arc::new(repository),
         Depth::Data,
         &Cancel::new(),

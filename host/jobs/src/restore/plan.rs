@@ -41,7 +41,7 @@ impl RestorePlan {
     ) -> Result<Self, JobError> {
         let reader = Reader::new(Arc::clone(repository))?;
         let mut plan = Self::default();
-        for item in reader.items(root)? {
+        for item in reader.read_items(root)? {
             let (item, _) = item?;
             if !paths.includes(&item.entry.path) {
                 continue;
@@ -60,7 +60,7 @@ impl RestorePlan {
             return Err(ReadError::NoEntry { path }.into());
         }
         if !plan.stand_ins.is_empty() {
-            for item in reader.items(root)? {
+            for item in reader.read_items(root)? {
                 let (item, _) = item?;
                 if plan.has_stand_in(&item.entry.path) {
                     plan.bytes += item.content_bytes;

@@ -76,7 +76,7 @@ impl<'a> Thawer<'a> {
             root,
             wish,
             report,
-            needs: Needs::of(repository)?,
+            needs: Needs::for_repository(repository)?,
         })
     }
 
@@ -126,12 +126,12 @@ impl<'a> Thawer<'a> {
         };
         let mut packs = self.find_packs(step)?;
         let cancel = &self.context.cancel;
-        Ok(self.repository.thaw(&mut packs, None, cancel)?)
+        Ok(self.repository.thaw_packs(&mut packs, None, cancel)?)
     }
 
     fn find_packs(&self, step: Step<'_>) -> Result<Cold, JobError> {
         match &self.needs {
-            Some(needs) => Ok(needs.step(self.root, step)?),
+            Some(needs) => Ok(needs.cold_packs(self.root, step)?),
             None => Ok(Cold::new()),
         }
     }
@@ -143,7 +143,10 @@ impl<'a> Thawer<'a> {
         let mut frozen = Frozen::default();
         while !packs.is_empty() {
             let cancel = &self.context.cancel;
-            match self.repository.thaw(&mut packs, self.wish.ask, cancel) {
+            match self
+                .repository
+                .thaw_packs(&mut packs, self.wish.ask, cancel)
+            {
                 Ok(found) => (frozen, unanswered) = (found, 0),
                 // Whoever waits for hours also waits for a service that is away for a while.
                 Err(error) if error.is_unserved() && frozen.packs > 0 => {

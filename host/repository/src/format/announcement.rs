@@ -43,7 +43,7 @@ pub struct Announcement {
 pub struct Operator {
     /// The public key, in the encryptor's own notation.
     pub recipient: String,
-    /// The object that holds its private half, sealed to a passphrase, where there is one.
+    /// The object that holds its private half, sealed to a passphrase, if there is one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub passphrase: Option<String>,
     /// The hash of that object.

@@ -38,7 +38,7 @@ pub struct Header {
     pub features: Features,
     /// How content is cut into chunks.
     pub splitters: Vec<Splitter>,
-    /// What the service that keeps it was found to do, where that was tried.
+    /// What the service that keeps it was found to do, if that was tried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<BTreeMap<String, String>>,
 }
@@ -123,7 +123,7 @@ impl Header {
     ///
     /// # Errors
     /// Names the feature.
-    pub fn allow(&self, purpose: Purpose) -> Result<(), FormatError> {
+    pub fn ensure_features_known(&self, purpose: Purpose) -> Result<(), FormatError> {
         let mut needed = vec![&self.features.read];
         if purpose != Purpose::Read {
             needed.push(&self.features.write);
@@ -186,7 +186,7 @@ mod tests {
         let mut header = header();
         header.features.read.push(HOST_KEYS.into());
         header.features.write.push("parity".into());
-        assert!(header.allow(Purpose::Read).is_ok());
-        assert!(header.allow(Purpose::Write).is_err());
+        assert!(header.ensure_features_known(Purpose::Read).is_ok());
+        assert!(header.ensure_features_known(Purpose::Write).is_err());
     }
 }

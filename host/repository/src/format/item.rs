@@ -57,18 +57,18 @@ impl Item {
     /// # Errors
     /// The bytes are no such record.
     pub fn decode(wire: &mut Wire<'_>) -> Result<Self, FormatError> {
-        let mut record = Wire::new(wire.bytes()?, WHAT);
-        let path = path(record.bytes()?)?;
+        let mut record = Wire::new(wire.read_bytes()?, WHAT);
+        let path = parse_path(record.read_bytes()?)?;
         let kind = decode_kind(&mut record)?;
-        let seconds = record.i64()?;
-        let nanoseconds = i64::from(record.u32()?);
+        let seconds = record.read_i64()?;
+        let nanoseconds = i64::from(record.read_u32()?);
         let ownership = decode_ownership(&mut record)?;
         let mut attributes = Vec::new();
-        for _ in 0..record.count(2)? {
-            attributes.push((record.text()?, record.text()?));
+        for _ in 0..record.read_count(2)? {
+            attributes.push((record.read_text()?, record.read_text()?));
         }
-        let content_bytes = record.u64()?;
-        let chunks = record.u64()?;
+        let content_bytes = record.read_u64()?;
+        let chunks = record.read_u64()?;
         let modified = Instant::from_parts(seconds, nanoseconds);
         let entry = Entry {
             path,
@@ -101,7 +101,7 @@ impl Item {
     }
 }
 
-fn path(bytes: &[u8]) -> Result<EntryPath, FormatError> {
+fn parse_path(bytes: &[u8]) -> Result<EntryPath, FormatError> {
     EntryPath::new(bytes).map_err(|e| FormatError::invalid(WHAT, e.to_string()))
 }
 
@@ -151,41 +151,41 @@ fn encode_kind(kind: &EntryKind, to: &mut Vec<u8>) {
 }
 
 fn decode_kind(record: &mut Wire<'_>) -> Result<EntryKind, FormatError> {
-    Ok(match record.byte()? {
+    Ok(match record.read_byte()? {
         tag::STREAM => EntryKind::Stream,
         tag::FILE => EntryKind::File {
-            size: record.u64()?,
+            size: record.read_u64()?,
             extents: None,
         },
         tag::SPARSE => decode_sparse(record)?,
         tag::DIRECTORY => EntryKind::Directory,
         tag::SYMLINK => EntryKind::Symlink {
-            target: record.bytes()?.to_vec(),
+            target: record.read_bytes()?.to_vec(),
         },
         tag::HARD_LINK => EntryKind::HardLink {
-            target: path(record.bytes()?)?,
+            target: parse_path(record.read_bytes()?)?,
         },
         tag::FIFO => EntryKind::Fifo,
         tag::CHAR_DEVICE => EntryKind::CharDevice {
-            major: record.u32()?,
-            minor: record.u32()?,
+            major: record.read_u32()?,
+            minor: record.read_u32()?,
         },
         tag::BLOCK_DEVICE => EntryKind::BlockDevice {
-            major: record.u32()?,
-            minor: record.u32()?,
+            major: record.read_u32()?,
+            minor: record.read_u32()?,
         },
         other => return Err(record.invalid(&format!("an entry of kind {other}"))),
     })
 }
 
 fn decode_sparse(record: &mut Wire<'_>) -> Result<EntryKind, FormatError> {
-    let size = record.u64()?;
+    let size = record.read_u64()?;
     let mut extents = Vec::new();
     let mut reached = 0_u64;
-    for _ in 0..record.count(2)? {
+    for _ in 0..record.read_count(2)? {
         let extent = Extent {
-            offset: record.u64()?,
-            length: record.u64()?,
+            offset: record.read_u64()?,
+            length: record.read_u64()?,
         };
         let end = extent.offset.checked_add(extent.length);
         match end {
@@ -218,13 +218,13 @@ fn encode_ownership(ownership: Option<&Ownership>, to: &mut Vec<u8>) {
 }
 
 fn decode_ownership(record: &mut Wire<'_>) -> Result<Option<Ownership>, FormatError> {
-    match record.byte()? {
+    match record.read_byte()? {
         0 => Ok(None),
         1 => {
-            let (mode, uid, gid) = (record.u32()?, record.u32()?, record.u32()?);
+            let (mode, uid, gid) = (record.read_u32()?, record.read_u32()?, record.read_u32()?);
             let mut xattrs = Vec::new();
-            for _ in 0..record.count(2)? {
-                xattrs.push((record.bytes()?.to_vec(), record.bytes()?.to_vec()));
+            for _ in 0..record.read_count(2)? {
+                xattrs.push((record.read_bytes()?.to_vec(), record.read_bytes()?.to_vec()));
             }
             Ok(Some(Ownership {
                 mode: mode & 0o7777,

@@ -37,7 +37,7 @@ pub struct Hold {
     pub repository: RepositoryId,
     /// Why, in the words of whoever did it.
     pub reason: String,
-    /// When it ends by itself; never, where there is none.
+    /// When it ends by itself; none if it never does.
     pub until: Option<Instant>,
     /// The machine that wrote this.
     pub host: String,

@@ -102,7 +102,7 @@ pub fn padding_quantum(bytes: u64) -> u64 {
 /// Rounding hides the exact sizes of the chunks: to 1/32 of the length for small packs, to 64 KiB
 /// for large ones.
 #[must_use]
-pub fn tail(frames: &[Frame], frames_bytes: u64) -> Vec<u8> {
+pub fn encode_tail(frames: &[Frame], frames_bytes: u64) -> Vec<u8> {
     let mut table = vec![TABLE_VERSION];
     put_u64(&mut table, frames.len() as u64);
     for frame in frames {
@@ -151,15 +151,15 @@ pub fn table_length(last_four: [u8; 4], pack_bytes: u64) -> Result<usize, Format
 /// The bytes are no table, or one that cannot be.
 pub fn decode_table(bytes: &[u8]) -> Result<Vec<Frame>, FormatError> {
     let mut wire = Wire::new(bytes, WHAT);
-    if wire.array()? != TABLE_MAGIC {
+    if wire.read_array()? != TABLE_MAGIC {
         return Err(wire.invalid("no table at its end"));
     }
-    let length = u32::from_le_bytes(wire.array()?) as usize;
-    if length != wire.left() || length < 4 {
+    let length = u32::from_le_bytes(wire.read_array()?) as usize;
+    if length != wire.bytes_left() || length < 4 {
         return Err(wire.invalid("a table of another length"));
     }
-    let mut wire = Wire::new(wire.take(length - 4)?, WHAT);
-    match wire.byte()? {
+    let mut wire = Wire::new(wire.take_bytes(length - 4)?, WHAT);
+    match wire.read_byte()? {
         TABLE_VERSION => {}
         other => {
             let (found, known) = (u64::from(other), u64::from(TABLE_VERSION));
@@ -172,7 +172,7 @@ pub fn decode_table(bytes: &[u8]) -> Result<Vec<Frame>, FormatError> {
     }
     let mut frames = Vec::new();
     let mut offset = 0_u32;
-    for _ in 0..wire.count(3)? {
+    for _ in 0..wire.read_count(3)? {
         let frame = decode_frame(&mut wire, offset)?;
         offset = offset
             .checked_add(frame.length)
@@ -187,18 +187,18 @@ pub fn decode_table(bytes: &[u8]) -> Result<Vec<Frame>, FormatError> {
 }
 
 fn decode_frame(wire: &mut Wire<'_>, offset: u32) -> Result<Frame, FormatError> {
-    let length = wire.u32()?;
-    let expanded = wire.u32()?;
+    let length = wire.read_u32()?;
+    let expanded = wire.read_u32()?;
     if expanded > FRAME_EXPANDED_MAX {
         return Err(wire.invalid(&format!("a frame that expands to {expanded} bytes")));
     }
     let mut parts = Vec::new();
     let mut at = 0_u32;
-    for _ in 0..wire.count(ChunkId::LEN + 1)? {
+    for _ in 0..wire.read_count(ChunkId::LEN + 1)? {
         let part = Part {
-            id: ChunkId(wire.array()?),
+            id: ChunkId(wire.read_array()?),
             offset: at,
-            length: wire.u32()?,
+            length: wire.read_u32()?,
         };
         at = at
             .checked_add(part.length)
@@ -247,7 +247,7 @@ mod tests {
     #[test]
     fn the_table_is_found_from_the_end() {
         let mut pack = vec![0; 100];
-        pack.extend(tail(&frames(), 100));
+        pack.extend(encode_tail(&frames(), 100));
         let last = *pack.last_chunk().unwrap();
         let length = table_length(last, pack.len() as u64).unwrap();
         assert_eq!(decode_table(&pack[pack.len() - length..]), Ok(frames()));
@@ -256,7 +256,7 @@ mod tests {
     #[test]
     fn lengths_are_rounded() {
         for bytes in [100_u64, 5_000, 700_000, 33 << 20] {
-            let total = bytes + tail(&frames(), bytes).len() as u64;
+            let total = bytes + encode_tail(&frames(), bytes).len() as u64;
             let quantum = (total.next_power_of_two() / 64).clamp(64, 64 << 10);
             assert_eq!(total % quantum, 0, "{bytes}");
         }
@@ -276,7 +276,7 @@ mod tests {
     fn a_bomb_in_the_table_is_refused() {
         let mut frames = frames();
         frames[0].expanded = u32::MAX;
-        let tail = tail(&frames, 100);
+        let tail = encode_tail(&frames, 100);
         let length = table_length(*tail.last_chunk().unwrap(), 10_000).unwrap();
         assert!(decode_table(&tail[tail.len() - length..]).is_err());
     }

@@ -92,7 +92,7 @@ pub struct Cut {
 impl Cut {
     /// Cuts a pack of so many bytes.
     #[must_use]
-    pub fn of(bytes: u64, shape: Shape) -> Self {
+    pub fn for_pack(bytes: u64, shape: Shape) -> Self {
         let shard = bytes.div_ceil(u64::from(shape.data));
         let cell = shard.next_multiple_of(CELL_UNIT).clamp(CELL_UNIT, CELL_MAX);
         Self {
@@ -109,17 +109,17 @@ impl Cut {
         self.bytes.div_ceil(row)
     }
 
-    /// Returns where a cell of the pack begins, and how many bytes of it the pack has: what lies past
+    /// Returns the offset of a cell of the pack, and how many bytes of it the pack has: what lies past
     /// its end counts as zeros.
     #[must_use]
-    pub fn place(&self, column: u64, shard: u16) -> (u64, usize) {
+    pub fn locate_cell(&self, column: u64, shard: u16) -> (u64, usize) {
         let number = u64::from(shard) * self.columns() + column;
         let begin = number * u64::from(self.cell);
         let left = self.bytes.saturating_sub(begin);
         (begin, left.min(u64::from(self.cell)) as usize)
     }
 
-    /// Returns where a parity cell begins in its object.
+    /// Returns the offset of a parity cell in its object.
     #[must_use]
     pub fn parity_place(&self, column: u64, shard: u16) -> u64 {
         (column * u64::from(self.shape.parity) + u64::from(shard)) * u64::from(self.cell)
@@ -173,16 +173,16 @@ impl Head {
         bytes
     }
 
-    /// Reads one from where it begins; more may follow it.
+    /// Reads one from its first byte on; more may follow it.
     ///
     /// # Errors
     /// There is none, it is damaged, or it comes from a newer version.
     pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
         let mut wire = Wire::new(bytes, WHAT);
-        if &wire.array::<16>()? != MAGIC {
+        if &wire.read_array::<16>()? != MAGIC {
             return Err(wire.invalid("no head"));
         }
-        let version = wire.u64()?;
+        let version = wire.read_u64()?;
         if version > VERSION {
             return Err(FormatError::Newer {
                 what: WHAT,
@@ -190,16 +190,16 @@ impl Head {
                 known: VERSION,
             });
         }
-        let pack = PackId(wire.array()?);
-        let length = wire.u64()?;
+        let pack = PackId(wire.read_array()?);
+        let length = wire.read_u64()?;
         let narrow = |wire: &mut Wire<'_>| -> Result<u16, FormatError> {
-            u16::try_from(wire.u64()?).map_err(|_| wire.invalid("too many shards"))
+            u16::try_from(wire.read_u64()?).map_err(|_| wire.invalid("too many shards"))
         };
         let shape = Shape {
             data: narrow(&mut wire)?,
             parity: narrow(&mut wire)?,
         };
-        let cell = wire.u32()?;
+        let cell = wire.read_u32()?;
         let shards = u32::from(shape.data) + u32::from(shape.parity);
         let is_shape =
             shape.parity >= 1 && shape.parity <= shape.data && shards <= u32::from(SHARDS_MAX);
@@ -208,16 +208,18 @@ impl Head {
             shape,
             cell,
         };
-        if !is_shape || cut != Cut::of(length, shape) {
+        if !is_shape || cut != Cut::for_pack(length, shape) {
             return Err(wire.invalid("a pack that is cut otherwise"));
         }
         let count = cut.columns().saturating_mul(u64::from(shards));
         if count > (HEAD_MAX / SUM_BYTES) as u64 {
             return Err(wire.invalid("more checksums than there can be"));
         }
-        let sums = (0..count).map(|_| wire.array()).collect::<Result<_, _>>()?;
-        let taken = bytes.len() - wire.left();
-        if wire.array::<32>()? != *blake3::hash(&bytes[..taken]).as_bytes() {
+        let sums = (0..count)
+            .map(|_| wire.read_array())
+            .collect::<Result<_, _>>()?;
+        let taken = bytes.len() - wire.bytes_left();
+        if wire.read_array::<32>()? != *blake3::hash(&bytes[..taken]).as_bytes() {
             return Err(wire.invalid("a head that is not as it was written"));
         }
         Ok(Self { pack, cut, sums })
@@ -247,11 +249,11 @@ mod tests {
     fn every_byte_of_a_pack_lies_in_one_cell() {
         for bytes in [1_u64, 63, 64, 65, 6_400, 6_401, 700_000, 33 << 20] {
             for (data, parity) in [(100, 10), (20, 2), (1, 1), (3, 3)] {
-                let cut = Cut::of(bytes, Shape { data, parity });
+                let cut = Cut::for_pack(bytes, Shape { data, parity });
                 let all = (0..cut.columns())
                     .flat_map(|column| (0..data).map(move |shard| (column, shard)));
                 let mut places: Vec<_> = all
-                    .map(|(column, shard)| cut.place(column, shard))
+                    .map(|(column, shard)| cut.locate_cell(column, shard))
                     .collect();
                 places.sort_unstable();
                 let mut at = 0;
@@ -274,7 +276,7 @@ mod tests {
 
         #[test]
         fn a_head_comes_back(bytes in 1_u64..500_000, data in 1_u16..30) {
-            let cut = Cut::of(bytes, Shape { data, parity: 1 });
+            let cut = Cut::for_pack(bytes, Shape { data, parity: 1 });
             let count = cut.columns() * (u64::from(data) + 1);
             let head = Head { pack: PackId([7; 32]), cut, sums: vec![[3; SUM_BYTES]; count as usize] };
             let mut encoded = head.encode();

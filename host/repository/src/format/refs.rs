@@ -22,7 +22,7 @@ pub enum Reference {
 impl Reference {
     /// Returns the chunk.
     #[must_use]
-    pub fn id(&self) -> ChunkId {
+    pub fn chunk_id(&self) -> ChunkId {
         match self {
             Self::Items(id) | Self::Content(id) => *id,
         }
@@ -31,7 +31,7 @@ impl Reference {
     /// Appends the record.
     pub fn encode(&self, to: &mut Vec<u8>) {
         to.push(u8::from(matches!(self, Self::Content(_))));
-        to.extend_from_slice(self.id().as_bytes());
+        to.extend_from_slice(self.chunk_id().as_bytes());
     }
 
     /// Reads all records of a piece of the reference stream.

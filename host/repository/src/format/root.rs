@@ -36,19 +36,19 @@ pub struct Root {
     pub warnings: Vec<(String, String)>,
     /// Tags given at the run.
     pub tags: Vec<String>,
-    /// Where the reference stream begins.
+    /// The beginning of the reference stream.
     pub references: Trunk,
     /// The version of holdfast that wrote it.
     pub program: String,
     /// Who signed it: no part of what is signed, and always what the signature says.
     #[serde(skip)]
     pub author: Author,
-    /// Where it is from, if it is a copy.
+    /// The snapshot that it is a copy of, if it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
 }
 
-/// The snapshot that another is a copy of: where it was first made.
+/// The snapshot that another is a copy of, in the repository that made it first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Origin {
@@ -61,9 +61,9 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// Returns what tells whether two are copies of the same.
+    /// Returns the key under which copies of the same snapshot are equal.
     #[must_use]
-    pub fn key(&self) -> (RepositoryId, SnapshotId) {
+    pub fn identity_key(&self) -> (RepositoryId, SnapshotId) {
         (self.repository, self.snapshot)
     }
 }
@@ -104,11 +104,11 @@ pub struct Counts {
     pub warnings: u64,
 }
 
-/// Where a stream of chunks begins: its ids, or the ids of chunks that hold them.
+/// The beginning of a stream of chunks: its ids, or the ids of chunks that hold them.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Trunk {
-    /// How many times a list has to be read to come to the stream itself: 0 where `ids` are its chunks.
+    /// How many times a list has to be read to come to the stream itself: 0 if `ids` are its chunks.
     pub levels: u32,
     /// The ids at the top.
     pub ids: Vec<ChunkId>,

@@ -27,7 +27,7 @@ pub enum PackKind {
 impl PackKind {
     /// Returns the number that stands for it.
     #[must_use]
-    pub fn code(self) -> u8 {
+    pub fn to_code(self) -> u8 {
         match self {
             Self::Content => 0,
             Self::Items => 1,
@@ -40,7 +40,7 @@ impl PackKind {
     pub fn of_code(code: u8) -> Option<Self> {
         [Self::Content, Self::Items, Self::Catalog]
             .into_iter()
-            .find(|kind| kind.code() == code)
+            .find(|kind| kind.to_code() == code)
     }
 }
 
@@ -69,7 +69,7 @@ pub fn encode(packs: &[IndexedPack]) -> Vec<u8> {
     put_u64(&mut head, packs.len() as u64);
     for pack in packs {
         head.extend_from_slice(pack.id.as_bytes());
-        head.push(pack.kind.code());
+        head.push(pack.kind.to_code());
         put_u64(&mut head, u64::from(pack.epoch));
         put_u64(&mut head, pack.sealed_bytes);
         put_u64(&mut head, pack.frames.len() as u64);
@@ -97,12 +97,12 @@ pub fn encode(packs: &[IndexedPack]) -> Vec<u8> {
 /// The bytes are no segment, or one that cannot be.
 pub fn decode(bytes: &[u8]) -> Result<Vec<IndexedPack>, FormatError> {
     let mut wire = Wire::new(bytes, WHAT);
-    let head_bytes = wire.count(1)?;
-    let lengths_bytes = wire.count(1)?;
-    let mut head = Wire::new(wire.take(head_bytes)?, WHAT);
-    let mut lengths = Wire::new(wire.take(lengths_bytes)?, WHAT);
+    let head_bytes = wire.read_count(1)?;
+    let lengths_bytes = wire.read_count(1)?;
+    let mut head = Wire::new(wire.take_bytes(head_bytes)?, WHAT);
+    let mut lengths = Wire::new(wire.take_bytes(lengths_bytes)?, WHAT);
     let mut ids = wire;
-    let version = head.u64()?;
+    let version = head.read_u64()?;
     if version > VERSION {
         return Err(FormatError::Newer {
             what: WHAT,
@@ -110,7 +110,7 @@ pub fn decode(bytes: &[u8]) -> Result<Vec<IndexedPack>, FormatError> {
             known: VERSION,
         });
     }
-    let count = head.count(PackId::LEN + 4)?;
+    let count = head.read_count(PackId::LEN + 4)?;
     if count > PACKS_MAX {
         return Err(head.invalid("too many packs"));
     }
@@ -130,14 +130,14 @@ fn decode_pack(
     lengths: &mut Wire<'_>,
     ids: &mut Wire<'_>,
 ) -> Result<IndexedPack, FormatError> {
-    let id = PackId(head.array()?);
-    let kind =
-        PackKind::of_code(head.byte()?).ok_or_else(|| head.invalid("an unknown kind of pack"))?;
-    let epoch = head.u32()?;
-    let sealed_bytes = head.u64()?;
+    let id = PackId(head.read_array()?);
+    let kind = PackKind::of_code(head.read_byte()?)
+        .ok_or_else(|| head.invalid("an unknown kind of pack"))?;
+    let epoch = head.read_u32()?;
+    let sealed_bytes = head.read_u64()?;
     let mut frames = Vec::new();
     let mut frame_offset = 0_u32;
-    for _ in 0..head.u64()? {
+    for _ in 0..head.read_u64()? {
         let frame = decode_frame(frame_offset, lengths, ids)?;
         frame_offset = frame_offset
             .checked_add(frame.length)
@@ -158,18 +158,18 @@ fn decode_frame(
     lengths: &mut Wire<'_>,
     ids: &mut Wire<'_>,
 ) -> Result<Frame, FormatError> {
-    let length = lengths.u32()?;
-    let count = lengths.count(1)?;
-    if count.saturating_mul(ChunkId::LEN) > ids.left() {
+    let length = lengths.read_u32()?;
+    let count = lengths.read_count(1)?;
+    if count.saturating_mul(ChunkId::LEN) > ids.bytes_left() {
         return Err(FormatError::Short { what: WHAT });
     }
     let mut parts = Vec::with_capacity(count);
     let mut expanded = 0_u32;
     for _ in 0..count {
         let part = crate::format::pack::Part {
-            id: ChunkId(ids.array()?),
+            id: ChunkId(ids.read_array()?),
             offset: expanded,
-            length: lengths.u32()?,
+            length: lengths.read_u32()?,
         };
         expanded = expanded
             .checked_add(part.length)

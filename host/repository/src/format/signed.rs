@@ -54,7 +54,7 @@ impl Author {
 
     /// Returns the first digits of the host's key, or what stands for the root.
     #[must_use]
-    pub fn short(&self) -> &str {
+    pub fn short_key(&self) -> &str {
         match self {
             Self::Nobody => "nobody",
             Self::Root => "root",
@@ -68,7 +68,7 @@ impl fmt::Display for Author {
         match self {
             Self::Nobody => f.write_str("nobody"),
             Self::Root => f.write_str("the repository's own key, which proves no host"),
-            Self::Host { name, .. } => write!(f, "host {name} (key {})", self.short()),
+            Self::Host { name, .. } => write!(f, "host {name} (key {})", self.short_key()),
         }
     }
 }

@@ -44,7 +44,7 @@ impl<'a> Wire<'a> {
 
     /// Returns the number of bytes that are left.
     #[must_use]
-    pub fn left(&self) -> usize {
+    pub fn bytes_left(&self) -> usize {
         self.rest.len()
     }
 
@@ -52,7 +52,7 @@ impl<'a> Wire<'a> {
     ///
     /// # Errors
     /// There are fewer.
-    pub fn take(&mut self, count: usize) -> Result<&'a [u8], FormatError> {
+    pub fn take_bytes(&mut self, count: usize) -> Result<&'a [u8], FormatError> {
         let short = FormatError::Short { what: self.what };
         let (taken, rest) = self.rest.split_at_checked(count).ok_or(short)?;
         self.rest = rest;
@@ -63,9 +63,9 @@ impl<'a> Wire<'a> {
     ///
     /// # Errors
     /// There are fewer bytes.
-    pub fn array<const N: usize>(&mut self) -> Result<[u8; N], FormatError> {
+    pub fn read_array<const N: usize>(&mut self) -> Result<[u8; N], FormatError> {
         let mut array = [0; N];
-        array.copy_from_slice(self.take(N)?);
+        array.copy_from_slice(self.take_bytes(N)?);
         Ok(array)
     }
 
@@ -73,18 +73,18 @@ impl<'a> Wire<'a> {
     ///
     /// # Errors
     /// There is none.
-    pub fn byte(&mut self) -> Result<u8, FormatError> {
-        Ok(self.array::<1>()?[0])
+    pub fn read_byte(&mut self) -> Result<u8, FormatError> {
+        Ok(self.read_array::<1>()?[0])
     }
 
     /// Takes a number.
     ///
     /// # Errors
     /// The bytes end, or the number has more than 64 bits.
-    pub fn u64(&mut self) -> Result<u64, FormatError> {
+    pub fn read_u64(&mut self) -> Result<u64, FormatError> {
         let mut value = 0_u64;
         for shift in (0..70).step_by(7) {
-            let byte = self.byte()?;
+            let byte = self.read_byte()?;
             let bits = u64::from(byte & 0x7f);
             if shift == 63 && bits > 1 {
                 break;
@@ -101,8 +101,8 @@ impl<'a> Wire<'a> {
     ///
     /// # Errors
     /// As for [`Wire::u64`].
-    pub fn i64(&mut self) -> Result<i64, FormatError> {
-        let raw = self.u64()?;
+    pub fn read_i64(&mut self) -> Result<i64, FormatError> {
+        let raw = self.read_u64()?;
         Ok((raw >> 1) as i64 ^ -((raw & 1) as i64))
     }
 
@@ -110,8 +110,8 @@ impl<'a> Wire<'a> {
     ///
     /// # Errors
     /// It is larger.
-    pub fn u32(&mut self) -> Result<u32, FormatError> {
-        u32::try_from(self.u64()?).map_err(|_| self.invalid("a number of more than 32 bits"))
+    pub fn read_u32(&mut self) -> Result<u32, FormatError> {
+        u32::try_from(self.read_u64()?).map_err(|_| self.invalid("a number of more than 32 bits"))
     }
 
     /// Takes a count of things that need at least `each` bytes, so that no input can ask for more
@@ -119,8 +119,8 @@ impl<'a> Wire<'a> {
     ///
     /// # Errors
     /// The count cannot be right.
-    pub fn count(&mut self, each: usize) -> Result<usize, FormatError> {
-        let count = usize::try_from(self.u64()?).unwrap_or(usize::MAX);
+    pub fn read_count(&mut self, each: usize) -> Result<usize, FormatError> {
+        let count = usize::try_from(self.read_u64()?).unwrap_or(usize::MAX);
         if count.saturating_mul(each) > self.rest.len() {
             return Err(FormatError::Short { what: self.what });
         }
@@ -131,17 +131,17 @@ impl<'a> Wire<'a> {
     ///
     /// # Errors
     /// There are fewer.
-    pub fn bytes(&mut self) -> Result<&'a [u8], FormatError> {
-        let count = self.count(1)?;
-        self.take(count)
+    pub fn read_bytes(&mut self) -> Result<&'a [u8], FormatError> {
+        let count = self.read_count(1)?;
+        self.take_bytes(count)
     }
 
     /// Takes a length and that many bytes of UTF-8.
     ///
     /// # Errors
     /// There are fewer, or they are not UTF-8.
-    pub fn text(&mut self) -> Result<String, FormatError> {
-        let bytes = self.bytes()?;
+    pub fn read_text(&mut self) -> Result<String, FormatError> {
+        let bytes = self.read_bytes()?;
         String::from_utf8(bytes.to_vec()).map_err(|_| self.invalid("a text that is not UTF-8"))
     }
 
@@ -164,16 +164,16 @@ mod tests {
             put_u64(&mut bytes, unsigned);
             put_i64(&mut bytes, signed);
             let mut wire = Wire::new(&bytes, "test");
-            prop_assert_eq!(wire.u64(), Ok(unsigned));
-            prop_assert_eq!(wire.i64(), Ok(signed));
+            prop_assert_eq!(wire.read_u64(), Ok(unsigned));
+            prop_assert_eq!(wire.read_i64(), Ok(signed));
             prop_assert!(wire.is_empty());
         }
 
         #[test]
         fn any_bytes_give_a_value_or_an_error(bytes: Vec<u8>) {
             let mut wire = Wire::new(&bytes, "test");
-            while wire.u64().is_ok() {}
-            let _ = Wire::new(&bytes, "test").bytes();
+            while wire.read_u64().is_ok() {}
+            let _ = Wire::new(&bytes, "test").read_bytes();
         }
     }
 
@@ -181,6 +181,6 @@ mod tests {
     fn a_count_that_the_input_cannot_fill_is_refused() {
         let mut bytes = Vec::new();
         put_u64(&mut bytes, u64::MAX);
-        assert!(Wire::new(&bytes, "test").count(1).is_err());
+        assert!(Wire::new(&bytes, "test").read_count(1).is_err());
     }
 }

@@ -36,7 +36,7 @@ impl Added {
         Ok(false)
     }
 
-    /// Adds a segment; its rows are put into nameless files of the cache, where there is one.
+    /// Adds a segment; its rows are put into nameless files of the cache, if there is one.
     ///
     /// # Errors
     /// What was written cannot be read.

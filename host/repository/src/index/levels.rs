@@ -240,7 +240,7 @@ impl Shelf {
         tables
     }
 
-    /// Opens all tables; not all where one was merged and removed meanwhile.
+    /// Opens all tables; not all if one was merged and removed meanwhile.
     fn open_all(&self) -> (Vec<Rows>, bool) {
         let (mut tables, mut is_complete) = (Vec::new(), true);
         for path in self.files() {

@@ -52,7 +52,7 @@ pub struct Location {
     pub length: u32,
 }
 
-/// A table, and what stands in for it where it turns out to be damaged.
+/// A table, and what stands in for it if it turns out to be damaged.
 struct Level {
     table: Table,
     mended: Mutex<Option<Arc<Table>>>,
@@ -66,7 +66,7 @@ impl Level {
         })
     }
 
-    /// Finds a chunk, in the segments themselves where the table is damaged.
+    /// Finds a chunk, in the segments themselves if the table is damaged.
     fn find(
         &self,
         id: &ChunkId,
@@ -98,7 +98,7 @@ pub struct Index {
 }
 
 impl Index {
-    /// Finds a chunk; in packs that are doubtful only where it is in no other.
+    /// Finds a chunk; in doubtful packs only if it is in no other.
     ///
     /// # Errors
     /// The local copy cannot be read, and neither can the segments.
@@ -177,7 +177,7 @@ impl Index {
         self.levels.iter().map(|l| l.table.resident_bytes()).sum()
     }
 
-    /// Loads the segments of a repository, by way of the cache where there is one.
+    /// Loads the segments of a repository, by way of the cache if there is one.
     ///
     /// # Errors
     /// A segment cannot be read. One that is damaged is passed over.
@@ -236,7 +236,7 @@ impl Index {
     }
 }
 
-/// Reads a segment and sorts its chunks; nothing where it is damaged. One that is gone was written anew
+/// Reads a segment and sorts its chunks; nothing if it is damaged. One that is gone was written anew
 /// by a collection, and is an error: its chunks are elsewhere.
 fn read_segment(id: &SegmentId, read: &Segments) -> Result<Option<Rows>, ObjectError> {
     let packs = match read(id) {

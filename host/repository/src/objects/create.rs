@@ -6,7 +6,7 @@ use holdfast_store::{Attempts, Created, Name, Store, StoreError};
 /// Creates an object on which much depends, and knows afterwards whether it exists.
 ///
 /// A store can do what it was asked and lose the answer. So after an error it is asked once more, which
-/// changes nothing where the object is there already, and then whether it holds these very bytes.
+/// changes nothing if the object is there already, and then whether it holds these very bytes.
 ///
 /// # Errors
 /// The object does not exist, or the store does not say whether it does.

@@ -3,7 +3,7 @@
 //! - Without `format`, the epochs, the identities that passphrases open and the announcements, nothing of all
 //!   that is stored can be restored. They are a few kilobytes: each has a spare, the same bytes in another place.
 //! - A spare is created after its object, and removed before it. That one cannot be stored is no failure.
-//! - Readers take the spare where the object is gone or damaged, and say so.
+//! - Readers take the spare if the object is gone or damaged, and say so.
 
 use crate::ground::names::{SPARES, spare_name};
 use crate::ground::seal::SealError;
@@ -39,7 +39,7 @@ pub(crate) fn listed(store: &dyn Store, area: &str) -> Result<BTreeSet<Name>, Ob
     Ok(all)
 }
 
-/// Reads an object, or its spare where the object is gone or is not what it was.
+/// Reads an object, or its spare if the object is gone or is not what it was.
 ///
 /// # Errors
 /// Neither can be read: why the object cannot.

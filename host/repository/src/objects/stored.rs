@@ -60,7 +60,7 @@ pub(crate) struct StoredObject {
     store: Arc<dyn Store>,
     name: Name,
     head: Arc<Head>,
-    /// How much is read at once; no more than is asked for, where that costs nothing.
+    /// How much is read at once; no more than is asked for, if that costs nothing.
     at_once: usize,
     ahead: Mutex<Ahead>,
     /// Why the store gave nothing: the encryptor would tell it in words only.
@@ -92,7 +92,7 @@ impl StoredObject {
         })
     }
 
-    /// Returns what came of opening it, and the store's failure where that was the reason.
+    /// Returns what came of opening it, and the store's failure if that was the reason.
     pub(crate) fn told<T>(&self, opened: Result<T, SealError>) -> Result<T, ObjectError> {
         let mut failure = self.failure.lock_unpoisoned();
         match (opened, failure.take()) {
@@ -122,7 +122,7 @@ impl StoredObject {
     }
 }
 
-/// Returns a range, where it lies in bytes that begin at `at`.
+/// Returns a range, if it lies in bytes that begin at `at`.
 fn within(at: u64, bytes: &[u8], offset: u64, length: usize) -> Option<Vec<u8>> {
     let from = usize::try_from(offset.checked_sub(at)?).ok()?;
     Some(bytes.get(from..from.checked_add(length)?)?.to_vec())

@@ -3,7 +3,7 @@
 //! A packer never holds a whole pack: frames go through the encryptor into the store's upload as
 //! they come, and the table follows them. So memory does not grow with the size of packs.
 
-use crate::format::pack::{Frame, PACK_CHUNKS, tail};
+use crate::format::pack::{Frame, PACK_CHUNKS, encode_tail};
 use crate::format::segment::PackKind;
 use crate::ground::seal::{Recipient, SealError, Sealer};
 use crate::objects::error::{IoStep, ObjectError};
@@ -169,7 +169,7 @@ impl PackReader {
             self.current = frame.bytes;
         } else if !self.ended {
             self.ended = true;
-            self.current = tail(&table, self.written);
+            self.current = encode_tail(&table, self.written);
         }
     }
 }

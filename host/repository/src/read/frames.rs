@@ -34,7 +34,7 @@ impl FrameCheck {
     ///
     /// # Errors
     /// zstd has no memory.
-    pub(super) fn start(
+    pub(super) fn check_start(
         &mut self,
         pack: &Arc<IndexedPack>,
         key: Option<&IdKey>,
@@ -51,7 +51,7 @@ impl FrameCheck {
     }
 
     /// Takes bytes of the opened pack.
-    fn take(&mut self, mut bytes: &[u8]) -> Result<(), ObjectError> {
+    fn take_frames(&mut self, mut bytes: &[u8]) -> Result<(), ObjectError> {
         let Some(pack) = self.pack.clone() else {
             return Ok(());
         };
@@ -63,7 +63,7 @@ impl FrameCheck {
             if now.len() < missing {
                 return Ok(());
             }
-            self.frame(pack.kind, frame)?;
+            self.check_frame(pack.kind, frame)?;
             self.bytes.clear();
             self.next += 1;
         }
@@ -74,7 +74,7 @@ impl FrameCheck {
         Ok(())
     }
 
-    fn frame(&mut self, kind: PackKind, frame: &Frame) -> Result<(), ObjectError> {
+    fn check_frame(&mut self, kind: PackKind, frame: &Frame) -> Result<(), ObjectError> {
         let Some(expander) = &mut self.expander else {
             return Ok(());
         };
@@ -121,7 +121,7 @@ impl Write for CheckedPlain {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut check = self.0.lock_unpoisoned();
         if check.wrong.is_none()
-            && let Err(error) = check.take(bytes)
+            && let Err(error) = check.take_frames(bytes)
         {
             check.wrong = Some(error);
         }
@@ -133,7 +133,7 @@ impl Write for CheckedPlain {
     }
 }
 
-/// Checks a frame of the catalog, where pieces of the reference stream and of the trunk lie together.
+/// Checks a frame of the catalog, in which pieces of the reference stream and of the trunk lie together.
 fn verify_mixed(key: &IdKey, expanded: &[u8], frame: &Frame) -> Result<(), FrameError> {
     for part in &frame.parts {
         let part = std::slice::from_ref(part);

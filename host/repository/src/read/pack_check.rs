@@ -47,7 +47,10 @@ impl PackCheck {
     ///
     /// # Errors
     /// The pack is damaged, or the store failed.
-    pub(crate) fn check(&self, pack: &Arc<IndexedPack>) -> Result<Option<String>, ObjectError> {
+    pub(crate) fn check_pack(
+        &self,
+        pack: &Arc<IndexedPack>,
+    ) -> Result<Option<String>, ObjectError> {
         let setup = &self.repository.setup;
         let hash = Arc::new(Mutex::new(blake3::Hasher::new()));
         let failure = Arc::new(Mutex::new(None));
@@ -71,7 +74,7 @@ impl PackCheck {
             ));
         };
         let frames = || self.frames.lock_unpoisoned();
-        frames().start(pack, self.repository.id_key.as_ref())?;
+        frames().check_start(pack, self.repository.id_key.as_ref())?;
         let plain = Box::new(CheckedPlain(Arc::clone(&self.frames)));
         let opened = setup.sealer.open(&identity, Box::new(sealed), plain);
         unserved(&failure)?;
@@ -83,7 +86,7 @@ impl PackCheck {
     }
 }
 
-/// Fails where a service gave nothing: that says nothing of the pack, and the encryptor tells it in words only.
+/// Fails if a service gave nothing: that says nothing of the pack, and the encryptor tells it in words only.
 fn unserved(failure: &Mutex<Option<StoreError>>) -> Result<(), ObjectError> {
     let failure = failure.lock_unpoisoned().take();
     match failure {

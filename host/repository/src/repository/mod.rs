@@ -86,7 +86,7 @@ pub fn read_header(store: &dyn Store) -> Result<Header, OpenError> {
             error.into()
         }
     })?;
-    header.allow(Purpose::Read)?;
+    header.ensure_features_known(Purpose::Read)?;
     Ok(header)
 }
 
@@ -99,7 +99,7 @@ impl Repository {
         Self::init_on(&Ground::of(setup)?, setup, operators)
     }
 
-    /// Does the same where the place was looked at before.
+    /// Does the same if the place was looked at before.
     ///
     /// # Errors
     /// As for [`Repository::init`].
@@ -298,7 +298,7 @@ impl Repository {
     }
 
     /// Returns the host under whose name the holder of the key signs: the certified one, whatever the
-    /// machine calls itself; and `here` where the key is no host's.
+    /// machine calls itself; and `here` if the key is no host's.
     #[must_use]
     pub fn host_or(&self, here: &str) -> String {
         self.certified_host().unwrap_or_else(|| here.to_owned())
@@ -314,7 +314,7 @@ impl Repository {
         Ok(self.key.for_host(host, now, &seed)?)
     }
 
-    /// Says where the repository is.
+    /// Returns the address of the repository.
     #[must_use]
     pub fn place(&self) -> String {
         self.setup.store.place()
@@ -394,7 +394,7 @@ fn exists(store: &dyn Store) -> OpenError {
     OpenError::Exists { place }
 }
 
-/// Returns the epoch that a new repository begins with, where one can be made.
+/// Returns the epoch that a new repository begins with, if one can be made.
 ///
 /// An `init` that was ended between its two objects leaves an epoch that belongs to no repository. It is
 /// left alone, as every key is, and the next one takes the next number.
@@ -417,7 +417,7 @@ fn first_free_epoch(store: &dyn Store) -> Result<u32, OpenError> {
     Ok(taken.first().map_or(1, |last| last.epoch.saturating_add(1)))
 }
 
-/// Returns the number of an epoch that nobody else takes, where the store would let two take one.
+/// Returns the number of an epoch that nobody else takes, if the store would let two take one.
 fn unshared(store: &dyn Store, free: u32) -> Result<u32, ObjectError> {
     if store.abilities().conditional_create.is_real() {
         return Ok(free);
@@ -427,7 +427,7 @@ fn unshared(store: &dyn Store, free: u32) -> Result<u32, ObjectError> {
     Ok(free.saturating_add(chance))
 }
 
-/// Returns whether an object is still what was created, where the store would let another write over it.
+/// Returns whether an object is still what was created, if the store would let another write over it.
 fn is_still(store: &dyn Store, name: &Name, bytes: &[u8]) -> Result<bool, ObjectError> {
     if store.abilities().conditional_create.is_real() {
         return Ok(true);
@@ -488,7 +488,7 @@ fn group_key(other: &KeyFile, first_free: u32) -> Result<KeyFile, ObjectError> {
     })
 }
 
-/// Makes the repository's own cache directory; none where that is not possible.
+/// Makes the repository's own cache directory; none if that is not possible.
 fn private_directory(cache: &std::path::Path, header: &Header) -> Option<PathBuf> {
     use std::os::unix::fs::DirBuilderExt;
     let directory = cache.join(header.repository.to_string());

@@ -66,7 +66,7 @@ impl Repository {
         Ok(segments)
     }
 
-    /// Loads the index. Collection writes segments anew and removes the old ones: where one is gone that was
+    /// Loads the index. Collection writes segments anew and removes the old ones: if one is gone that was
     /// listed a moment ago, they are listed again.
     fn load_surely(&self) -> Result<(Index, HashSet<PackId>), ObjectError> {
         for _ in 1..LISTINGS_MAX {
@@ -86,7 +86,7 @@ impl Repository {
         size.is_err_and(|error| error.is_absent())
     }
 
-    /// Reads an index segment that was listed; none where it was written anew meanwhile.
+    /// Reads an index segment that was listed; none if it was written anew meanwhile.
     ///
     /// # Errors
     /// It is there and cannot be read.

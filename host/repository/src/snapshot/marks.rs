@@ -29,7 +29,7 @@ const LISTINGS_MAX: u32 = 4;
 pub struct Forgotten {
     /// The tombstone.
     pub tombstone: Tombstone,
-    /// Since when, by the store's clock: the grace time counts from here. Where a hold that has ended kept the
+    /// Since when, by the store's clock: the grace time counts from here. If a hold that has ended kept the
     /// snapshot longer, since that end.
     pub since: Instant,
 }
@@ -53,7 +53,7 @@ pub struct Held {
     pub snapshot: SnapshotId,
     /// Since when, by the store's clock.
     pub since: Instant,
-    /// What it says; an error where it cannot be read, and then it holds all the same.
+    /// What it says; an error if it cannot be read, and then it holds all the same.
     pub hold: Result<Hold, ObjectError>,
 }
 
@@ -274,7 +274,7 @@ impl Repository {
         }
     }
 
-    /// Reads a mark, and who signed it; none where it was taken away meanwhile.
+    /// Reads a mark, and who signed it; none if it was taken away meanwhile.
     pub(crate) fn mark<M: Mark>(
         &self,
         name: &Name,

@@ -82,14 +82,14 @@ impl Report {
     }
 
     /// Adds what is damaged, unless it is already known of that object.
-    fn told(&mut self, object: &str, error: &(impl ObjectFault + 'static)) {
+    fn report_damage(&mut self, object: &str, error: &(impl ObjectFault + 'static)) {
         if self.damage.iter().all(|(known, _)| known != object) {
             self.damage(object, error);
         }
     }
 }
 
-/// What a check came across, beside what it reports: where a repair begins.
+/// What a check found besides its report: the starting point of a repair.
 #[derive(Default)]
 pub(crate) struct Survey {
     /// What is reported.
@@ -106,7 +106,7 @@ pub(crate) struct Survey {
     pub(crate) unlisted: HashMap<PackId, u64>,
     /// Snapshots whose objects cannot be read.
     pub(crate) unread_snapshots: Vec<SnapshotId>,
-    /// What opens the repository, where something is wrong with it or its spare.
+    /// What opens the repository, if something is wrong with it or its spare.
     pub(crate) harmed_keys: Vec<Name>,
     /// Packs whose parity is damaged.
     pub(crate) harmed_parity: Vec<PackId>,
@@ -118,7 +118,7 @@ pub(crate) struct Survey {
 ///
 /// # Errors
 /// The store cannot be listed, or the run was cancelled. Damage is no error: it is reported.
-pub fn check(
+pub fn check_repository(
     repository: &Arc<Repository>,
     depth: Depth,
     cancel: &Cancel,
@@ -135,7 +135,7 @@ pub(crate) fn survey(
     progress: &Progress,
 ) -> Result<Survey, UpkeepError> {
     let mut survey = Survey::default();
-    keys::check(repository, &mut survey)?;
+    keys::check_keys(repository, &mut survey)?;
     let snapshots = repository.snapshots_from_store()?;
     let mut extent = Extent::read(repository)?;
     check_index(&extent, &mut survey);
@@ -145,7 +145,7 @@ pub(crate) fn survey(
     }
     check_presence(&extent, &mut survey)?;
     if depth == Depth::Data {
-        survey.report.unread = repository.thaw(&mut survey.cold, None, cancel)?;
+        survey.report.unread = repository.thaw_packs(&mut survey.cold, None, cancel)?;
         let packs = survey.packs.values();
         let packs: Vec<_> = packs
             .filter(|pack| !survey.cold.contains_key(&pack.id))
@@ -172,7 +172,7 @@ pub(crate) fn survey(
 }
 
 fn check_index(extent: &Extent, survey: &mut Survey) {
-    survey.packs = extent.packs();
+    survey.packs = extent.listed_packs();
     for (id, packs) in &extent.segments {
         let ids = packs.iter().map(|pack| pack.id).collect();
         survey.segments.push((*id, ids));
@@ -218,7 +218,7 @@ fn check_presence(extent: &Extent, survey: &mut Survey) -> Result<(), UpkeepErro
     Ok(())
 }
 
-/// Counts what is damaged in packs. One that is gone is none, where collection has removed it meanwhile.
+/// Counts what is damaged in packs. One that collection has removed meanwhile is not damaged.
 fn count_data(
     repository: &Repository,
     found: Found,
@@ -234,7 +234,7 @@ fn count_data(
     }
     if !damage.is_empty() {
         extent.refresh(repository)?;
-        let now = extent.packs();
+        let now = extent.listed_packs();
         // What was in them may be in packs that are new.
         survey.packs.retain(|id, _| now.contains_key(id));
         survey.packs.extend(now);
@@ -242,7 +242,9 @@ fn count_data(
     for (id, error) in damage {
         if survey.packs.contains_key(&id) {
             survey.doubtful.insert(id);
-            survey.report.told(&pack_name(&id).to_string(), &error);
+            survey
+                .report
+                .report_damage(&pack_name(&id).to_string(), &error);
         }
     }
     survey.report.unseen.extend(found.unseen);
@@ -364,7 +366,7 @@ fn check_data(
     };
     let start = || Ok(PackCheck::new(repository));
     let check_pack = |check: &mut PackCheck, pack: &&Arc<IndexedPack>| {
-        let result = check.check(pack);
+        let result = check.check_pack(pack);
         progress.add_done(pack.sealed_bytes);
         Ok((pack.id, result))
     };

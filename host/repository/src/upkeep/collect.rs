@@ -90,7 +90,7 @@ pub struct Amount {
 }
 
 impl Amount {
-    fn add(&mut self, bytes: u64) {
+    fn add_pack(&mut self, bytes: u64) {
         self.packs += 1;
         self.bytes += bytes;
     }
@@ -101,7 +101,7 @@ impl Amount {
 pub struct OpenSession {
     /// Its id.
     pub id: SnapshotId,
-    /// What it is for; empty where it cannot be read.
+    /// What it is for; empty if it cannot be read.
     pub purpose: String,
     /// The machine that runs it.
     pub host: String,
@@ -128,7 +128,7 @@ pub struct Report {
     pub named: Amount,
     /// Packs that earlier collections found, and that still have to wait.
     pub waiting: Amount,
-    /// Packs of which something turned out to be needed again.
+    /// Packs that turned out to hold something needed again.
     pub kept: Amount,
     /// Packs that were copied, since little of them was needed.
     pub repacked: Amount,
@@ -142,7 +142,7 @@ pub struct Report {
     pub segments: u64,
     /// Packs that would go, and that object lock keeps.
     pub locked: Amount,
-    /// Until when, at the longest; nothing where all of them are held without an end.
+    /// Until when, at the longest; nothing if all of them are held without an end.
     pub locked_until: Option<Instant>,
     /// Those of them that are held without an end.
     pub held: Amount,
@@ -170,7 +170,7 @@ pub fn collect(
     cancel: &Cancel,
     progress: &CollectProgress,
 ) -> Result<Report, UpkeepError> {
-    repository.header.allow(Purpose::Delete)?;
+    repository.header.ensure_features_known(Purpose::Delete)?;
     let store = &repository.setup.store;
     if !store.abilities().strong_listing.is_real() {
         // What a listing hides twice would be removed.
@@ -181,7 +181,7 @@ pub fn collect(
         return Collection::new(repository, options, cancel, progress).run(None);
     }
     // A session of its own: it shows the store's clock, and guards what is copied.
-    let lease = Lease::take(repository, "collection", &options.host)?;
+    let lease = Lease::begin_session(repository, "collection", &options.host)?;
     let done = Collection::new(repository, options, cancel, progress).run(Some(&lease));
     lease.give_up(repository);
     done
@@ -219,13 +219,13 @@ impl<'a> Collection<'a> {
         self.expire(&mut view)?;
         view.look_at_packs(self.repository)?;
         self.report.generation = view.generation;
-        self.report.open = view.open();
+        self.report.open = view.open_sessions();
         let mut locks = self.choose_snapshots(&view)?;
         let roots = view.kept_roots(&self.report.removed_snapshots);
         self.report.snapshots = roots.len() as u64;
         let (cancel, looked_at) = (self.cancel, &self.progress.snapshots);
-        let needed = mark::mark(self.repository, &roots, cancel, looked_at)?;
-        let census = Census::take(&needed, &view)?;
+        let needed = mark::mark_needed(self.repository, &roots, cancel, looked_at)?;
+        let census = Census::take_census(&needed, &view)?;
         let mut candidates = census.unneeded(&view);
         if self.may_return {
             // A run that only slept finds its session ended. What it relies on is given another chance.
@@ -233,8 +233,8 @@ impl<'a> Collection<'a> {
         }
         let sparse = self.sparse(&census, &view)?;
         let mut removed = census.removable(&view, self.options.grace);
-        self.spare(&view, &census, &mut removed, &mut locks)?;
-        self.tell(&view, &census, (&candidates, &removed), &sparse, &locks);
+        self.spare_packs(&view, &census, &mut removed, &mut locks)?;
+        self.report_view(&view, &census, (&candidates, &removed), &sparse, &locks);
         let Some(lease) = lease else {
             return Ok(self.report);
         };
@@ -247,7 +247,7 @@ impl<'a> Collection<'a> {
             self.cancel,
         )?;
         candidates.extend(&sparse.retired);
-        self.name(&view, candidates)?;
+        self.write_tombstone(&view, candidates)?;
         self.stop_if_cancelled()?;
         if !sweep::remove_snapshots(self.repository, &self.report.removed_snapshots)? {
             // What is needed was told without a snapshot that came back, or was locked.
@@ -264,7 +264,8 @@ impl<'a> Collection<'a> {
     /// Chooses the forgotten snapshots that go: what is locked stays, and all that it needs.
     fn choose_snapshots(&mut self, view: &View) -> Result<Locks, UpkeepError> {
         let mut over = view.removable_snapshots();
-        let snapshots = Locks::of_snapshots(self.repository, &over, view.now(), self.cancel)?;
+        let snapshots =
+            Locks::of_snapshots(self.repository, &over, view.store_time(), self.cancel)?;
         over.retain(|id| !snapshots.contains_key(id));
         self.report.removed_snapshots = over;
         Ok(Locks {
@@ -278,7 +279,7 @@ impl<'a> Collection<'a> {
     fn sparse(&self, census: &Census, view: &View) -> Result<repack::Sparse, UpkeepError> {
         let mut sparse = census.sparse(self.repository, self.options, view);
         if self.options.reseal_before.is_none() {
-            let (now, cancel) = (view.now(), self.cancel);
+            let (now, cancel) = (view.store_time(), self.cancel);
             let locked = Locks::of_packs(self.repository, &sparse.retired, now, cancel)?;
             sparse.retired.retain(|pack| !locked.contains_key(pack));
         }
@@ -286,7 +287,7 @@ impl<'a> Collection<'a> {
     }
 
     /// Takes out of what is to be removed what is locked, and puts down how much locks keep.
-    fn spare(
+    fn spare_packs(
         &mut self,
         view: &View,
         census: &Census,
@@ -294,21 +295,22 @@ impl<'a> Collection<'a> {
         locks: &mut Locks,
     ) -> Result<(), UpkeepError> {
         let wanted: Vec<PackId> = removed.iter().copied().collect();
-        locks.packs = Locks::of_packs(self.repository, &wanted, view.now(), self.cancel)?;
+        locks.packs = Locks::of_packs(self.repository, &wanted, view.store_time(), self.cancel)?;
         removed.retain(|pack| !locks.packs.contains_key(pack));
         let mut idle = HashSet::new();
         if !locks.snapshots.is_empty() {
             // What only they need would go with them.
             let roots = view.kept_roots(&view.removable_snapshots());
-            let needed = mark::mark(self.repository, &roots, self.cancel, &Progress::default())?;
-            let without = Census::take(&needed, view)?;
+            let needed =
+                mark::mark_needed(self.repository, &roots, self.cancel, &Progress::default())?;
+            let without = Census::take_census(&needed, view)?;
             idle = census
                 .needed()
                 .difference(without.needed())
                 .copied()
                 .collect();
         }
-        locks.tell(&mut self.report, view, &idle);
+        locks.report_locked(&mut self.report, view, &idle);
         Ok(())
     }
 
@@ -321,10 +323,10 @@ impl<'a> Collection<'a> {
             self.stop_if_cancelled()?;
             let bytes = view.stored_bytes(&pack);
             match sweep::remove_pack(self.repository, &pack)? {
-                Removal::Removed => self.report.removed.add(bytes),
+                Removal::Removed => self.report.removed.add_pack(bytes),
                 Removal::Gone => {}
                 Removal::Locked => {
-                    self.report.locked.add(bytes);
+                    self.report.locked.add_pack(bytes);
                     removed.remove(&pack);
                 }
             }
@@ -335,12 +337,12 @@ impl<'a> Collection<'a> {
 
     /// Ends sessions that can no longer be waited for; one that commits in this moment has won.
     fn expire(&mut self, view: &mut View) -> Result<(), UpkeepError> {
-        let open = view.open();
+        let open = view.open_sessions();
         let is_open = |id: &SnapshotId| open.iter().any(|session| session.id == *id);
         if let Some(session) = self.options.expire.iter().find(|id| !is_open(id)) {
             return Err(UpkeepError::NoSession { session: *session });
         }
-        // Where two can create one name, a session that may come back is ended by the operator alone.
+        // If two can create one name, a session that may come back is ended by the operator alone.
         let one_wins = self.repository.setup.store.abilities();
         let one_wins = one_wins.conditional_create.is_real();
         for (session, may_return) in view.overdue(self.options) {
@@ -349,7 +351,7 @@ impl<'a> Collection<'a> {
             }
             self.may_return |= may_return;
             if self.options.dry_run || self.repository.expire(&session)? {
-                view.ended(&session);
+                view.note_ended(&session);
                 self.report.expired.push(session);
             } else {
                 view.committed(self.repository, &session)?;
@@ -358,7 +360,7 @@ impl<'a> Collection<'a> {
         Ok(())
     }
 
-    fn tell(
+    fn report_view(
         &mut self,
         view: &View,
         census: &Census,
@@ -368,30 +370,30 @@ impl<'a> Collection<'a> {
     ) {
         let report = &mut self.report;
         for bytes in view.all_stored_bytes() {
-            report.stored.add(bytes);
+            report.stored.add_pack(bytes);
         }
         for pack in candidates {
-            report.named.add(view.stored_bytes(pack));
+            report.named.add_pack(view.stored_bytes(pack));
         }
         for pack in sparse.rescued.iter().chain(&sparse.retired) {
-            report.repacked.add(view.stored_bytes(pack));
+            report.repacked.add_pack(view.stored_bytes(pack));
         }
         report.unused_bytes = census.unused_bytes(&sparse.retired.iter().copied().collect());
         for pack in view.tombstoned() {
             if census.is_needed(&pack) {
-                report.kept.add(view.stored_bytes(&pack));
+                report.kept.add_pack(view.stored_bytes(&pack));
             } else if removed.contains(&pack) {
                 if self.options.dry_run {
-                    report.removed.add(view.stored_bytes(&pack));
+                    report.removed.add_pack(view.stored_bytes(&pack));
                 }
             } else if !locks.packs.contains_key(&pack) {
-                report.waiting.add(view.stored_bytes(&pack));
+                report.waiting.add_pack(view.stored_bytes(&pack));
             }
         }
     }
 
     /// Writes the tombstone of this generation, which also tells the next one what was there.
-    fn name(&self, view: &View, packs: HashSet<PackId>) -> Result<(), UpkeepError> {
+    fn write_tombstone(&self, view: &View, packs: HashSet<PackId>) -> Result<(), UpkeepError> {
         let mut packs: Vec<_> = packs.into_iter().collect();
         packs.sort_unstable();
         let tombstone = PackTombstone {
@@ -399,7 +401,7 @@ impl<'a> Collection<'a> {
             generation: view.generation,
             written: self.repository.setup.clock.now(),
             packs,
-            snapshots: view.seen(),
+            snapshots: view.seen_snapshots(),
         };
         let name = pack_tombstone_name(view.generation, random()?);
         self.repository

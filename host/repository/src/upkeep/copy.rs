@@ -66,7 +66,7 @@ impl Copier {
         }
         let there = roots.iter().flat_map(|root| {
             let own = (to.header.repository, root.snapshot);
-            [Some(own), root.origin.as_ref().map(Origin::key)]
+            [Some(own), root.origin.as_ref().map(Origin::identity_key)]
         });
         Ok(Self {
             there: there.flatten().collect(),
@@ -86,7 +86,7 @@ impl Copier {
     /// Returns whether a copy of a snapshot is there already.
     #[must_use]
     pub fn is_there(&self, root: &Root) -> bool {
-        self.there.contains(&self.origin(root).key())
+        self.there.contains(&self.origin(root).identity_key())
     }
 
     /// Copies a snapshot.
@@ -100,17 +100,17 @@ impl Copier {
         progress: &Progress,
     ) -> Result<Copied, UpkeepError> {
         let copied = if self.goes_as_it_is {
-            packs::copy(self, root, cancel, progress)?
+            packs::copy_packs(self, root, cancel, progress)?
         } else {
-            stream::copy(self, root, cancel, progress)?
+            stream::copy_entries(self, root, cancel, progress)?
         };
-        self.there.insert(self.origin(root).key());
+        self.there.insert(self.origin(root).identity_key());
         Ok(copied)
     }
 
-    /// Returns what a copy says of where it is from: where the snapshot was first made.
+    /// Returns the origin that a copy names: the repository that made the snapshot first.
     fn origin(&self, root: &Root) -> Origin {
-        let first = root.origin.as_ref().map(Origin::key);
+        let first = root.origin.as_ref().map(Origin::identity_key);
         let (repository, snapshot) = first.unwrap_or((self.from.header.repository, root.snapshot));
         Origin {
             repository,

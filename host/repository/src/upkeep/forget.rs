@@ -23,7 +23,8 @@ impl Repository {
     /// # Errors
     /// One is held, and then none is forgotten; or the store failed, and then each is forgotten or not.
     pub fn forget(&self, which: &[(SnapshotId, String)], host: &str) -> Result<(), UpkeepError> {
-        self.header.allow(crate::format::header::Purpose::Write)?;
+        self.header
+            .ensure_features_known(crate::format::header::Purpose::Write)?;
         let now = self.setup.clock.now();
         let marks = self.marks_surely()?;
         for (id, _) in which {
@@ -66,7 +67,7 @@ impl Repository {
         self.exists(id)?;
         self.setup.store.delete(&name)?;
         // Collection may have been on its way.
-        self.stays(id)?;
+        self.ensure_kept(id)?;
         Ok(self.exists(id)?)
     }
 
@@ -74,7 +75,7 @@ impl Repository {
     ///
     /// It says that it does, and then looks whether it may; who wants to keep one does that, and then
     /// looks whether it does. So at worst both give way.
-    fn stays(&self, id: &SnapshotId) -> Result<(), UpkeepError> {
+    fn ensure_kept(&self, id: &SnapshotId) -> Result<(), UpkeepError> {
         match self.setup.store.size(&removal_name(id)) {
             Ok(_) => Err(UpkeepError::TooLate { snapshot: *id }),
             Err(error) if error.is_absent() => Ok(()),
@@ -131,14 +132,15 @@ impl Repository {
     ///
     /// # Errors
     /// There is no such snapshot, it is held already, or the store failed.
-    pub fn hold(
+    pub fn find_hold(
         &self,
         id: &SnapshotId,
         reason: &str,
         until: Option<Instant>,
         host: &str,
     ) -> Result<Hold, UpkeepError> {
-        self.header.allow(crate::format::header::Purpose::Write)?;
+        self.header
+            .ensure_features_known(crate::format::header::Purpose::Write)?;
         self.exists(id)?;
         let hold = Hold {
             snapshot: *id,
@@ -152,7 +154,7 @@ impl Repository {
         let name = hold_name(id);
         match self.put_mark(&name, &hold)? {
             Created::New => self
-                .stays(id)
+                .ensure_kept(id)
                 .and_then(|()| Ok(self.exists(id)?))
                 .map(|()| hold),
             Created::Existed => {

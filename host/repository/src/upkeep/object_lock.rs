@@ -58,7 +58,7 @@ impl Locked {
         self.failed.is_empty() && self.left == 0
     }
 
-    fn add(&mut self, object: &Object, term: &Term, wanted: &Extension) {
+    fn add_object(&mut self, object: &Object, term: &Term, wanted: &Extension) {
         let until = term.until;
         self.objects += 1;
         self.bytes += object.bytes;
@@ -98,7 +98,7 @@ pub struct Cost {
 impl Plan {
     /// Returns what it costs; `now` is when what is not locked could go.
     #[must_use]
-    pub fn cost(&self, now: Instant) -> Cost {
+    pub fn estimate_cost(&self, now: Instant) -> Cost {
         let mut cost = Cost {
             objects: 0,
             bytes: 0,
@@ -137,7 +137,7 @@ impl Plan {
         let mut locked = Locked::default();
         for (object, lock) in &self.objects {
             if let (None, Some(term)) = (self.wanted.term_beyond(lock), lock.term) {
-                locked.add(object, &term, &self.wanted);
+                locked.add_object(object, &term, &self.wanted);
             }
         }
         locked
@@ -145,7 +145,7 @@ impl Plan {
 }
 
 impl Repository {
-    /// Returns whether the store keeps objects from being removed, where it is told to.
+    /// Returns whether the store can keep objects from being removed.
     #[must_use]
     pub fn can_lock(&self) -> bool {
         self.setup.store.abilities().object_lock.is_real()
@@ -156,7 +156,7 @@ impl Repository {
 ///
 /// # Errors
 /// A snapshot's packs cannot be told, or the store failed.
-pub fn plan(
+pub fn plan_extension(
     repository: &Arc<Repository>,
     roots: &[&Root],
     wanted: Extension,
@@ -165,7 +165,7 @@ pub fn plan(
 ) -> Result<Plan, UpkeepError> {
     let objects = reach::reached(repository, roots, cancel)?;
     let store = repository.setup.store.as_ref();
-    let looked = each(&objects, cancel, progress, |object| {
+    let looked = map_objects(&objects, cancel, progress, |object| {
         store
             .require_object_lock(&object.name)?
             .protection(&object.name)
@@ -205,7 +205,7 @@ pub fn carry_out(
         (cancel, progress),
         (&mut locked, &mut noted),
     )?;
-    noted.keep(repository);
+    noted.save_notes(repository);
     Ok(locked)
 }
 
@@ -213,7 +213,7 @@ pub fn carry_out(
 ///
 /// # Errors
 /// What they reach cannot be told, or it was cancelled. What the store refused is in the result.
-pub fn lock(
+pub fn lock_reached(
     repository: &Arc<Repository>,
     roots: &[&Root],
     wanted: &Extension,
@@ -225,8 +225,8 @@ pub fn lock(
     let mut locked = Locked::default();
     let mut todo = Vec::new();
     for object in objects {
-        match noted.term(&object.name) {
-            Some(term) if wanted.is_met_by(&term) => locked.add(&object, &term, wanted),
+        match noted.noted_term(&object.name) {
+            Some(term) if wanted.is_met_by(&term) => locked.add_object(&object, &term, wanted),
             _ => todo.push(object),
         }
     }
@@ -237,7 +237,7 @@ pub fn lock(
         (cancel, progress),
         (&mut locked, &mut noted),
     )?;
-    noted.keep(repository);
+    noted.save_notes(repository);
     Ok(locked)
 }
 
@@ -249,7 +249,7 @@ fn lock_all(
     (locked, noted): (&mut Locked, &mut Noted),
 ) -> Result<(), UpkeepError> {
     let store = repository.setup.store.as_ref();
-    let asked = each(objects, cancel, progress, |object| {
+    let asked = map_objects(objects, cancel, progress, |object| {
         store
             .require_object_lock(&object.name)?
             .retain(&object.name, wanted)
@@ -258,8 +258,8 @@ fn lock_all(
         match answer {
             Some(Ok(term)) => {
                 locked.asked += 1;
-                locked.add(object, &term, wanted);
-                noted.note(&object.name, term);
+                locked.add_object(object, &term, wanted);
+                noted.note_term(&object.name, term);
             }
             Some(Err(error)) => locked.failed.push((object.name.clone(), error)),
             None => locked.left += 1,
@@ -268,7 +268,7 @@ fn lock_all(
     Ok(())
 }
 
-/// What a store said of an object; nothing where it was not asked.
+/// What a store said of an object; nothing if it was not asked.
 pub(crate) type Answer<T> = Option<Result<T, StoreError>>;
 
 /// Asks about each object, several at a time, and returns the answers in their order. A failure that is not of
@@ -276,7 +276,7 @@ pub(crate) type Answer<T> = Option<Result<T, StoreError>>;
 ///
 /// # Errors
 /// It was cancelled.
-pub(crate) fn each<T: Send>(
+pub(crate) fn map_objects<T: Send>(
     objects: &[Object],
     cancel: &Cancel,
     progress: &Progress,

@@ -4,7 +4,7 @@
 //!   which it counts: a crash before it leaves the old state, and an object that the next change clears away.
 //! - An epoch object is removed only after one that holds all its keys was stored, read again, opened and
 //!   announced. So at every moment there is one that the operators can open.
-//! - Where the store lets nothing be removed, older epoch objects stay, and whoever could open one still can.
+//! - If the store lets nothing be removed, older epoch objects stay, and whoever could open one still can.
 //!   That is told, and nothing fails.
 //!
 //! What a removed operator has read before stays known to it, and everything that is sealed to an epoch whose
@@ -230,7 +230,7 @@ impl Repository {
         Ok(at)
     }
 
-    /// Returns what is announced, where the key may change it.
+    /// Returns what is announced, if the key may change it.
     fn changeable(&self) -> Result<&Announcement, UpkeepError> {
         self.key.require(Role::Read)?;
         self.announcement().ok_or(OperatorsError::Unrecorded.into())
@@ -261,7 +261,7 @@ impl Repository {
         self.change(key, at, announcement, 0, identities)
     }
 
-    /// Returns the read key as epochs hold it, with the root's private half where that belongs.
+    /// Returns the read key as epochs hold it, with the root's private half.
     fn whole_key(&self) -> Result<KeyFile, UpkeepError> {
         let root = self.key.root()?;
         let mut key = self.key.clone();
@@ -282,7 +282,7 @@ impl Repository {
         identities: &[Identity],
     ) -> Result<Change, UpkeepError> {
         let announcement = publish(&self.setup, &key, at, announcement, identities)?;
-        let kept = self.clear(&key, &announcement)?;
+        let kept = self.clear_older(&key, &announcement)?;
         Ok(Change {
             announcement,
             kept,
@@ -291,7 +291,7 @@ impl Repository {
     }
 
     /// Removes what the announcement has made superfluous; returns what stays, and why.
-    fn clear(
+    fn clear_older(
         &self,
         key: &KeyFile,
         announcement: &Announcement,

@@ -1,6 +1,6 @@
 //! Repair: mends what a check found, as far as something is left to mend it with.
 //!
-//! - Only what was found damaged twice is touched. Where nothing is damaged, nothing changes.
+//! - Only what was found damaged twice is touched. If nothing is damaged, nothing changes.
 //! - What is new is stored, read back and listed before anything that is damaged leaves its place.
 //! - What is damaged is set aside in `quarantine/`, never deleted: it may be all that is left.
 //! - A crash at any moment leaves a repository in which all that was sound is, and which can be repaired.
@@ -46,7 +46,7 @@ use std::sync::Arc;
 pub struct Options<'a> {
     /// How far it looks for damage.
     pub depth: Depth,
-    /// Where it finds what is lost here.
+    /// The repositories that may still hold what is lost here.
     pub second: Option<&'a Second>,
     /// How much parity the packs are to have.
     pub parity: Option<Shape>,
@@ -113,7 +113,7 @@ pub struct Repaired {
     pub before: Report,
     /// What was done, or would be.
     pub deeds: Vec<Deed>,
-    /// What another check found afterwards; the same as before, where nothing was done.
+    /// What another check found afterwards; the same as before if nothing was done.
     pub after: Option<Report>,
 }
 
@@ -150,7 +150,7 @@ pub fn repair(
     cancel: &Cancel,
     progress: &Progress,
 ) -> Result<Repaired, UpkeepError> {
-    repository.header.allow(Purpose::Delete)?;
+    repository.header.ensure_features_known(Purpose::Delete)?;
     let survey = survey(repository, options.depth, cancel, progress)?;
     let was_aside =
         options.second.is_some() && !repository.setup.store.list(QUARANTINE)?.is_empty();
@@ -165,7 +165,7 @@ pub fn repair(
     };
     work.mend_keys()?;
     if !work.survey.report.damage.is_empty() || is_doubted || was_aside {
-        work.mend(cancel)?;
+        work.repair_damage(cancel)?;
     }
     work.mend_marks()?;
     work.tend_parity(options.parity, cancel)?;
@@ -173,8 +173,12 @@ pub fn repair(
         None
     } else {
         Index::forget(repository.setup.cache.as_deref());
-        let again =
-            crate::upkeep::check::check(repository, options.depth, cancel, &Progress::default())?;
+        let again = crate::upkeep::check::check_repository(
+            repository,
+            options.depth,
+            cancel,
+            &Progress::default(),
+        )?;
         Some(again)
     };
     Ok(Repaired {
@@ -189,7 +193,7 @@ impl Work<'_> {
         self.repository.setup.store.as_ref()
     }
 
-    fn did(&mut self, what: What, object: String, detail: String) {
+    fn record_action(&mut self, what: What, object: String, detail: String) {
         tracing::info!("{what}: {object}: {detail}");
         self.deeds.push(Deed {
             what,
@@ -200,18 +204,18 @@ impl Work<'_> {
     }
 
     fn leave(&mut self, object: String, detail: &str, advice: Advice) {
-        self.did(What::Left, object, detail.to_owned());
+        self.record_action(What::Left, object, detail.to_owned());
         if let Some(deed) = self.deeds.last_mut() {
             deed.advice = Some(advice);
         }
     }
 
-    fn mend(&mut self, cancel: &Cancel) -> Result<(), UpkeepError> {
+    fn repair_damage(&mut self, cancel: &Cancel) -> Result<(), UpkeepError> {
         let segments = self.harmed_segments()?;
         let snapshots = self.mend_snapshots()?;
         let mut harmed = Vec::new();
         for pack in self.harmed_packs(cancel)? {
-            if !self.heal(&pack.id)? {
+            if !self.heal_pack(&pack.id)? {
                 harmed.push(pack);
             }
         }
@@ -228,7 +232,7 @@ impl Work<'_> {
         }
         let dropped = dropped.intersection(&done).copied().collect();
         self.relist(Vec::new(), &dropped)?;
-        self.fetch(&mut held, cancel)?;
+        self.fetch_pack(&mut held, cancel)?;
         for pack in harmed.iter().filter(|pack| done.contains(&pack.id)) {
             let name = pack_name(&pack.id);
             self.set_aside(&name, "what is sound in it is elsewhere")?;
@@ -246,7 +250,7 @@ impl Work<'_> {
             } else {
                 let why = "this key does not open all packs that it may have listed; repair with \
                            an identity or a read key";
-                self.did(What::Left, name.to_string(), why.into());
+                self.record_action(What::Left, name.to_string(), why.into());
             }
         }
         for id in snapshots {
@@ -268,7 +272,7 @@ impl Work<'_> {
             }
             let checked = match self.store().size(&pack_name(&pack.id)) {
                 Ok(size) if size != pack.sealed_bytes => Err(ObjectError::ContentMismatch),
-                Ok(_) => check.check(pack).map(drop),
+                Ok(_) => check.check_pack(pack).map(drop),
                 Err(error) => Err(error.into()),
             };
             match checked {
@@ -312,7 +316,7 @@ impl Work<'_> {
         let sound = second.object(&name);
         let sound = sound.filter(|bytes| self.repository.is_snapshot(id, bytes.clone()));
         let Some(bytes) = sound else { return Ok(false) };
-        self.put_back(&name, &bytes, format!("from {}", second.place()))?;
+        self.put_back(&name, &bytes, format!("from {}", second.describe_place()))?;
         Ok(true)
     }
 
@@ -320,12 +324,12 @@ impl Work<'_> {
     fn put_back(&mut self, name: &Name, bytes: &[u8], from: String) -> Result<(), UpkeepError> {
         if !self.is_dry {
             if let Aside::Stays(why) = set_aside(self.store(), name)? {
-                self.did(What::Kept, name.to_string(), why);
+                self.record_action(What::Kept, name.to_string(), why);
                 return Ok(());
             }
             create_surely(self.store(), name, bytes)?;
         }
-        self.did(What::Healed, name.to_string(), from);
+        self.record_action(What::Healed, name.to_string(), from);
         Ok(())
     }
 
@@ -381,7 +385,7 @@ impl Work<'_> {
         }
         for id in self.packs_aside()? {
             // What was given up may come back now: there is a second repository, or a store that works.
-            if self.heal(&id)? && !self.is_dry {
+            if self.heal_pack(&id)? && !self.is_dry {
                 self.look_into(id, &mut found, false)?;
             }
         }
@@ -410,7 +414,7 @@ impl Work<'_> {
         may_heal: bool,
     ) -> Result<(), UpkeepError> {
         let name = pack_name(&id);
-        let listed = match OpenedPack::open(self.repository, &name) {
+        let listed = match OpenedPack::open_object(self.repository, &name) {
             Ok(Some(pack)) => pack.listed(id).map(Arc::new),
             Ok(None) => {
                 found.is_whole = false;
@@ -419,7 +423,7 @@ impl Work<'_> {
             Err(error) => Err(error),
         };
         let checked = match &listed {
-            Ok(pack) => PackCheck::new(self.repository).check(pack).map(drop),
+            Ok(pack) => PackCheck::new(self.repository).check_pack(pack).map(drop),
             Err(_) => Ok(()),
         };
         let failure = match (listed, checked) {
@@ -437,7 +441,7 @@ impl Work<'_> {
             (Ok(pack), Err(error)) if is_harm(&error) => Some(pack),
             (Err(error), _) | (_, Err(error)) => return Err(error.into()),
         };
-        if may_heal && self.heal(&id)? {
+        if may_heal && self.heal_pack(&id)? {
             // In a dry repair it is as it was.
             return if self.is_dry {
                 Ok(())
@@ -460,14 +464,14 @@ impl Work<'_> {
         };
         match became {
             Aside::Moved(to) => {
-                self.did(
+                self.record_action(
                     What::SetAside,
                     object.to_string(),
                     format!("{why}; now {to}"),
                 );
             }
             Aside::Gone => {}
-            Aside::Stays(why) => self.did(What::Kept, object.to_string(), why),
+            Aside::Stays(why) => self.record_action(What::Kept, object.to_string(), why),
         }
         Ok(())
     }

@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-/// The level at which chunks are compressed again, where they cannot be taken as they are.
+/// The level at which chunks are compressed again if they cannot be taken as they are.
 const LEVEL: i32 = 3;
 
 /// Writes chunks into new packs.
@@ -46,7 +46,7 @@ impl<'a> Rewriter<'a> {
     ///
     /// # Errors
     /// The encryptor does not prove itself.
-    pub(crate) fn begin(
+    pub(crate) fn begin_rewrite(
         repository: &'a Arc<Repository>,
         lease: &'a Lease,
     ) -> Result<Self, ObjectError> {
@@ -63,7 +63,8 @@ impl<'a> Rewriter<'a> {
         let (put, from) = Put::channel();
         let proof = Proof::new(repository, true);
         let storing = Arc::clone(&catalogue);
-        let thread = std::thread::spawn(move || storing.run(&from, &|pack| proof.of(pack)));
+        let thread =
+            std::thread::spawn(move || storing.run(&from, &|pack| proof.read_pack_back(pack)));
         Ok(Self {
             repository,
             _lease: lease,
@@ -78,8 +79,12 @@ impl<'a> Rewriter<'a> {
     ///
     /// # Errors
     /// The key cannot write this kind, or storing has failed.
-    pub(crate) fn frame(&mut self, kind: PackKind, frame: FrameBytes) -> Result<(), ObjectError> {
-        let sent = self.way(kind)?.packer.send(frame);
+    pub(crate) fn take_frame(
+        &mut self,
+        kind: PackKind,
+        frame: FrameBytes,
+    ) -> Result<(), ObjectError> {
+        let sent = self.packer_for(kind)?.packer.send(frame);
         sent.map_err(|_| self.failure())
     }
 
@@ -87,14 +92,14 @@ impl<'a> Rewriter<'a> {
     ///
     /// # Errors
     /// The key cannot write this kind, or storing has failed.
-    pub(crate) fn chunk(
+    pub(crate) fn take_chunk(
         &mut self,
         kind: PackKind,
         id: ChunkId,
         bytes: &[u8],
     ) -> Result<(), ObjectError> {
-        match self.way(kind)?.compressor.push(id, bytes)? {
-            Some(frame) => self.frame(kind, frame),
+        match self.packer_for(kind)?.compressor.push(id, bytes)? {
+            Some(frame) => self.take_frame(kind, frame),
             None => Ok(()),
         }
     }
@@ -110,23 +115,23 @@ impl<'a> Rewriter<'a> {
             rest.extend(frames.into_iter().map(|frame| (*kind, frame)));
         }
         for (kind, frame) in rest {
-            self.frame(kind, frame)?;
+            self.take_frame(kind, frame)?;
         }
-        self.join()?;
+        self.join_threads()?;
         self.catalogue.flush()?;
         Ok(self.catalogue.packs())
     }
 
-    fn way(&mut self, kind: PackKind) -> Result<&mut Way, ObjectError> {
+    fn packer_for(&mut self, kind: PackKind) -> Result<&mut Way, ObjectError> {
         if !self.ways.contains_key(&kind) {
-            let way = self.open(kind)?;
+            let way = self.start_packer(kind)?;
             self.ways.insert(kind, way);
         }
         let closed = || ObjectError::StageEnded(Stage::Packing);
         self.ways.get_mut(&kind).ok_or_else(closed)
     }
 
-    fn open(&mut self, kind: PackKind) -> Result<Way, ObjectError> {
+    fn start_packer(&mut self, kind: PackKind) -> Result<Way, ObjectError> {
         let closed = || ObjectError::StageEnded(Stage::Storing);
         let put = self.put.as_ref().ok_or_else(closed)?;
         let packer = packer(self.repository, kind, 0, put)?;
@@ -150,7 +155,7 @@ impl<'a> Rewriter<'a> {
     }
 
     /// Closes every queue in the order of the data and waits for all threads.
-    fn join(&mut self) -> Result<(), ObjectError> {
+    fn join_threads(&mut self) -> Result<(), ObjectError> {
         self.ways.clear();
         self.put = None;
         let mut ended = Ok(());
@@ -168,12 +173,12 @@ impl<'a> Rewriter<'a> {
 
     fn failure(&mut self) -> ObjectError {
         let ended = || ObjectError::StageEnded(Stage::Packing);
-        self.join().err().unwrap_or_else(ended)
+        self.join_threads().err().unwrap_or_else(ended)
     }
 }
 
 impl Drop for Rewriter<'_> {
     fn drop(&mut self) {
-        let _ = self.join();
+        let _ = self.join_threads();
     }
 }

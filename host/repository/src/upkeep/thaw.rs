@@ -33,7 +33,7 @@ pub enum Step<'a> {
     References,
     /// Its entries: names, and which content belongs to them.
     Entries,
-    /// The content of the chosen entries; where none are chosen, all of it, and the entries too.
+    /// The content of the chosen entries; all of it, and the entries too, if none are chosen.
     Content(Option<Selection<'a>>),
 }
 
@@ -57,11 +57,11 @@ impl Repository {
         Ok(packs.collect())
     }
 
-    /// Looks which packs cannot be read, and asks for them where `how` says how; only those stay in `packs`.
+    /// Finds the packs that cannot be read, and asks for them if `how` says how; only those stay in `packs`.
     ///
     /// # Errors
     /// The service does not tell, or does not do it, or the run was cancelled. What was asked for stays so.
-    pub fn thaw(
+    pub fn thaw_packs(
         &self,
         packs: &mut Cold,
         how: Option<Thawing>,
@@ -112,11 +112,11 @@ pub struct Needs {
 }
 
 impl Needs {
-    /// Begins, where any pack may be cold.
+    /// Begins, if any pack may be cold.
     ///
     /// # Errors
     /// The store cannot be listed, or the index cannot be read.
-    pub fn of(repository: &Arc<Repository>) -> Result<Option<Self>, UpkeepError> {
+    pub fn for_repository(repository: &Arc<Repository>) -> Result<Option<Self>, UpkeepError> {
         let cold = repository.cold_packs()?;
         if cold.is_empty() {
             return Ok(None);
@@ -130,18 +130,18 @@ impl Needs {
     ///
     /// # Errors
     /// A step before this one cannot be read.
-    pub fn step(&self, root: &Root, step: Step<'_>) -> Result<Cold, UpkeepError> {
+    pub fn cold_packs(&self, root: &Root, step: Step<'_>) -> Result<Cold, UpkeepError> {
         let mut packs = HashSet::new();
         match step {
             Step::Trunk => root
                 .references
                 .ids
                 .iter()
-                .try_for_each(|id| self.need(id, &mut packs))?,
-            Step::References => sound(Ok(self.reader.catalog_chunks(root)?))?
+                .try_for_each(|id| self.need_chunk(id, &mut packs))?,
+            Step::References => unless_damaged(Ok(self.reader.catalog_chunks(root)?))?
                 .iter()
                 .flatten()
-                .try_for_each(|id| self.need(id, &mut packs))?,
+                .try_for_each(|id| self.need_chunk(id, &mut packs))?,
             Step::Entries => self.references(root, &mut packs, |reference| {
                 matches!(reference, Reference::Items(_))
             })?,
@@ -152,8 +152,8 @@ impl Needs {
         Ok(packs.map(|pack| (pack, self.cold[&pack])).collect())
     }
 
-    fn need(&self, id: &ChunkId, packs: &mut HashSet<PackId>) -> Result<(), UpkeepError> {
-        if let Some(at) = sound(Ok(self.reader.locate(id)?))?
+    fn need_chunk(&self, id: &ChunkId, packs: &mut HashSet<PackId>) -> Result<(), UpkeepError> {
+        if let Some(at) = unless_damaged(Ok(self.reader.locate(id)?))?
             && self.cold.contains_key(&at.pack)
         {
             packs.insert(at.pack);
@@ -167,12 +167,12 @@ impl Needs {
         packs: &mut HashSet<PackId>,
         is_meant: impl Fn(&Reference) -> bool,
     ) -> Result<(), UpkeepError> {
-        for reference in sound(Ok(self.reader.references(root)?))?
+        for reference in unless_damaged(Ok(self.reader.references(root)?))?
             .into_iter()
             .flatten()
         {
-            if let Some(reference) = sound(Ok(reference?))?.filter(&is_meant) {
-                self.need(&reference.id(), packs)?;
+            if let Some(reference) = unless_damaged(Ok(reference?))?.filter(&is_meant) {
+                self.need_chunk(&reference.chunk_id(), packs)?;
             }
         }
         Ok(())
@@ -184,12 +184,17 @@ impl Needs {
         packs: &mut HashSet<PackId>,
         selection: Selection<'_>,
     ) -> Result<(), UpkeepError> {
-        for item in sound(Ok(self.reader.items(root)?))?.into_iter().flatten() {
-            let Some((item, chunks)) = sound(Ok(item?))? else {
+        for item in unless_damaged(Ok(self.reader.read_items(root)?))?
+            .into_iter()
+            .flatten()
+        {
+            let Some((item, chunks)) = unless_damaged(Ok(item?))? else {
                 continue;
             };
             if selection(&item.entry.path) {
-                chunks.iter().try_for_each(|id| self.need(id, packs))?;
+                chunks
+                    .iter()
+                    .try_for_each(|id| self.need_chunk(id, packs))?;
             }
         }
         Ok(())
@@ -197,7 +202,7 @@ impl Needs {
 }
 
 /// Passes over what is damaged.
-fn sound<T>(result: Result<T, UpkeepError>) -> Result<Option<T>, UpkeepError> {
+fn unless_damaged<T>(result: Result<T, UpkeepError>) -> Result<Option<T>, UpkeepError> {
     match result {
         Ok(found) => Ok(Some(found)),
         Err(error) if error.is_damage() => Ok(None),

@@ -25,7 +25,7 @@ impl Session {
 
     fn finish(&mut self) -> Result<Root, WriteError> {
         let handed_over = self.hand_over_batch(&mut lock(&self.state));
-        let sequenced = self.join();
+        let sequenced = self.join_threads();
         handed_over?;
         let sequenced = match (self.take_failure(), sequenced) {
             (Some(error), _) => return Err(error),
@@ -36,7 +36,7 @@ impl Session {
         if self.shared.cancel.is_raised() {
             return Err(ObjectError::Cancelled.into());
         }
-        let root = self.root(&sequenced)?;
+        let root = self.make_root(&sequenced)?;
         let reused = self.shared.dedup.index().pack_ids().map(|id| (id, None));
         let own = self.catalogue.packs().into_iter();
         let relied: Vec<_> = reused
@@ -52,7 +52,7 @@ impl Session {
         Ok(root)
     }
 
-    fn root(&self, sequenced: &Sequenced) -> Result<Root, WriteError> {
+    fn make_root(&self, sequenced: &Sequenced) -> Result<Root, WriteError> {
         let mut state = lock(&self.state);
         let warnings = std::mem::take(&mut *lock(&self.shared.warnings));
         let gauge = &self.shared.gauge;
@@ -98,7 +98,7 @@ impl Session {
     /// Ends the run without a commit, and returns what made it fail, if the pipeline did.
     pub fn abandon(mut self) -> Option<WriteError> {
         self.shared.turn.abandon();
-        self.join();
+        self.join_threads();
         // What is durable is listed, so that the next run need not store it again.
         if let Err(error) = self.catalogue.flush() {
             tracing::debug!(%error, "what was stored is left to the journal");

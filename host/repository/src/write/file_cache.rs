@@ -33,7 +33,7 @@ pub struct Known {
     pub identity: Identity,
     /// Length of its content in bytes, holes left out.
     pub content_bytes: u64,
-    /// Where data lies, for a file with holes.
+    /// The extents of its data, if it has holes.
     pub extents: Option<Vec<Extent>>,
     /// Its extended attributes: changing them would have changed its change time.
     pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
@@ -73,32 +73,36 @@ impl Known {
 
     fn decode(bytes: &[u8]) -> Option<Self> {
         let mut wire = Wire::new(bytes, "list of known files");
-        let path = wire.bytes().ok()?.to_vec();
+        let path = wire.read_bytes().ok()?.to_vec();
         let identity = Identity {
-            inode: wire.u64().ok()?,
-            device: wire.u64().ok()?,
-            size: wire.u64().ok()?,
-            changed: Instant(wire.i64().ok()?),
+            inode: wire.read_u64().ok()?,
+            device: wire.read_u64().ok()?,
+            size: wire.read_u64().ok()?,
+            changed: Instant(wire.read_i64().ok()?),
         };
-        let content_bytes = wire.u64().ok()?;
-        let extents = match wire.count(0).ok()? {
+        let content_bytes = wire.read_u64().ok()?;
+        let extents = match wire.read_count(0).ok()? {
             0 => None,
             count => {
                 let mut extents = Vec::new();
                 for _ in 1..count {
                     extents.push(Extent {
-                        offset: wire.u64().ok()?,
-                        length: wire.u64().ok()?,
+                        offset: wire.read_u64().ok()?,
+                        length: wire.read_u64().ok()?,
                     });
                 }
                 Some(extents)
             }
         };
         let mut xattrs = Vec::new();
-        for _ in 0..wire.count(2).ok()? {
-            xattrs.push((wire.bytes().ok()?.to_vec(), wire.bytes().ok()?.to_vec()));
+        for _ in 0..wire.read_count(2).ok()? {
+            xattrs.push((
+                wire.read_bytes().ok()?.to_vec(),
+                wire.read_bytes().ok()?.to_vec(),
+            ));
         }
-        let chunks = crate::format::refs::decode_ids(wire.take(wire.left()).ok()?).ok()?;
+        let chunks =
+            crate::format::refs::decode_ids(wire.take_bytes(wire.bytes_left()).ok()?).ok()?;
         Some(Self {
             path,
             identity,
@@ -122,7 +126,7 @@ pub struct KnownReader {
 impl KnownReader {
     /// Opens a list; one that is absent or unusable knows nothing.
     #[must_use]
-    pub fn open(path: Option<&Path>) -> Self {
+    pub fn open_list(path: Option<&Path>) -> Self {
         let mut from = path
             .and_then(|path| File::open(path).ok())
             .map(|f| BufReader::with_capacity(1 << 18, f));
@@ -141,10 +145,10 @@ impl KnownReader {
     }
 
     /// Returns what is known of a file, if it is still the same. Paths must come in order.
-    pub fn find(&mut self, path: &[u8], identity: &Identity) -> Option<Known> {
+    pub fn find_unchanged(&mut self, path: &[u8], identity: &Identity) -> Option<Known> {
         loop {
             let next = self.next.as_ref()?;
-            match order(&next.path, path) {
+            match compare_paths(&next.path, path) {
                 Ordering::Less => self.advance(),
                 Ordering::Greater => return None,
                 Ordering::Equal => {
@@ -177,7 +181,7 @@ impl KnownReader {
     }
 }
 
-fn order(a: &[u8], b: &[u8]) -> Ordering {
+fn compare_paths(a: &[u8], b: &[u8]) -> Ordering {
     a.split(|b| *b == b'/').cmp(b.split(|b| *b == b'/'))
 }
 
@@ -214,7 +218,7 @@ impl KnownWriter {
     ///
     /// # Errors
     /// The cache directory cannot be written to.
-    pub fn start(path: &Path, started: Instant) -> io::Result<Self> {
+    pub fn start_list(path: &Path, started: Instant) -> io::Result<Self> {
         let temporary = path.with_extension(format!("{}.new", std::process::id()));
         let mut to = BufWriter::with_capacity(1 << 18, File::create(&temporary)?);
         to.write_all(MAGIC)?;
@@ -231,7 +235,7 @@ impl KnownWriter {
     ///
     /// # Errors
     /// The cache directory cannot be written to.
-    pub fn push(&mut self, known: &Known) -> io::Result<()> {
+    pub fn push_file(&mut self, known: &Known) -> io::Result<()> {
         let is_whole = known.identity.changed.nanoseconds() == 0;
         let margin = if is_whole {
             RACY_WHOLE_SECONDS_NS
@@ -311,20 +315,23 @@ mod tests {
     fn a_file_is_known_only_while_nothing_of_it_changed() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("known");
-        let mut writer = KnownWriter::start(&path, Instant(RACY_NS * 2)).unwrap();
+        let mut writer = KnownWriter::start_list(&path, Instant(RACY_NS * 2)).unwrap();
         for name in ["a", "a/b", "a.b", "c"] {
-            writer.push(&known(name, 5)).unwrap();
+            writer.push_file(&known(name, 5)).unwrap();
         }
         writer.commit().unwrap();
-        let mut reader = KnownReader::open(Some(&path));
+        let mut reader = KnownReader::open_list(Some(&path));
         assert_eq!(
-            reader.find(b"a", &known("a", 5).identity),
+            reader.find_unchanged(b"a", &known("a", 5).identity),
             Some(known("a", 5))
         );
-        assert_eq!(reader.find(b"a.b", &known("a.b", 6).identity), None);
-        assert_eq!(reader.find(b"b", &known("b", 5).identity), None);
         assert_eq!(
-            reader.find(b"c", &known("c", 5).identity),
+            reader.find_unchanged(b"a.b", &known("a.b", 6).identity),
+            None
+        );
+        assert_eq!(reader.find_unchanged(b"b", &known("b", 5).identity), None);
+        assert_eq!(
+            reader.find_unchanged(b"c", &known("c", 5).identity),
             Some(known("c", 5))
         );
     }
@@ -334,16 +341,16 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("known");
         let name = |n: u32| format!("{n:05}");
-        let mut writer = KnownWriter::start(&path, Instant(RACY_NS * 2)).unwrap();
+        let mut writer = KnownWriter::start_list(&path, Instant(RACY_NS * 2)).unwrap();
         for n in 0..5_000 {
-            writer.push(&known(&name(n), 5)).unwrap();
+            writer.push_file(&known(&name(n), 5)).unwrap();
         }
         writer.commit().unwrap();
         let found = |path: &Path| {
-            let mut reader = KnownReader::open(Some(path));
+            let mut reader = KnownReader::open_list(Some(path));
             let mut find = |n: &u32| {
                 reader
-                    .find(name(*n).as_bytes(), &known("", 5).identity)
+                    .find_unchanged(name(*n).as_bytes(), &known("", 5).identity)
                     .is_some()
             };
             (0..5_000).filter(|n| find(n)).collect::<Vec<u32>>()
@@ -367,18 +374,21 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("known");
         let started = Instant(10 * RACY_NS);
-        let mut writer = KnownWriter::start(&path, started).unwrap();
-        writer.push(&known("a", started.0 - 1)).unwrap();
+        let mut writer = KnownWriter::start_list(&path, started).unwrap();
+        writer.push_file(&known("a", started.0 - 1)).unwrap();
         writer.commit().unwrap();
         let identity = known("a", started.0 - 1).identity;
-        assert_eq!(KnownReader::open(Some(&path)).find(b"a", &identity), None);
+        assert_eq!(
+            KnownReader::open_list(Some(&path)).find_unchanged(b"a", &identity),
+            None
+        );
     }
 
     #[test]
     fn a_list_that_is_dropped_leaves_the_last_one() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("known");
-        drop(KnownWriter::start(&path, Instant(0)).unwrap());
+        drop(KnownWriter::start_list(&path, Instant(0)).unwrap());
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
     }
 }

@@ -41,7 +41,7 @@ impl Lease {
     ///
     /// # Errors
     /// The store failed.
-    pub(crate) fn take(
+    pub(crate) fn begin_session(
         repository: &Repository,
         purpose: &str,
         host: &str,
@@ -53,7 +53,7 @@ impl Lease {
             repository: repository.header.repository,
             purpose: purpose.to_owned(),
             host: host.to_owned(),
-            process: crate::write::process::this(),
+            process: crate::write::process::current_process(),
             started: repository.setup.clock.now(),
             seen: before.keys().map(|name| name.last().to_owned()).collect(),
         };
@@ -115,7 +115,7 @@ impl Lease {
                 ),
             }
             // The old session stays: it is collection that knows when nothing can come of it any more.
-            *self = Self::take(repository, &self.purpose, &self.host)?;
+            *self = Self::begin_session(repository, &self.purpose, &self.host)?;
             self.still_there(repository, relied)?;
             root.snapshot = self.id;
         }

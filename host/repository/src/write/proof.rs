@@ -3,7 +3,7 @@
 //! - The encryptor shows on a throwaway key that what it seals can be opened again, before it is
 //!   believed with anything.
 //! - A pack that the run's key opens is opened again as the store has it: a catalog's always, content
-//!   where the run holds a reading key. What lies in a cold class gives nothing back, and is believed.
+//!   if the run holds a reading key. What lies in a cold class gives nothing back, and is believed.
 
 use crate::format::segment::IndexedPack;
 use crate::ground::names::pack_name;
@@ -21,15 +21,15 @@ impl Proof {
         Self(is_wanted.then(|| PackCheck::new(repository)))
     }
 
-    /// Opens a stored pack again, where the key does.
+    /// Opens a stored pack again, if the key can.
     ///
     /// # Errors
     /// It does not come back as it was.
-    pub(crate) fn of(&self, pack: &Arc<IndexedPack>) -> Result<(), ObjectError> {
+    pub(crate) fn read_pack_back(&self, pack: &Arc<IndexedPack>) -> Result<(), ObjectError> {
         match &self.0 {
             Some(check) if check.can_open(pack) => {
                 let name = pack_name(&pack.id);
-                match check.check(pack) {
+                match check.check_pack(pack) {
                     Ok(_) => Ok(()),
                     // Its class is one that gives nothing back at once.
                     Err(error) if error.is_cold() => Ok(()),

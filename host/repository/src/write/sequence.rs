@@ -3,7 +3,7 @@
 //! Workers finish in any order; the item stream must not depend on it. So entries wait here until
 //! it is their turn. What they wait for is bounded by the queues in front of the workers.
 //!
-//! The streams are cut where a keyed hash says so, at borders of records: a change of one entry
+//! A keyed hash decides at which borders of records the streams are cut: a change of one entry
 //! changes one small piece, and the rest is deduplicated like any content.
 
 use crate::format::item::Item;
@@ -73,7 +73,7 @@ impl Turn {
     }
 
     /// Waits until all tickets before `ticket` are done.
-    pub(super) fn wait(&self, ticket: u64) {
+    pub(super) fn wait_for(&self, ticket: u64) {
         let mut next = self.next.lock_unpoisoned();
         while *next < ticket {
             next = self
@@ -90,11 +90,11 @@ pub(super) struct Sequencer {
     pub id_key: IdKey,
     /// Knows what is held.
     pub dedup: Arc<Dedup>,
-    /// Where frames of the item stream go.
+    /// The packer of the item stream.
     pub items: Sender<FrameBytes>,
-    /// Where frames of the reference stream go.
+    /// The packer of the reference stream.
     pub references: Sender<FrameBytes>,
-    /// Where files are listed for the next run.
+    /// The list of files for the next run.
     pub known: Option<KnownWriter>,
     /// How far the sequencer is.
     pub turn: Arc<Turn>,
@@ -104,7 +104,7 @@ pub(super) struct Sequencer {
 
 /// What the sequencer made.
 pub(super) struct Sequenced {
-    /// Where the reference stream begins.
+    /// The beginning of the reference stream.
     pub trunk: Trunk,
     /// The list for the next run.
     pub known: Option<KnownWriter>,
@@ -129,8 +129,8 @@ impl Sequencer {
             waiting.insert(done.ticket, done.entries);
             while let Some(entries) = waiting.remove(&next) {
                 for entry in entries {
-                    streams.push(&entry)?;
-                    self.note(entry);
+                    streams.push_entry(&entry)?;
+                    self.note_file(entry);
                 }
                 next += 1;
                 self.turn.advance(next);
@@ -152,7 +152,7 @@ impl Sequencer {
         })
     }
 
-    fn note(&mut self, done: Done) {
+    fn note_file(&mut self, done: Done) {
         let Some(writer) = &mut self.known else {
             return;
         };
@@ -174,7 +174,7 @@ impl Sequencer {
                 .map_or_else(Vec::new, |ownership| ownership.xattrs),
             chunks: done.chunks,
         };
-        if let Err(error) = writer.push(&known) {
+        if let Err(error) = writer.push_file(&known) {
             tracing::warn!(%error, "files cannot be listed for the next run, which will read them again");
             self.known = None;
         }
@@ -223,7 +223,7 @@ impl Streams {
         })
     }
 
-    fn push(&mut self, done: &Done) -> Result<(), WriteError> {
+    fn push_entry(&mut self, done: &Done) -> Result<(), WriteError> {
         self.entries += 1;
         self.files += u64::from(done.item.entry.has_content());
         self.bytes += done.item.content_bytes;
@@ -252,18 +252,18 @@ impl Streams {
             hand_over(&self.items_to, frame)?;
         }
         self.items.clear();
-        self.refer(Reference::Items(id))?;
+        self.push_reference(Reference::Items(id))?;
         let before = std::mem::take(&mut self.contents);
         for chunk in before.iter().chain(last) {
-            self.refer(Reference::Content(*chunk))?;
+            self.push_reference(Reference::Content(*chunk))?;
         }
         Ok(())
     }
 
-    fn refer(&mut self, reference: Reference) -> Result<(), WriteError> {
+    fn push_reference(&mut self, reference: Reference) -> Result<(), WriteError> {
         reference.encode(&mut self.references);
         let count = self.references.len() / crate::format::refs::RECORD_BYTES;
-        let id = reference.id();
+        let id = reference.chunk_id();
         let cut = u32::from_le_bytes([id.0[28], id.0[29], id.0[30], id.0[31]]);
         if cut.is_multiple_of(REFERENCES_MEAN) || count >= REFERENCES_MAX {
             self.close_references()?;
@@ -320,7 +320,7 @@ impl Streams {
     }
 }
 
-/// Cuts a list of ids where the ids say so, into at most a 16th as many pieces on average.
+/// Cuts a list of ids at borders that the ids decide, into at most a 16th as many pieces on average.
 fn trunk_pieces(ids: &[ChunkId]) -> Vec<&[ChunkId]> {
     let mut pieces = Vec::new();
     let mut start = 0;

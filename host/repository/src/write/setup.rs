@@ -14,7 +14,7 @@ use crate::write::proof::Proof;
 use holdfast_base::error::join_causes;
 use std::sync::Arc;
 
-/// Returns where the files that the last run of a job knew are listed. A copy knows no files.
+/// Returns the path of the file cache of a job; none for a copy, which knows no files.
 pub(super) fn known_path(repository: &Repository, note: &RunNote) -> Option<std::path::PathBuf> {
     if note.of.is_some() {
         return None;
@@ -60,7 +60,7 @@ pub(super) fn open_catalogue(
                 continue;
             }
             let pack = Arc::new(pack.clone());
-            match proof.of(&pack) {
+            match proof.read_pack_back(&pack) {
                 Ok(()) => {
                     catalogue.note(&pack);
                     catalogue.list(Arc::unwrap_or_clone(pack))?;

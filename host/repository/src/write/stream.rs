@@ -61,7 +61,7 @@ impl Slot {
         self.hand_over(&mut state)
     }
 
-    fn close(
+    fn close_entry(
         &self,
         entry: Entry,
         content_bytes: u64,
@@ -189,7 +189,7 @@ impl Cutting {
     }
 
     /// Reads straight into the buffer; returns whether the end was reached.
-    fn fill(&mut self, from: &mut dyn io::Read) -> io::Result<bool> {
+    fn fill_from(&mut self, from: &mut dyn io::Read) -> io::Result<bool> {
         let start = self.buffer.len();
         let room = (GROUP_BYTES - start) as u64;
         let count = io::Read::read_to_end(&mut io::Read::take(from, room), &mut self.buffer)?;
@@ -251,7 +251,7 @@ impl StreamWriter {
         let cutting = self.cutting()?;
         cutting.cut(&session, true)?;
         let bytes = cutting.content_bytes;
-        cutting.slot.close(entry, bytes, None)?;
+        cutting.slot.close_entry(entry, bytes, None)?;
         self.is_finished = true;
         Ok(bytes)
     }
@@ -294,7 +294,7 @@ pub(super) fn add_large(
     };
     opened(session.shared(), &mut entry, file.as_ref());
     loop {
-        match cutting.fill(file.as_mut()) {
+        match cutting.fill_from(file.as_mut()) {
             Ok(is_end) => {
                 cutting.cut(session, is_end)?;
                 if is_end {
@@ -313,5 +313,5 @@ pub(super) fn add_large(
     }
     cutting
         .slot
-        .close(entry, cutting.content_bytes, identity.filter(|_| !changed))
+        .close_entry(entry, cutting.content_bytes, identity.filter(|_| !changed))
 }

@@ -3,7 +3,7 @@
 use super::{Bytes, Files, Place, begin, file, noise};
 use holdfast_base::cancel::Cancel;
 use holdfast_base::progress::Progress;
-use holdfast_repository::check::{Depth, Report as Checked, check};
+use holdfast_repository::check::{Depth, Report as Checked, check_repository};
 use holdfast_repository::collect::{Options, Report, collect};
 use holdfast_repository::format::root::Root;
 use holdfast_repository::keys::Role;
@@ -46,7 +46,7 @@ pub(crate) fn gc(
 /// Stores files.
 pub(crate) fn write(session: &Session, files: &Files) -> Result<(), RepositoryError> {
     for (path, bytes) in files {
-        session.add(file(path, bytes.len()), Some(Box::new(Bytes::of(bytes))))?;
+        session.add_entry(file(path, bytes.len()), Some(Box::new(Bytes::of(bytes))))?;
     }
     Ok(session.settle().map(drop)?)
 }
@@ -74,7 +74,7 @@ pub(crate) fn files(seeds: std::ops::Range<u32>) -> Files {
 pub(crate) fn checked(place: &Place) -> Checked {
     let repository = place.open(Role::Read);
     let (never, unseen) = (Cancel::new(), Progress::default());
-    check(&repository, Depth::Data, &never, &unseen).unwrap()
+    check_repository(&repository, Depth::Data, &never, &unseen).unwrap()
 }
 
 /// Makes sure that nothing is damaged.

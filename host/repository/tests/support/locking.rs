@@ -8,7 +8,7 @@ use holdfast_repository::collect::{CollectProgress, Options, Report, collect};
 use holdfast_repository::format::root::Root;
 use holdfast_repository::keys::Role;
 use holdfast_repository::object_lock::hold::{Wish, hold, release};
-use holdfast_repository::object_lock::{Locked, lock, plan};
+use holdfast_repository::object_lock::{Locked, lock_reached, plan_extension};
 use holdfast_repository::seal::{Identity, Recipient, Sealer};
 use holdfast_repository::write::SourceEnd;
 use holdfast_repository::{Repository, RepositoryError};
@@ -67,7 +67,9 @@ impl Locking {
         let session = begin(&self.open(Role::Write)).unwrap();
         for (path, bytes) in files {
             let content = Box::new(Bytes::of(bytes));
-            session.add(file(path, bytes.len()), Some(content)).unwrap();
+            session
+                .add_entry(file(path, bytes.len()), Some(content))
+                .unwrap();
         }
         session.commit(SourceEnd::seen()).unwrap()
     }
@@ -75,7 +77,7 @@ impl Locking {
     pub(crate) fn lock(&self, root: &Root, wanted: &Extension) -> Locked {
         let repository = self.open(Role::Write);
         let (never, unseen) = (Cancel::new(), Progress::default());
-        lock(&repository, &[root], wanted, &never, &unseen).unwrap()
+        lock_reached(&repository, &[root], wanted, &never, &unseen).unwrap()
     }
 
     pub(crate) fn collect(&self, options: &Options) -> Report {
@@ -174,7 +176,7 @@ pub(crate) fn two() -> [(&'static str, Vec<u8>); 2] {
 pub(crate) fn needed(locking: &Locking, root: &Root) -> BTreeSet<Name> {
     let (never, unseen) = (Cancel::new(), Progress::default());
     let repository = locking.open(Role::Audit);
-    let made = plan(&repository, &[root], hours(1, 1), &never, &unseen).unwrap();
+    let made = plan_extension(&repository, &[root], hours(1, 1), &never, &unseen).unwrap();
     made.objects
         .into_iter()
         .map(|(object, _)| object.name)

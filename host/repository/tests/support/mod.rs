@@ -97,7 +97,7 @@ impl Place {
         let session = self.begin();
         for (path, bytes) in files {
             session
-                .add(file(path, bytes.len()), Some(Box::new(Bytes::of(bytes))))
+                .add_entry(file(path, bytes.len()), Some(Box::new(Bytes::of(bytes))))
                 .unwrap();
         }
         session.commit(SourceEnd::seen()).unwrap()

@@ -3,7 +3,7 @@
 //! - A block has 1 KiB and a checksum, which is looked at whenever the block is read: what is damaged
 //!   is never taken for an answer.
 //! - Within a block the keys share what they begin with, and numbers take as many bits as the
-//!   largest of their column: 26 rows where there are a hundred million.
+//!   largest of their column: 26 rows if there are a hundred million.
 //! - A key is the first 24 bytes of a chunk's id. That two chunks agree in 192 bits does not happen,
 //!   nobody can make it happen, and whoever reads a chunk hashes it.
 

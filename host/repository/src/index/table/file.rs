@@ -256,7 +256,7 @@ impl Head {
         }
         for pack in &self.packs {
             to.extend_from_slice(pack.id.as_bytes());
-            to.push(pack.kind.code());
+            to.push(pack.kind.to_code());
             to.extend_from_slice(&pack.epoch.to_le_bytes());
             to.extend_from_slice(&pack.chunks.to_le_bytes());
         }
@@ -267,12 +267,12 @@ impl Head {
         let mut wire = Wire::new(bytes, "cached index");
         let mut counts = [0; 3];
         for count in &mut counts {
-            *count = u32::from_le_bytes(wire.array().ok()?) as usize;
+            *count = u32::from_le_bytes(wire.read_array().ok()?) as usize;
         }
-        let rows = u64::from_le_bytes(wire.array().ok()?);
-        let blocks = u64::from_le_bytes(wire.array().ok()?);
+        let rows = u64::from_le_bytes(wire.read_array().ok()?);
+        let blocks = u64::from_le_bytes(wire.read_array().ok()?);
         let needed = counts.iter().zip(NOTE_BYTES).map(|(n, size)| n * size);
-        if needed.sum::<usize>() != wire.left() {
+        if needed.sum::<usize>() != wire.bytes_left() {
             return None;
         }
         let mut head = Self {
@@ -284,25 +284,25 @@ impl Head {
         };
         for _ in 0..counts[0] {
             head.shares.push(ShareNote {
-                offset: u64::from_le_bytes(wire.array().ok()?),
-                blocks: u32::from_le_bytes(wire.array().ok()?),
-                filter_bytes: u32::from_le_bytes(wire.array().ok()?),
-                descriptor: wire.array().ok()?,
-                hash: wire.array().ok()?,
+                offset: u64::from_le_bytes(wire.read_array().ok()?),
+                blocks: u32::from_le_bytes(wire.read_array().ok()?),
+                filter_bytes: u32::from_le_bytes(wire.read_array().ok()?),
+                descriptor: wire.read_array().ok()?,
+                hash: wire.read_array().ok()?,
             });
         }
         for _ in 0..counts[1] {
             head.segments.push(SegmentNote {
-                id: SegmentId(wire.array().ok()?),
-                packs: u32::from_le_bytes(wire.array().ok()?),
+                id: SegmentId(wire.read_array().ok()?),
+                packs: u32::from_le_bytes(wire.read_array().ok()?),
             });
         }
         for _ in 0..counts[2] {
             head.packs.push(PackNote {
-                id: PackId(wire.array().ok()?),
-                kind: PackKind::of_code(wire.byte().ok()?)?,
-                epoch: u32::from_le_bytes(wire.array().ok()?),
-                chunks: u32::from_le_bytes(wire.array().ok()?),
+                id: PackId(wire.read_array().ok()?),
+                kind: PackKind::of_code(wire.read_byte().ok()?)?,
+                epoch: u32::from_le_bytes(wire.read_array().ok()?),
+                chunks: u32::from_le_bytes(wire.read_array().ok()?),
                 standing: Standing::Sound,
             });
         }

@@ -24,7 +24,7 @@ pub(super) struct Share {
     pub(super) fences: Vec<u32>,
     /// How the filter is used.
     pub(super) descriptor: [u8; DESCRIPTOR_BYTES],
-    /// The filter; empty where none could be made, and then nothing is ruled out.
+    /// The filter; empty if none could be made, and then nothing is ruled out.
     pub(super) filter: Vec<u8>,
 }
 

@@ -185,7 +185,7 @@ impl Rows {
         Self::open(path)
     }
 
-    /// Merges rows into a nameless file of the cache, or in memory where that fails.
+    /// Merges rows into a nameless file of the cache, or in memory if that fails.
     pub(in crate::index) fn merge_aside(tables: &[&Self], cache: &Path) -> io::Result<Self> {
         let path = aside(cache);
         let merged = Self::merge_into(tables, &path);

@@ -31,7 +31,7 @@ pub fn write(store: &dyn Store, pack: &PackId, shape: Shape) -> Result<(), Objec
     if store.size(&parity).is_ok() {
         return Ok(());
     }
-    let cut = Cut::of(store.size(&name)?, shape);
+    let cut = Cut::for_pack(store.size(&name)?, shape);
     let (data, extra) = (shape.data, shape.parity);
     let mut sums = Vec::new();
     let mut encoder =
@@ -66,7 +66,7 @@ fn cell(
     column: u64,
     shard: u16,
 ) -> Result<Vec<u8>, StoreError> {
-    let (begin, length) = cut.place(column, shard);
+    let (begin, length) = cut.locate_cell(column, shard);
     let mut cell = match length {
         0 => Vec::new(),
         _ => store.get_range(object, begin, length)?,
@@ -119,7 +119,7 @@ pub fn check(store: &dyn Store, pack: &PackId) -> Result<(), ObjectError> {
     Ok(())
 }
 
-/// Reads a parity cell; none where it is lost.
+/// Reads a parity cell; none if it is lost.
 fn parity_cell(
     store: &dyn Store,
     name: &Name,
@@ -184,7 +184,7 @@ pub fn mend(
     let mut hash = blake3::Hasher::new();
     for shard in 0..cut.shape.data {
         for column in 0..cut.columns() {
-            let (begin, length) = cut.place(column, shard);
+            let (begin, length) = cut.locate_cell(column, shard);
             let mended = restored.remove(&(column, shard));
             let bytes = match mended {
                 _ if length == 0 => continue,

@@ -56,7 +56,7 @@ impl Extent {
     }
 
     /// Returns the packs that sound segments list.
-    pub(super) fn packs(&self) -> HashMap<PackId, Arc<IndexedPack>> {
+    pub(super) fn listed_packs(&self) -> HashMap<PackId, Arc<IndexedPack>> {
         let listed = self.segments.values().flatten();
         listed.map(|pack| (pack.id, Arc::clone(pack))).collect()
     }
@@ -69,7 +69,7 @@ impl Extent {
         self.unread.retain(|(id, _)| listed.contains(id));
         let mut is_whole = true;
         for id in listed {
-            if self.knows(&id) {
+            if self.knows_segment(&id) {
                 continue;
             }
             match repository.segment(&id) {
@@ -85,7 +85,7 @@ impl Extent {
         Ok(is_whole)
     }
 
-    fn knows(&self, id: &SegmentId) -> bool {
+    fn knows_segment(&self, id: &SegmentId) -> bool {
         self.segments.contains_key(id) || self.unread.iter().any(|(unread, _)| unread == id)
     }
 
@@ -96,14 +96,14 @@ impl Extent {
         self.in_cold_class = Frozen::default();
         for listed in repository.setup.store.list(PACKS)? {
             match listed.name.last().parse::<PackId>() {
-                Ok(id) => self.note(id, &listed),
+                Ok(id) => self.note_pack(id, &listed),
                 Err(_) => self.strangers.push(listed.name.to_string()),
             }
         }
         Ok(())
     }
 
-    fn note(&mut self, pack: PackId, listed: &Listed) {
+    fn note_pack(&mut self, pack: PackId, listed: &Listed) {
         if listed.warmth != Warmth::Warm {
             self.cold.insert(pack, listed.size);
         }
@@ -126,6 +126,6 @@ impl Extent {
     fn is_current(&self, repository: &Repository) -> Result<bool, UpkeepError> {
         let listed = repository.segments()?;
         let known = self.segments.len() + self.unread.len();
-        Ok(listed.len() == known && listed.iter().all(|id| self.knows(id)))
+        Ok(listed.len() == known && listed.iter().all(|id| self.knows_segment(id)))
     }
 }

@@ -10,13 +10,13 @@ use crate::upkeep::check::{Report, Survey};
 use holdfast_store::Name;
 
 /// Checks everything that opens the repository, and the spares.
-pub(super) fn check(repository: &Repository, survey: &mut Survey) -> Result<(), UpkeepError> {
+pub(super) fn check_keys(repository: &Repository, survey: &mut Survey) -> Result<(), UpkeepError> {
     let pairs = openers::pairs(repository)?;
     check_announced(repository, &pairs, &mut survey.report)?;
     let needed = needed(repository, &pairs)?;
     for name in &needed {
         if pairs.iter().all(|pair| pair.object != *name) {
-            let what = shut("it is missing");
+            let what = describe_unopened("it is missing");
             survey.report.damage.push((name.to_string(), what));
         }
     }
@@ -30,7 +30,9 @@ pub(super) fn check(repository: &Repository, survey: &mut Survey) -> Result<(), 
             Trouble::Object(how) => Some((object, format!("{how}; its spare is sound"))),
             Trouble::Spare(how) => Some((format!("{}/{object}", SPARES), how)),
             Trouble::Differ => Some((object, "it and its spare are not the same".into())),
-            Trouble::Lost(how) if needed.contains(&pair.object) => Some((object, shut(&how))),
+            Trouble::Lost(how) if needed.contains(&pair.object) => {
+                Some((object, describe_unopened(&how)))
+            }
             // Half an object of a change that never was.
             Trouble::Lost(_) if object.starts_with("epochs/") => continue,
             Trouble::Lost(how) => Some((object, how)),
@@ -41,7 +43,7 @@ pub(super) fn check(repository: &Repository, survey: &mut Survey) -> Result<(), 
     Ok(())
 }
 
-fn shut(how: &str) -> String {
+fn describe_unopened(how: &str) -> String {
     format!("{how}: operators cannot open the repository with their identities")
 }
 

@@ -38,11 +38,11 @@ pub(super) struct Sound(Vec<u128>);
 
 impl Sound {
     pub(super) fn contains(&self, id: &ChunkId) -> bool {
-        self.0.binary_search(&half(id)).is_ok()
+        self.0.binary_search(&first_half(id)).is_ok()
     }
 }
 
-fn half(id: &ChunkId) -> u128 {
+fn first_half(id: &ChunkId) -> u128 {
     let half = id.as_bytes().first_chunk::<16>();
     half.map_or(0, |half| u128::from_be_bytes(*half))
 }
@@ -72,7 +72,7 @@ pub(super) fn sound_chunks(
                 _ => true,
             };
             if comes_back {
-                sound.extend(frame.parts.iter().map(|part| half(&part.id)));
+                sound.extend(frame.parts.iter().map(|part| first_half(&part.id)));
             }
         }
     }
@@ -119,7 +119,7 @@ pub(super) fn check_snapshot(
         Ok(references) => {
             for reference in references {
                 match reference {
-                    Ok(reference) => missing += u64::from(!sound.contains(&reference.id())),
+                    Ok(reference) => missing += u64::from(!sound.contains(&reference.chunk_id())),
                     Err(error) if error.is_unserved() => return Err(error.into()),
                     Err(error) => {
                         missing += 1;
@@ -159,7 +159,7 @@ fn entries(reader: &Reader, root: &Root, sound: &Sound) -> (Vec<String>, u64) {
             more += 1;
         }
     };
-    let Ok(items) = reader.items(root) else {
+    let Ok(items) = reader.read_items(root) else {
         return (named, more);
     };
     let mut last = None;

@@ -33,11 +33,11 @@ impl Census {
     /// Goes through all copies of all chunks.
     ///
     /// Of a chunk that lies in several packs which no tombstone names, the pack with the smallest id has it, so
-    /// that two collections at once take the same for superfluous. Where tombstones name all its packs, all have it.
+    /// that two collections at once take the same for superfluous. If tombstones name all its packs, all have it.
     ///
     /// # Errors
     /// A chunk that is needed lies in no pack that is there.
-    pub(super) fn take(needed: &Needed, view: &View) -> Result<Self, UpkeepError> {
+    pub(super) fn take_census(needed: &Needed, view: &View) -> Result<Self, UpkeepError> {
         let mut census = Self {
             packs: HashMap::new(),
             needed: HashSet::new(),
@@ -48,13 +48,13 @@ impl Census {
         for row in needed.index().walk().map_err(IoStep::ReadIndex.failed())? {
             let row = row.map_err(IoStep::ReadIndex.failed())?;
             if !row.is_copy {
-                lost += census.count(&copies, is_needed, view);
+                lost += census.count_copies(&copies, is_needed, view);
                 copies.clear();
                 is_needed = needed.has_row(row.number);
             }
             copies.push(row.location);
         }
-        lost += census.count(&copies, is_needed, view);
+        lost += census.count_copies(&copies, is_needed, view);
         if lost > 0 {
             return Err(UpkeepError::Incomplete { chunks: lost });
         }
@@ -64,7 +64,7 @@ impl Census {
     }
 
     /// Counts the copies of a chunk; returns how many chunks are lost by that.
-    fn count(&mut self, copies: &[Location], is_needed: bool, view: &View) -> u64 {
+    fn count_copies(&mut self, copies: &[Location], is_needed: bool, view: &View) -> u64 {
         for copy in copies {
             let worth = self.packs.entry(copy.pack).or_insert(Worth {
                 kind: copy.kind,
@@ -80,18 +80,18 @@ impl Census {
         }
         let clean = copies.iter().filter(|copy| view.is_clean(&copy.pack));
         if let Some(keeper) = clean.min_by_key(|copy| copy.pack) {
-            self.need(keeper);
+            self.need_copy(keeper);
             return 0;
         }
         let mut lost = u64::from(!copies.is_empty());
         for copy in copies.iter().filter(|copy| view.is_stored(&copy.pack)) {
-            self.need(copy);
+            self.need_copy(copy);
             lost = 0;
         }
         lost
     }
 
-    fn need(&mut self, copy: &Location) {
+    fn need_copy(&mut self, copy: &Location) {
         if let Some(worth) = self.packs.get_mut(&copy.pack) {
             worth.is_needed = true;
             worth.needed += u64::from(copy.length);
@@ -117,7 +117,9 @@ impl Census {
 
     /// Returns the packs that can be removed now.
     pub(super) fn removable(&self, view: &View, grace: Duration) -> HashSet<PackId> {
-        let ripe = view.ripe(grace).flat_map(|tombstone| &tombstone.packs);
+        let ripe = view
+            .ripe_tombstones(grace)
+            .flat_map(|tombstone| &tombstone.packs);
         let there = ripe.filter(|pack| view.is_stored(pack));
         there
             .filter(|pack| !self.is_needed(pack))
@@ -187,7 +189,7 @@ impl Census {
         Sparse { rescued, retired }
     }
 
-    /// Returns the unneeded bytes in packs of which something is needed, without those packs.
+    /// Returns the unneeded bytes in packs that also hold something needed, without those packs.
     pub(super) fn unused_bytes(&self, without: &HashSet<PackId>) -> u64 {
         let packs = self.packs.iter();
         packs

@@ -6,7 +6,7 @@ use crate::repository::Repository;
 use crate::upkeep::UpkeepError;
 use crate::upkeep::collect::Report;
 use crate::upkeep::collect::view::View;
-use crate::upkeep::object_lock::{Object, each};
+use crate::upkeep::object_lock::{Object, map_objects};
 use holdfast_base::cancel::Cancel;
 use holdfast_base::id::{PackId, SnapshotId};
 use holdfast_base::progress::Progress;
@@ -51,20 +51,20 @@ impl Locks {
     }
 
     /// Puts down how much locks keep, and for how long; `idle` are packs that only locked snapshots need.
-    pub(super) fn tell(&self, report: &mut Report, view: &View, idle: &HashSet<PackId>) {
+    pub(super) fn report_locked(&self, report: &mut Report, view: &View, idle: &HashSet<PackId>) {
         let is_held = self.snapshots.values().any(|lock| lock.is_held);
         for pack in idle {
             let bytes = view.stored_bytes(pack);
-            report.locked.add(bytes);
+            report.locked.add_pack(bytes);
             if is_held {
-                report.held.add(bytes);
+                report.held.add_pack(bytes);
             }
         }
         for (pack, lock) in &self.packs {
             let bytes = view.stored_bytes(pack);
-            report.locked.add(bytes);
+            report.locked.add_pack(bytes);
             if lock.is_held {
-                report.held.add(bytes);
+                report.held.add_pack(bytes);
             }
         }
         let locks = self.packs.values().chain(self.snapshots.values());
@@ -74,7 +74,7 @@ impl Locks {
     }
 }
 
-/// Returns those of some objects that are locked at that moment; none is, where the store locks nothing.
+/// Returns those of some objects that are locked at that moment; none if the store locks nothing.
 fn locked<I: Copy + Eq + std::hash::Hash>(
     repository: &Repository,
     wanted: &[I],
@@ -92,7 +92,7 @@ fn locked<I: Copy + Eq + std::hash::Hash>(
     });
     let objects = objects.collect::<Result<Vec<_>, UpkeepError>>()?;
     let store = repository.setup.store.as_ref();
-    let answers = each(&objects, cancel, &Progress::default(), |object| {
+    let answers = map_objects(&objects, cancel, &Progress::default(), |object| {
         store
             .require_object_lock(&object.name)?
             .protection(&object.name)

@@ -19,13 +19,13 @@ pub(super) struct Bits(Vec<u64>);
 
 impl Bits {
     /// None is set.
-    pub(super) fn of(index: &Index) -> Self {
+    pub(super) fn for_index(index: &Index) -> Self {
         let words = index.rows().div_ceil(64);
         Self(vec![0; usize::try_from(words).unwrap_or(usize::MAX)])
     }
 
     /// Returns whether a bit is set.
-    pub(super) fn has(&self, row: u64) -> bool {
+    pub(super) fn is_marked(&self, row: u64) -> bool {
         let word = self.0.get((row / 64) as usize);
         word.is_some_and(|word| word >> (row % 64) & 1 == 1)
     }
@@ -63,14 +63,14 @@ impl Needed {
 
     /// Returns whether the chunk whose first row has that number is needed.
     pub(super) fn has_row(&self, row: u64) -> bool {
-        self.bits.has(row)
+        self.bits.is_marked(row)
     }
 
     /// Returns the number of a chunk's first row.
     ///
     /// # Errors
     /// The local copy of the index cannot be read.
-    pub(super) fn row(&self, id: &ChunkId) -> Result<Option<u64>, UpkeepError> {
+    pub(super) fn find_row(&self, id: &ChunkId) -> Result<Option<u64>, UpkeepError> {
         let row = self.reader.index.row(id);
         Ok(row.map_err(IoStep::ReadIndex.failed())?)
     }
@@ -78,7 +78,7 @@ impl Needed {
     /// Marks a chunk; returns whether it was not marked before.
     fn set(&mut self, id: &ChunkId) -> Result<bool, UpkeepError> {
         let missing = ReadError::MissingChunk { chunk: *id };
-        let row = self.row(id)?.ok_or(missing)?;
+        let row = self.find_row(id)?.ok_or(missing)?;
         self.bits.set(row)
     }
 
@@ -98,13 +98,13 @@ impl Needed {
                 continue;
             }
             if levels > 0 {
-                let below = decode_ids(&self.reader.chunk(Domain::Trunk, piece)?)?;
+                let below = decode_ids(&self.reader.read_chunk(Domain::Trunk, piece)?)?;
                 self.follow(&below, levels - 1, cancel)?;
                 continue;
             }
-            let references = self.reader.chunk(Domain::References, piece)?;
+            let references = self.reader.read_chunk(Domain::References, piece)?;
             for reference in Reference::decode_all(&references)? {
-                self.set(&reference.id())?;
+                self.set(&reference.chunk_id())?;
             }
         }
         Ok(())
@@ -115,7 +115,7 @@ impl Needed {
 ///
 /// # Errors
 /// Something that one needs is missing or damaged: what else it needs cannot be told.
-pub(super) fn mark(
+pub(super) fn mark_needed(
     repository: &Arc<Repository>,
     roots: &[&Root],
     cancel: &Cancel,
@@ -123,7 +123,7 @@ pub(super) fn mark(
 ) -> Result<Needed, UpkeepError> {
     let reader = Reader::new(Arc::clone(repository))?;
     let mut needed = Needed {
-        bits: Bits::of(&reader.index),
+        bits: Bits::for_index(&reader.index),
         reader,
     };
     for root in roots {

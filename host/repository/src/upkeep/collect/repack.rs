@@ -1,4 +1,4 @@
-//! Copies what is needed out of packs of which little is.
+//! Copies what is needed out of packs that hold little else of use.
 
 use crate::format::pack::Frame;
 use crate::format::segment::{IndexedPack, PackKind};
@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 /// Packs that are copied.
 pub(super) struct Sparse {
-    /// Those that a tombstone names, and of which something is needed all the same.
+    /// Those that a tombstone names although something in them is needed.
     pub(super) rescued: Vec<PackId>,
     /// Those that the next tombstone names.
     pub(super) retired: Vec<PackId>,
@@ -47,12 +47,12 @@ pub(super) fn repack(
         return Ok(0);
     }
     let mut held = held_elsewhere(needed, view, &wanted)?;
-    let mut rewriter = Rewriter::begin(repository, lease)?;
+    let mut rewriter = Rewriter::begin_rewrite(repository, lease)?;
     let mut done = HashSet::new();
     for segment in repository.segments()? {
         for pack in repository.segment_if_there(&segment)?.unwrap_or_default() {
             if wanted.contains(&pack.id) && done.insert(pack.id) {
-                copy(
+                copy_pack(
                     repository,
                     &mut rewriter,
                     &pack,
@@ -77,7 +77,7 @@ fn held_elsewhere(
     view: &View,
     wanted: &HashSet<PackId>,
 ) -> Result<Bits, UpkeepError> {
-    let mut held = Bits::of(needed.index());
+    let mut held = Bits::for_index(needed.index());
     let (mut first, mut keeper) = (0, None);
     let mut tell = |row, keeper: Option<PackId>| match keeper {
         Some(keeper) if !wanted.contains(&keeper) => held.set(row).map(drop),
@@ -98,7 +98,7 @@ fn held_elsewhere(
     Ok(held)
 }
 
-fn copy(
+fn copy_pack(
     repository: &Arc<Repository>,
     rewriter: &mut Rewriter<'_>,
     pack: &IndexedPack,
@@ -112,7 +112,9 @@ fn copy(
         }
         let mut parts = Vec::new();
         for part in &frame.parts {
-            let row = needed.row(&part.id)?.filter(|row| needed.has_row(*row));
+            let row = needed
+                .find_row(&part.id)?
+                .filter(|row| needed.has_row(*row));
             if let Some(row) = row
                 && held.set(row)?
             {
@@ -128,26 +130,26 @@ fn copy(
             frame.length as usize,
         )?;
         let plain = expander.expand(&bytes, frame.expanded)?;
-        check(repository, pack.kind, plain, frame)?;
+        check_frame(repository, pack.kind, plain, frame)?;
         if parts.len() == frame.parts.len() {
             let whole = FrameBytes {
                 bytes,
                 expanded: frame.expanded,
                 parts,
             };
-            rewriter.frame(pack.kind, whole)?;
+            rewriter.take_frame(pack.kind, whole)?;
             continue;
         }
         for part in parts {
             let end = part.offset as usize + part.length as usize;
-            rewriter.chunk(pack.kind, part.id, &plain[part.offset as usize..end])?;
+            rewriter.take_chunk(pack.kind, part.id, &plain[part.offset as usize..end])?;
         }
     }
     Ok(())
 }
 
-/// Checks that the chunks of a frame have the content that their names say, where the key can name them.
-fn check(
+/// Checks that the chunks of a frame have the content that their names say, if the key can name them.
+fn check_frame(
     repository: &Repository,
     kind: PackKind,
     plain: &[u8],

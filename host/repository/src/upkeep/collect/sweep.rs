@@ -129,7 +129,7 @@ pub(super) fn remove_pack(repository: &Repository, pack: &PackId) -> Result<Remo
     })
 }
 
-/// Removes the tombstones of which every pack is gone. That of this collection stays in any case.
+/// Removes the tombstones whose packs are all gone. That of this collection stays in any case.
 ///
 /// # Errors
 /// The store failed.
@@ -138,7 +138,7 @@ pub(super) fn remove_tombstones(
     view: &View,
     removed: &HashSet<PackId>,
 ) -> Result<(), UpkeepError> {
-    for name in view.done(removed) {
+    for name in view.finished_tombstones(removed) {
         remove(repository, name)?;
     }
     Ok(())

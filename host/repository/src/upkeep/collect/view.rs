@@ -27,7 +27,7 @@ const SKEW_MAX: Duration = Duration::from_secs(300);
 struct Session {
     id: SnapshotId,
     received: Instant,
-    /// What it says of itself; none where it cannot be read.
+    /// What it says of itself; none if it cannot be read.
     note: Option<SessionNote>,
     is_open: bool,
 }
@@ -167,8 +167,8 @@ impl View {
     }
 
     /// Takes note of a session that was ended.
-    pub(super) fn ended(&mut self, id: &SnapshotId) {
-        self.close(id);
+    pub(super) fn note_ended(&mut self, id: &SnapshotId) {
+        self.close_session(id);
         self.marks.push(*id);
     }
 
@@ -181,7 +181,7 @@ impl View {
         repository: &Repository,
         id: &SnapshotId,
     ) -> Result<(), UpkeepError> {
-        self.close(id);
+        self.close_session(id);
         match repository.stored_slot(id) {
             Ok(Slot::Root(root)) => drop(self.roots.insert(*id, *root)),
             Ok(Slot::Expired) => self.marks.push(*id),
@@ -191,14 +191,14 @@ impl View {
         Ok(())
     }
 
-    fn close(&mut self, id: &SnapshotId) {
+    fn close_session(&mut self, id: &SnapshotId) {
         for session in self.sessions.iter_mut().filter(|s| s.id == *id) {
             session.is_open = false;
         }
     }
 
     /// Returns the sessions that may still commit.
-    pub(super) fn open(&self) -> Vec<OpenSession> {
+    pub(super) fn open_sessions(&self) -> Vec<OpenSession> {
         let open = self.sessions.iter().filter(|session| session.is_open);
         open.map(|session| {
             let note = session.note.clone();
@@ -213,7 +213,7 @@ impl View {
         .collect()
     }
 
-    /// Returns the sessions that ended, and of which an earlier collection knew already that they had.
+    /// Returns the sessions that had ended already when an earlier collection looked.
     pub(super) fn finished(&self) -> impl Iterator<Item = SnapshotId> {
         let known = self.tombstones.values();
         let known: HashSet<_> = known.flat_map(|t| t.tombstone.snapshots.clone()).collect();
@@ -222,7 +222,7 @@ impl View {
     }
 
     /// Returns what time it is, by the store's clock.
-    pub(super) fn now(&self) -> Instant {
+    pub(super) fn store_time(&self) -> Instant {
         self.now
     }
 
@@ -246,7 +246,7 @@ impl View {
     }
 
     /// Returns everything that stands in the place of a snapshot.
-    pub(super) fn seen(&self) -> Vec<SnapshotId> {
+    pub(super) fn seen_snapshots(&self) -> Vec<SnapshotId> {
         let roots = self.roots.keys();
         let others = self.marks.iter().chain(&self.refused);
         roots.chain(others).copied().collect()
@@ -254,7 +254,7 @@ impl View {
 
     /// Returns the tombstones by which something may be removed: they are old enough, two collections
     /// have begun since, and every run that may still commit keeps clear of them.
-    pub(super) fn ripe(&self, grace: Duration) -> impl Iterator<Item = &PackTombstone> {
+    pub(super) fn ripe_tombstones(&self, grace: Duration) -> impl Iterator<Item = &PackTombstone> {
         let is_ripe = move |(name, found): &(&Name, &Tombstoned)| {
             let age = self.now.0.saturating_sub(found.received.0);
             let open = self.sessions.iter().filter(|session| session.is_open);
@@ -271,8 +271,11 @@ impl View {
             .map(|(_, found)| &found.tombstone)
     }
 
-    /// Returns the tombstones of which every pack is gone, counting those as gone that were removed now.
-    pub(super) fn done(&self, removed: &HashSet<PackId>) -> impl Iterator<Item = &Name> {
+    /// Returns the tombstones whose packs are all gone, counting those as gone that were removed now.
+    pub(super) fn finished_tombstones(
+        &self,
+        removed: &HashSet<PackId>,
+    ) -> impl Iterator<Item = &Name> {
         let is_gone = |pack: &PackId| removed.contains(pack) || !self.packs.contains_key(pack);
         let done = self.tombstones.iter();
         done.filter(move |(_, found)| found.tombstone.packs.iter().all(is_gone))

@@ -41,14 +41,14 @@ pub(super) fn share_keys(from: &Repository, to: &Repository) -> bool {
 }
 
 /// Copies a snapshot pack by pack.
-pub(super) fn copy(
+pub(super) fn copy_packs(
     copier: &Copier,
     root: &Root,
     cancel: &Cancel,
     progress: &Progress,
 ) -> Result<Copied, UpkeepError> {
     let purpose = format!("copy of a snapshot of job `{}`", root.job);
-    let mut lease = Lease::take(&copier.to, &purpose, &copier.host)?;
+    let mut lease = Lease::begin_session(&copier.to, &purpose, &copier.host)?;
     let done = copy_under(copier, &mut lease, root, cancel, progress);
     if done.is_err() {
         lease.give_up(&copier.to);
@@ -125,7 +125,7 @@ fn wanted(
         want(&piece)?;
     }
     for reference in reader.references(root)? {
-        want(&reference?.id())?;
+        want(&reference?.chunk_id())?;
     }
     let mut packs = HashMap::new();
     for segment in from.segments()? {
@@ -166,12 +166,12 @@ impl Transfer<'_> {
             cancel: self.cancel,
         };
         let start = || Ok(Proof::new(&self.copier.to, true));
-        let move_one = |proof: &mut Proof, pack: &Arc<IndexedPack>| self.one(pack, proof);
+        let move_one = |proof: &mut Proof, pack: &Arc<IndexedPack>| self.copy_pack(pack, proof);
         try_map_parallel(packs, workers, start, move_one)?;
         Ok(())
     }
 
-    fn one(&self, pack: &Arc<IndexedPack>, proof: &Proof) -> Result<(), UpkeepError> {
+    fn copy_pack(&self, pack: &Arc<IndexedPack>, proof: &Proof) -> Result<(), UpkeepError> {
         if self.lease.avoided.contains(&pack.id) {
             // It can neither be relied on nor be made again under its name.
             return Err(ObjectError::Overtaken {
@@ -184,7 +184,7 @@ impl Transfer<'_> {
         } else {
             self.move_pack(pack)?;
         }
-        proof.of(pack)?;
+        proof.read_pack_back(pack)?;
         Ok(self.catalogue.list(IndexedPack::clone(pack))?)
     }
 

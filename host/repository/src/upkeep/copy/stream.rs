@@ -13,7 +13,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 /// Copies a snapshot entry by entry.
-pub(super) fn copy(
+pub(super) fn copy_entries(
     copier: &Copier,
     root: &Root,
     cancel: &Cancel,
@@ -52,7 +52,7 @@ fn add_all(
     root: &Root,
     progress: &Progress,
 ) -> Result<(), UpkeepError> {
-    for item in reader.items(root)? {
+    for item in reader.read_items(root)? {
         let (item, chunks) = item?;
         let content = item.entry.has_content().then(|| {
             Box::new(Stored {

@@ -2,7 +2,7 @@
 //!
 //! - First everything that the snapshot reaches is held, and then the object is written that says so. To release
 //!   it goes the other way round. So whatever is interrupted, no snapshot says that it is held which is not.
-//! - Both can be done again, and go on where they were.
+//! - Both can be done again after an interruption, and go on from there.
 //! - A hold that ends by itself is a term: nobody has to come and take it off.
 //! - What several held snapshots reach stays held until the last of them is released. Who holds looks again
 //!   after the hold is written, and who releases looks for new holds afterwards: so at worst both hold.
@@ -14,7 +14,7 @@ use crate::objects::error::ObjectFault;
 use crate::repository::Repository;
 use crate::snapshot::SnapshotError;
 use crate::upkeep::UpkeepError;
-use crate::upkeep::object_lock::each;
+use crate::upkeep::object_lock::map_objects;
 use crate::upkeep::object_lock::reach::{Object, reached};
 use holdfast_base::cancel::Cancel;
 use holdfast_base::id::SnapshotId;
@@ -31,7 +31,7 @@ pub struct Wish {
     pub reason: String,
     /// Its end; none, until it is released.
     pub until: Option<Instant>,
-    /// Who can end it sooner, where it has an end.
+    /// Who can end it sooner, if it has an end.
     pub mode: RetentionMode,
     /// The machine that wants it.
     pub host: String,
@@ -68,8 +68,8 @@ pub fn hold(
         until,
         ..wish.clone()
     };
-    keep(repository, &objects, wish, cancel, progress)?;
-    let held = repository.hold(id, &wish.reason, until, &wish.host);
+    keep_objects(repository, &objects, wish, cancel, progress)?;
+    let held = repository.find_hold(id, &wish.reason, until, &wish.host);
     match &held {
         Ok(_) | Err(UpkeepError::Held { .. }) => {
             if until.is_none() {
@@ -77,7 +77,7 @@ pub fn hold(
                 objects.push(Object { name, bytes: 0 });
             }
             // Again: whoever released another snapshot in this moment did not know of this one.
-            keep(repository, &objects, wish, cancel, progress)?;
+            keep_objects(repository, &objects, wish, cancel, progress)?;
         }
         // Nobody could find out any more what it reached, and let go of it.
         Err(UpkeepError::Snapshot(SnapshotError::NoSnapshot { .. })) => {
@@ -89,7 +89,7 @@ pub fn hold(
 }
 
 /// Has the store keep objects.
-fn keep(
+fn keep_objects(
     repository: &Repository,
     objects: &[Object],
     wish: &Wish,
@@ -103,7 +103,7 @@ fn keep(
     {
         return Ok(());
     }
-    let answers = each(objects, cancel, progress, |object| match wish.until {
+    let answers = map_objects(objects, cancel, progress, |object| match wish.until {
         None => set_hold(store, &object.name, true).map(drop),
         Some(until) => {
             let (least, mode) = (until, wish.mode);
@@ -181,7 +181,7 @@ fn let_go(
     progress: &Progress,
 ) -> Result<u64, UpkeepError> {
     let others = held_roots(repository, id)?;
-    let needed = names(reached(
+    let needed = object_names(reached(
         repository,
         &others.iter().collect::<Vec<_>>(),
         cancel,
@@ -192,7 +192,7 @@ fn let_go(
         .cloned()
         .collect();
     let store = repository.setup.store.as_ref();
-    let answers = each(&free, cancel, progress, |object| {
+    let answers = map_objects(&free, cancel, progress, |object| {
         set_hold(store, &object.name, false)
     })?;
     let changed = answers.iter().flatten();
@@ -220,7 +220,7 @@ fn hold_again(
         .collect();
     let objects = reached(repository, &new.iter().collect::<Vec<_>>(), cancel)?;
     let store = repository.setup.store.as_ref();
-    let answers = each(&objects, cancel, progress, |object| {
+    let answers = map_objects(&objects, cancel, progress, |object| {
         set_hold(store, &object.name, true)
     })?;
     first_failure(answers)
@@ -243,6 +243,6 @@ fn held_roots(repository: &Repository, without: &SnapshotId) -> Result<Vec<Root>
     Ok(roots)
 }
 
-fn names(objects: Vec<Object>) -> HashSet<Name> {
+fn object_names(objects: Vec<Object>) -> HashSet<Name> {
     objects.into_iter().map(|object| object.name).collect()
 }

@@ -17,7 +17,7 @@ pub(super) struct Noted {
 impl Noted {
     /// Reads what is noted in the cache; what cannot be read is not known.
     pub(super) fn read(repository: &Repository) -> Self {
-        let text = path(repository).and_then(|path| std::fs::read_to_string(path).ok());
+        let text = notes_path(repository).and_then(|path| std::fs::read_to_string(path).ok());
         let text = text.unwrap_or_default();
         Self {
             terms: text.lines().filter_map(parsed).collect(),
@@ -26,19 +26,19 @@ impl Noted {
     }
 
     /// Returns until when an object is locked, as far as that is known.
-    pub(super) fn term(&self, name: &Name) -> Option<Term> {
+    pub(super) fn noted_term(&self, name: &Name) -> Option<Term> {
         self.terms.get(name).copied()
     }
 
     /// Notes what a store has said.
-    pub(super) fn note(&mut self, name: &Name, term: Term) {
+    pub(super) fn note_term(&mut self, name: &Name, term: Term) {
         self.terms.insert(name.clone(), term);
         self.is_new = true;
     }
 
     /// Writes it into the cache, without what is over.
-    pub(super) fn keep(mut self, repository: &Repository) {
-        let Some(path) = path(repository).filter(|_| self.is_new) else {
+    pub(super) fn save_notes(mut self, repository: &Repository) {
+        let Some(path) = notes_path(repository).filter(|_| self.is_new) else {
             return;
         };
         let now = repository.setup.clock.now();
@@ -55,7 +55,7 @@ impl Noted {
     }
 }
 
-fn path(repository: &Repository) -> Option<PathBuf> {
+fn notes_path(repository: &Repository) -> Option<PathBuf> {
     let cache = repository.setup.cache.as_ref()?;
     Some(cache.join("locks"))
 }

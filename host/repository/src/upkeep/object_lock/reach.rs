@@ -37,7 +37,7 @@ struct Reach<'a> {
     packs: BTreeSet<PackId>,
 }
 
-/// Returns all objects without which snapshots cannot be restored; none where there are no snapshots.
+/// Returns all objects without which snapshots cannot be restored; none if there are no snapshots.
 ///
 /// # Errors
 /// Something that one refers to is missing or damaged, or the store failed.
@@ -59,7 +59,7 @@ pub(super) fn reached(
     for root in roots {
         reach.follow(&root.references.ids, root.references.levels)?;
     }
-    let mut objects = keys(repository)?;
+    let mut objects = key_objects(repository)?;
     objects.extend(snapshots(repository, roots)?);
     for pack in reach.packs {
         let (name, bytes) = (pack_name(&pack), stored.get(&pack));
@@ -76,7 +76,7 @@ fn stored(repository: &Repository) -> Result<HashMap<PackId, u64>, UpkeepError> 
     Ok(packs.collect())
 }
 
-/// Returns a reader that finds chunks in packs that are there, and in those that stay where there is a choice.
+/// Returns a reader that finds chunks in packs that are there, and prefers those that stay.
 fn reader(
     repository: &Arc<Repository>,
     stored: &HashMap<PackId, u64>,
@@ -100,7 +100,7 @@ fn reader(
 }
 
 /// Returns what opens the repository.
-fn keys(repository: &Repository) -> Result<Vec<Object>, UpkeepError> {
+fn key_objects(repository: &Repository) -> Result<Vec<Object>, UpkeepError> {
     let store = &repository.setup.store;
     let format = header_name();
     let bytes = store.size(&format)?;
@@ -148,21 +148,21 @@ impl Reach<'_> {
             if !self.followed.insert(*piece) {
                 continue;
             }
-            self.take(piece)?;
+            self.take_chunk(piece)?;
             if levels > 0 {
-                let below = decode_ids(&self.reader.chunk(Domain::Trunk, piece)?)?;
+                let below = decode_ids(&self.reader.read_chunk(Domain::Trunk, piece)?)?;
                 self.follow(&below, levels - 1)?;
                 continue;
             }
-            let references = self.reader.chunk(Domain::References, piece)?;
+            let references = self.reader.read_chunk(Domain::References, piece)?;
             for reference in Reference::decode_all(&references)? {
-                self.take(&reference.id())?;
+                self.take_chunk(&reference.chunk_id())?;
             }
         }
         Ok(())
     }
 
-    fn take(&mut self, chunk: &ChunkId) -> Result<(), UpkeepError> {
+    fn take_chunk(&mut self, chunk: &ChunkId) -> Result<(), UpkeepError> {
         self.packs.insert(self.reader.locate(chunk)?.pack);
         Ok(())
     }

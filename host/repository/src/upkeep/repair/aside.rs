@@ -3,7 +3,7 @@
 //! - It is copied into `quarantine/`, and the copy is read again, before anything is removed.
 //! - The copy's name ends in a part of its hash: what is set aside twice, or again after a crash, is
 //!   there once, and another damage of the same object does not meet it.
-//! - A store that does not let go of it is no error: then it stays where it is.
+//! - A store that does not let go of it is no error: then it stays in its place.
 
 use crate::ground::names::QUARANTINE;
 use crate::objects::damage::is_harm;
@@ -39,7 +39,7 @@ pub(super) fn set_aside(store: &dyn Store, object: &Name) -> Result<Aside, Upkee
         Err(error) if error.is_absent() => return Ok(Aside::Gone),
         Err(error) => return Err(error.into()),
     };
-    let hash = match hash(store, object, size) {
+    let hash = match hash_object(store, object, size) {
         Ok(hash) => hash,
         Err(error) if is_harm(&error) => {
             let why = format!("it cannot be read to its end: {}", join_causes(&error));
@@ -47,7 +47,7 @@ pub(super) fn set_aside(store: &dyn Store, object: &Name) -> Result<Aside, Upkee
         }
         Err(error) => return Err(error),
     };
-    let copied = copy(store, object, size, hash)?;
+    let copied = copy_object(store, object, size, hash)?;
     Ok(match remove(store, object)? {
         None => Aside::Moved(copied),
         Some(why) => Aside::Stays(why),
@@ -70,7 +70,7 @@ pub(super) fn remove(store: &dyn Store, object: &Name) -> Result<Option<String>,
 }
 
 /// Copies an object, and returns the name of a copy that was found to be one.
-fn copy(
+fn copy_object(
     store: &dyn Store,
     object: &Name,
     size: u64,
@@ -91,7 +91,7 @@ fn copy(
                 .map_err(IoStep::WriteCopy(name.clone()).failed())?)
         })?;
         upload.commit(&name)?;
-        if store.size(&name)? == size && hash(store, &name, size)? == wanted {
+        if store.size(&name)? == size && hash_object(store, &name, size)? == wanted {
             return Ok(name);
         }
     }
@@ -101,7 +101,7 @@ fn copy(
 }
 
 /// Returns the hash of an object.
-pub(super) fn hash(
+pub(super) fn hash_object(
     store: &dyn Store,
     object: &Name,
     size: u64,

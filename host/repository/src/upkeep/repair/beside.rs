@@ -5,14 +5,14 @@ use crate::objects::damage::is_harm;
 use crate::objects::error::ObjectError;
 use crate::objects::parity::{self, Shape};
 use crate::upkeep::UpkeepError;
-use crate::upkeep::repair::aside::{hash, remove};
+use crate::upkeep::repair::aside::{hash_object, remove};
 use crate::upkeep::repair::{What, Work};
 use holdfast_base::cancel::Cancel;
 use holdfast_base::id::PackId;
 use std::collections::BTreeSet;
 
 impl Work<'_> {
-    /// Removes parity that is worth nothing, and adds it where the store is to have it.
+    /// Removes parity that is worth nothing, and adds it if the store is to have it.
     ///
     /// # Errors
     /// The store failed.
@@ -40,10 +40,10 @@ impl Work<'_> {
                 remove(self.store(), &name)?
             };
             match kept {
-                Some(why) => self.did(What::Kept, name.to_string(), why),
+                Some(why) => self.record_action(What::Kept, name.to_string(), why),
                 None => {
                     there.remove(&pack);
-                    self.did(What::Removed, name.to_string(), "its pack is sound".into());
+                    self.record_action(What::Removed, name.to_string(), "its pack is sound".into());
                 }
             }
         }
@@ -66,7 +66,7 @@ impl Work<'_> {
             Err(error) if error.is_absent() => return Ok(()),
             Err(error) => return Err(error.into()),
         };
-        match hash(self.store(), &name, size) {
+        match hash_object(self.store(), &name, size) {
             Ok(found) if found == pack.0 => {}
             Ok(_) => return Ok(()),
             Err(error) if is_harm(&error) => return Ok(()),
@@ -76,7 +76,7 @@ impl Work<'_> {
             parity::write(self.store(), pack, shape)?;
             parity::check(self.store(), pack)?;
         }
-        self.did(What::Protected, name.to_string(), format!("parity {shape}"));
+        self.record_action(What::Protected, name.to_string(), format!("parity {shape}"));
         Ok(())
     }
 }

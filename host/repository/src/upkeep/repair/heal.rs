@@ -9,7 +9,7 @@ use crate::objects::damage::is_harm;
 use crate::objects::error::{IoStep, ObjectError};
 use crate::objects::parity::{self, Mended};
 use crate::upkeep::UpkeepError;
-use crate::upkeep::repair::aside::{Aside, hash, pieces, set_aside};
+use crate::upkeep::repair::aside::{Aside, hash_object, pieces, set_aside};
 use crate::upkeep::repair::{What, Work};
 use holdfast_base::id::PackId;
 use holdfast_store::{Name, Placement, Store, Upload};
@@ -20,7 +20,7 @@ impl Work<'_> {
     ///
     /// # Errors
     /// The store failed. The pack is in its place as it was, in the quarantine, or healed.
-    pub(super) fn heal(&mut self, pack: &PackId) -> Result<bool, UpkeepError> {
+    pub(super) fn heal_pack(&mut self, pack: &PackId) -> Result<bool, UpkeepError> {
         let name = pack_name(pack);
         let mut upload: Box<dyn Upload> = if self.is_dry {
             Box::new(Nowhere)
@@ -31,23 +31,23 @@ impl Work<'_> {
             return Ok(false);
         };
         if self.is_dry {
-            self.did(What::Healed, name.to_string(), from);
+            self.record_action(What::Healed, name.to_string(), from);
             return Ok(true);
         }
         if let Aside::Stays(why) = set_aside(self.store(), &name)? {
-            self.did(What::Kept, name.to_string(), why);
+            self.record_action(What::Kept, name.to_string(), why);
             return Ok(false);
         }
         upload.commit(&name)?;
         let size = self.store().size(&name)?;
-        if hash(self.store(), &name, size)? != pack.0 {
+        if hash_object(self.store(), &name, size)? != pack.0 {
             return Err(ObjectError::ContentMismatch.unproven(&name).into());
         }
-        self.did(What::Healed, name.to_string(), from);
+        self.record_action(What::Healed, name.to_string(), from);
         Ok(true)
     }
 
-    /// Writes a pack from where it is whole; says from where. Nothing is written unless it is.
+    /// Writes a pack again from a place that has it whole, and names that place. Nothing is written unless it is.
     fn write_whole(
         &self,
         pack: &PackId,
@@ -62,7 +62,7 @@ impl Work<'_> {
         if let Some(second) = self.second
             && second.write_pack(pack, to)?
         {
-            return Ok(Some(format!("from {}", second.place())));
+            return Ok(Some(format!("from {}", second.describe_place())));
         }
         let cells = self.by_parity(pack, name, to)?;
         Ok(cells.map(|cells| format!("{cells} lost cells by its parity")))
@@ -82,7 +82,7 @@ impl Work<'_> {
             Err(error) => return Err(error.into()),
         }
         for left in self.remains(name)? {
-            // Only what is whole is written to where it is to go.
+            // Nothing is written over the damaged object unless it is whole.
             let tried = match parity::mend(store, pack, &left, &mut io::sink()) {
                 Ok(tried) => tried,
                 Err(error) if is_harm(&error) => continue,
@@ -160,7 +160,7 @@ pub(super) fn write_if_sound(
         Err(error) if error.is_absent() => return Ok(false),
         Err(error) => return Err(error.into()),
     };
-    match hash(store, name, size) {
+    match hash_object(store, name, size) {
         Ok(found) if found == wanted.0 => {}
         Ok(_) => return Ok(false),
         Err(error) if is_harm(&error) => return Ok(false),

@@ -29,13 +29,17 @@ impl Work<'_> {
                     if !self.is_dry {
                         spares::create(self.store(), &object, &sound);
                     }
-                    self.did(What::Protected, object.to_string(), "it has a spare".into());
+                    self.record_action(
+                        What::Protected,
+                        object.to_string(),
+                        "it has a spare".into(),
+                    );
                 }
                 (Trouble::Differ, _) => {
                     let why = format!(
                         "it and {spare} are not the same, and which of them is sound is not known"
                     );
-                    self.did(What::Left, object.to_string(), why);
+                    self.record_action(What::Left, object.to_string(), why);
                 }
                 (Trouble::Lost(_), _) if object.as_str().starts_with("announcements/") => {
                     for name in [&object, &spare] {

@@ -35,7 +35,7 @@ impl Work<'_> {
         for pack in &listed {
             let chunks: usize = pack.frames.iter().map(|frame| frame.parts.len()).sum();
             let detail = format!("{chunks} chunks are found again");
-            self.did(What::Listed, format!("packs/{}", pack.id), detail);
+            self.record_action(What::Listed, format!("packs/{}", pack.id), detail);
         }
         let mut seen: HashSet<PackId> = listed.iter().map(|pack| pack.id).collect();
         let kept = replaced.iter().flat_map(|(_, packs)| packs);
@@ -46,7 +46,7 @@ impl Work<'_> {
             .collect();
         if !self.is_dry {
             for packs in portions(listed.into_iter().chain(kept)) {
-                write(self.repository, &packs)?;
+                write_listing(self.repository, &packs)?;
             }
         }
         for (id, _) in replaced {
@@ -63,12 +63,12 @@ impl Work<'_> {
             aside::remove(self.store(), &name)?
         };
         match kept {
-            None => self.did(
+            None => self.record_action(
                 What::Removed,
                 name.to_string(),
                 "a new one stands for it".into(),
             ),
-            Some(why) => self.did(What::Kept, name.to_string(), why),
+            Some(why) => self.record_action(What::Kept, name.to_string(), why),
         }
         Ok(())
     }
@@ -97,7 +97,7 @@ fn portions(packs: impl Iterator<Item = IndexedPack>) -> Vec<Vec<IndexedPack>> {
 }
 
 /// Writes a segment and reads it back.
-fn write(repository: &Repository, packs: &[IndexedPack]) -> Result<(), UpkeepError> {
+fn write_listing(repository: &Repository, packs: &[IndexedPack]) -> Result<(), UpkeepError> {
     let plain = zstd::bulk::compress(&segment::encode(packs), 3)
         .map_err(IoStep::CompressSegment.failed())?;
     let recipients = [Recipient::PublicKey(

@@ -1,6 +1,6 @@
 //! Reads a pack without the index: its table from its end, and frame after frame what still comes back.
 //!
-//! Where a pack ends before sealing is found by trying: the format pads every pack to a round length, so
+//! The end of a pack before sealing is found by trying: the format pads every pack to a round length, so
 //! that few ends are possible, and only at the right one is there a table. Nothing of it depends on the
 //! cipher, and damage elsewhere in the pack does not matter.
 
@@ -36,11 +36,11 @@ pub(super) struct OpenedPack<'a> {
 }
 
 impl<'a> OpenedPack<'a> {
-    /// Opens an object of the store as a pack, with whatever key fits; none where no key does.
+    /// Opens an object of the store as a pack, with whatever key fits; none if no key does.
     ///
     /// # Errors
     /// It is missing or damaged at its beginning, or the store failed.
-    pub(super) fn open(
+    pub(super) fn open_object(
         repository: &'a Repository,
         object: &Name,
     ) -> Result<Option<Self>, ObjectError> {
@@ -63,11 +63,11 @@ impl<'a> OpenedPack<'a> {
                 is_catalog: epoch == 0,
                 epoch,
             };
-            match opened.range(0, 1) {
+            match opened.read_range(0, 1) {
                 Ok(_) => return Ok(Some(opened)),
                 Err(ObjectError::Seal(SealError::WrongKey)) => {}
                 // Only its first bytes may be damaged.
-                Err(error) if is_harm(&error) => match opened.table() {
+                Err(error) if is_harm(&error) => match opened.read_table() {
                     Ok(_) => return Ok(Some(opened)),
                     Err(again) if is_harm(&again) => harm = Some(error),
                     Err(again) => return Err(again),
@@ -78,7 +78,7 @@ impl<'a> OpenedPack<'a> {
         harm.map_or(Ok(None), Err)
     }
 
-    fn range(&self, offset: u64, length: usize) -> Result<Vec<u8>, ObjectError> {
+    fn read_range(&self, offset: u64, length: usize) -> Result<Vec<u8>, ObjectError> {
         let sealer = self.repository.setup.sealer.as_ref();
         let sealed = Arc::clone(&self.sealed) as Arc<dyn SealedBytes>;
         Ok(open_range(sealer, &self.identity, sealed, offset, length)?)
@@ -88,7 +88,7 @@ impl<'a> OpenedPack<'a> {
     ///
     /// # Errors
     /// There is none that can be read.
-    pub(super) fn table(&self) -> Result<Vec<Frame>, ObjectError> {
+    pub(super) fn read_table(&self) -> Result<Vec<Frame>, ObjectError> {
         let most = self.sealed.size();
         let least = most.saturating_sub(most / 64 + SEALED_MORE);
         let mut failure = ObjectError::from(FormatError::Short { what: "pack" });
@@ -110,26 +110,28 @@ impl<'a> OpenedPack<'a> {
     }
 
     fn table_at(&self, end: u64) -> Result<Vec<Frame>, ObjectError> {
-        let last = self.range(end - 4, 4)?;
+        let last = self.read_range(end - 4, 4)?;
         let last = *last.first_chunk::<4>().ok_or(FrameError::Length)?;
         let length = table_length(last, end)?;
         if length > TABLE_MAX {
             return Err(FrameError::Length.into());
         }
-        Ok(decode_table(&self.range(end - length as u64, length)?)?)
+        Ok(decode_table(
+            &self.read_range(end - length as u64, length)?,
+        )?)
     }
 
     /// Returns a frame as it is stored, if every chunk in it is what its name says.
     ///
     /// # Errors
     /// It is damaged, or the store failed.
-    pub(super) fn frame(
+    pub(super) fn read_frame(
         &self,
         frame: &Frame,
         kind: PackKind,
         expander: &mut Expander,
     ) -> Result<FrameBytes, ObjectError> {
-        let bytes = self.range(u64::from(frame.offset), frame.length as usize)?;
+        let bytes = self.read_range(u64::from(frame.offset), frame.length as usize)?;
         let plain = expander.expand(&bytes, frame.expanded)?;
         if let Some(key) = &self.repository.id_key {
             verified(key, kind, plain, frame)?;
@@ -142,14 +144,14 @@ impl<'a> OpenedPack<'a> {
     }
 
     /// Says what kind of pack it is, going by the first frame that comes back.
-    pub(super) fn kind(&self, frames: &[Frame]) -> Result<PackKind, ObjectError> {
+    pub(super) fn guess_kind(&self, frames: &[Frame]) -> Result<PackKind, ObjectError> {
         if self.is_catalog {
             return Ok(PackKind::Catalog);
         }
         let mut expander = Expander::new()?;
         for kind in [PackKind::Content, PackKind::Items] {
             for frame in frames {
-                match self.frame(frame, kind, &mut expander) {
+                match self.read_frame(frame, kind, &mut expander) {
                     Ok(_) => return Ok(kind),
                     Err(error) if is_harm(&error) => {}
                     Err(error) => return Err(error),
@@ -165,10 +167,10 @@ impl<'a> OpenedPack<'a> {
     /// # Errors
     /// Its table cannot be read.
     pub(super) fn listed(&self, id: PackId) -> Result<IndexedPack, ObjectError> {
-        let frames = self.table()?;
+        let frames = self.read_table()?;
         Ok(IndexedPack {
             id,
-            kind: self.kind(&frames)?,
+            kind: self.guess_kind(&frames)?,
             epoch: self.epoch,
             sealed_bytes: self.sealed.size(),
             frames,

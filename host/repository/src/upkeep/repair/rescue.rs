@@ -57,7 +57,7 @@ impl Held {
         })
     }
 
-    fn has(&self, id: &ChunkId) -> Result<bool, UpkeepError> {
+    fn holds_chunk(&self, id: &ChunkId) -> Result<bool, UpkeepError> {
         let found = self.index.find(id);
         let found = found.map_err(IoStep::ReadIndex.failed())?;
         Ok(found.is_some() || self.also.contains(id))
@@ -89,7 +89,7 @@ impl Work<'_> {
                 None => {
                     let why = "this key does not open it, and something in it may be sound; repair \
                                with an identity or a read key";
-                    self.did(What::Left, pack_name(&pack.id).to_string(), why.into());
+                    self.record_action(What::Left, pack_name(&pack.id).to_string(), why.into());
                 }
             }
         }
@@ -112,7 +112,7 @@ impl Work<'_> {
                 .map(|frame| frame.parts.len())
                 .sum();
             let detail = format!("{chunks} of its {all} chunks are in new packs");
-            self.did(
+            self.record_action(
                 What::Rescued,
                 pack_name(&rescue.pack.id).to_string(),
                 detail,
@@ -123,7 +123,7 @@ impl Work<'_> {
 
     /// Finds the frames of a damaged pack that come back and that nothing else has.
     ///
-    /// None where no key opens it; an empty list where nothing in it is worth it.
+    /// None if no key opens it; an empty list if nothing in it is worth it.
     fn sound_frames(
         &self,
         pack: &Arc<IndexedPack>,
@@ -131,7 +131,7 @@ impl Work<'_> {
     ) -> Result<Option<Option<Rescue>>, UpkeepError> {
         let mut is_there = false;
         for object in self.remains(&pack_name(&pack.id))? {
-            let opened = match OpenedPack::open(self.repository, &object) {
+            let opened = match OpenedPack::open_object(self.repository, &object) {
                 Ok(Some(opened)) => opened,
                 Ok(None) => {
                     is_there = true;
@@ -145,12 +145,12 @@ impl Work<'_> {
             for frame in &pack.frames {
                 let mut is_held = true;
                 for part in &frame.parts {
-                    is_held &= held.has(&part.id)?;
+                    is_held &= held.holds_chunk(&part.id)?;
                 }
                 if is_held {
                     continue;
                 }
-                match opened.frame(frame, pack.kind, &mut expander) {
+                match opened.read_frame(frame, pack.kind, &mut expander) {
                     Ok(_) => {
                         held.also.extend(frame.parts.iter().map(|part| part.id));
                         frames.push(frame.clone());
@@ -178,10 +178,10 @@ impl Work<'_> {
         let gone = || UpkeepError::Changed {
             object: rescue.object.clone(),
         };
-        let opened = OpenedPack::open(self.repository, &rescue.object)?.ok_or_else(gone)?;
+        let opened = OpenedPack::open_object(self.repository, &rescue.object)?.ok_or_else(gone)?;
         for frame in &rescue.frames {
-            let bytes = opened.frame(frame, rescue.pack.kind, expander)?;
-            rewriter.frame(rescue.pack.kind, bytes)?;
+            let bytes = opened.read_frame(frame, rescue.pack.kind, expander)?;
+            rewriter.take_frame(rescue.pack.kind, bytes)?;
         }
         Ok(())
     }
@@ -191,9 +191,9 @@ impl Work<'_> {
         &self,
         write: impl FnOnce(&Self, &mut Rewriter<'_>) -> Result<(), UpkeepError>,
     ) -> Result<(), UpkeepError> {
-        let lease = Lease::take(self.repository, "a repair", "")?;
+        let lease = Lease::begin_session(self.repository, "a repair", "")?;
         let write_all = || {
-            let mut rewriter = Rewriter::begin(self.repository, &lease)?;
+            let mut rewriter = Rewriter::begin_rewrite(self.repository, &lease)?;
             write(self, &mut rewriter)?;
             rewriter.finish()?;
             Ok(())
@@ -207,7 +207,11 @@ impl Work<'_> {
     ///
     /// # Errors
     /// The store failed.
-    pub(super) fn fetch(&mut self, held: &mut Held, cancel: &Cancel) -> Result<(), UpkeepError> {
+    pub(super) fn fetch_pack(
+        &mut self,
+        held: &mut Held,
+        cancel: &Cancel,
+    ) -> Result<(), UpkeepError> {
         let Some(second) = self.second else {
             return Ok(());
         };
@@ -224,7 +228,7 @@ impl Work<'_> {
         }
         if fetched > 0 {
             let detail = format!("{fetched} chunks that nothing here has");
-            self.did(What::Fetched, second.place(), detail);
+            self.record_action(What::Fetched, second.describe_place(), detail);
         }
         Ok(())
     }
@@ -232,8 +236,9 @@ impl Work<'_> {
     fn fetch_once(&self, second: &Second, held: &mut Held) -> Result<usize, UpkeepError> {
         let missing = self.missing(held)?;
         let of = self.repository;
-        let is_there =
-            |(_, domain, id): &(PackKind, Domain, ChunkId)| second.chunk(of, *domain, id).is_some();
+        let is_there = |(_, domain, id): &(PackKind, Domain, ChunkId)| {
+            second.read_chunk(of, *domain, id).is_some()
+        };
         let found: Vec<_> = missing.into_iter().filter(is_there).collect();
         if found.is_empty() {
             return Ok(0);
@@ -241,8 +246,8 @@ impl Work<'_> {
         if !self.is_dry {
             self.rewrite(|_, rewriter| {
                 for (kind, domain, id) in &found {
-                    if let Some(bytes) = second.chunk(of, *domain, id) {
-                        rewriter.chunk(*kind, *id, &bytes)?;
+                    if let Some(bytes) = second.read_chunk(of, *domain, id) {
+                        rewriter.take_chunk(*kind, *id, &bytes)?;
                     }
                 }
                 Ok(())
@@ -258,7 +263,7 @@ impl Work<'_> {
         let mut seen = HashSet::new();
         let mut missing = Vec::new();
         let mut lack = |kind, domain, id: &ChunkId| -> Result<bool, UpkeepError> {
-            let is_held = held.has(id)?;
+            let is_held = held.holds_chunk(id)?;
             if !is_held && seen.insert(*id) {
                 missing.push((kind, domain, *id));
             }
@@ -270,7 +275,7 @@ impl Work<'_> {
                 let mut below = Vec::new();
                 for id in &ids {
                     if !lack(PackKind::Catalog, Domain::Trunk, id)?
-                        && let Ok(bytes) = reader.chunk(Domain::Trunk, id)
+                        && let Ok(bytes) = reader.read_chunk(Domain::Trunk, id)
                     {
                         below.extend(decode_ids(&bytes)?);
                     }
@@ -281,7 +286,7 @@ impl Work<'_> {
                 if lack(PackKind::Catalog, Domain::References, id)? {
                     continue;
                 }
-                let Ok(bytes) = reader.chunk(Domain::References, id) else {
+                let Ok(bytes) = reader.read_chunk(Domain::References, id) else {
                     continue;
                 };
                 for reference in Reference::decode_all(&bytes)? {

@@ -47,8 +47,8 @@ impl Second {
         Ok(Self { repository, reader })
     }
 
-    /// Says where it is.
-    pub(super) fn place(&self) -> String {
+    /// Names its place.
+    pub(super) fn describe_place(&self) -> String {
         self.repository.place()
     }
 
@@ -68,9 +68,14 @@ impl Second {
     }
 
     /// Returns a chunk whose content has this id under the key of the repository that is healed.
-    pub(super) fn chunk(&self, of: &Repository, domain: Domain, id: &ChunkId) -> Option<Vec<u8>> {
+    pub(super) fn read_chunk(
+        &self,
+        of: &Repository,
+        domain: Domain,
+        id: &ChunkId,
+    ) -> Option<Vec<u8>> {
         let key = of.id_key.as_ref()?;
-        let bytes = match self.reader.chunk(domain, id) {
+        let bytes = match self.reader.read_chunk(domain, id) {
             Ok(bytes) => bytes,
             Err(error) => {
                 tracing::debug!(%error, "the second repository does not give chunk {id}");
