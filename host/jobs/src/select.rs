@@ -411,11 +411,15 @@ mod tests {
             ("abc", "Give at least 4 digits of an id"),
             ("etc@a", "Give at least 4 digits of an id"),
             ("ect@abcd", "Did you mean job `etc`?"),
-            ("db@abcd", "See what there is: holdfast list"),
-            ("eeeeeeee", "See what there is: holdfast list"),
         ] {
             let expected = format!("there is no snapshot `{wanted}`; {words}");
             assert_eq!(refused(&roots, wanted), expected);
+        }
+        for wanted in ["db@abcd", "eeeeeeee"] {
+            let unknown = pick_snapshot(&roots, wanted).unwrap_err();
+            let expected = format!("there is no snapshot `{wanted}`");
+            assert_eq!(unknown.to_string(), expected);
+            assert_eq!(unknown.advice(), [Advice::ListSnapshots]);
         }
         let none = pick_snapshot(&[], "etc").unwrap_err();
         assert_eq!(none.to_string(), "there is no snapshot `etc`");
