@@ -11,9 +11,11 @@
 //! - Only [`Session::commit`] commits, and only with the proof that the source ended well.
 
 mod commit;
+mod cut;
 mod error;
 pub mod file_cache;
 mod found;
+mod gather;
 pub(crate) mod lease;
 mod note;
 pub(crate) mod process;
@@ -116,7 +118,7 @@ pub(crate) enum Job {
     /// Entries of one ticket, whose small files are to be read.
     Batch { ticket: u64, entries: Vec<Pending> },
     /// Chunks that somebody cut from a stream.
-    Chunks(stream::CutChunks),
+    Chunks(gather::ChunkGroup),
 }
 
 /// An entry on its way to a worker.

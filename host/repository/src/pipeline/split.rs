@@ -45,7 +45,7 @@ impl Cutter {
 
     /// Returns the largest chunk that will be made.
     #[must_use]
-    pub(crate) fn max(&self) -> usize {
+    pub(crate) fn longest_chunk(&self) -> usize {
         self.max
     }
 

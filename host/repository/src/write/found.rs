@@ -1,14 +1,80 @@
-//! What a file turns out to be when it is opened and read, after the walk that found it.
+//! Reads files that a walk found: what they turn out to be when they are opened, and what cannot be read.
 
 use crate::objects::error::IoStep;
 use crate::read::ReadError;
 use crate::write::Shared;
-use crate::write::WriteError;
-use holdfast_base::entry::{Entry, EntryKind, OpenFile, Warning};
+use crate::write::cut::CutBuffer;
+use crate::write::error::WriteError;
+use holdfast_base::entry::{Entry, EntryKind, FileContent, Identity, OpenFile, Warning};
 use std::io;
 
+/// A file that was read to its end.
+pub(super) struct ReadFile {
+    /// What tells that it is the same next time; none if it changed while it was read.
+    pub(super) identity: Option<Identity>,
+    /// Bytes that were read.
+    pub(super) content_bytes: u64,
+}
+
+/// What becomes of a file that was read to its end, if it cannot be told whether it changed meanwhile.
+#[derive(Clone, Copy)]
+pub(super) enum UnknownChange {
+    /// It counts as one that cannot be read.
+    LeaveOut,
+    /// It is stored with the warning that it changed: a large one would be read in vain again and again.
+    Warn,
+}
+
+/// Reads a file through a buffer; `take_chunks` is called each time that the buffer is full, and at the end.
+///
+/// A file that cannot be read is left out and named in a warning: then there is nothing to return.
+///
+/// # Errors
+/// The chunks could not be taken, or this is a copy, in which nothing may be missing.
+pub(super) fn read_file(
+    shared: &Shared,
+    entry: &mut Entry,
+    content: Box<dyn FileContent>,
+    buffer: &mut CutBuffer,
+    if_unknown: UnknownChange,
+    mut take_chunks: impl FnMut(&mut CutBuffer, bool) -> Result<(), WriteError>,
+) -> Result<Option<ReadFile>, WriteError> {
+    let identity = content.identity();
+    let Some(mut file) = readable(shared, entry, content.open())? else {
+        return Ok(None);
+    };
+    complete_entry(shared, entry, file.as_ref());
+    buffer.restart(&shared.cutter, file.size());
+    loop {
+        let Some(is_end) = readable(shared, entry, buffer.fill(file.as_mut()))? else {
+            return Ok(None);
+        };
+        take_chunks(buffer, is_end)?;
+        if is_end {
+            break;
+        }
+    }
+    let has_changed = match (file.has_changed(), if_unknown) {
+        (Err(_), UnknownChange::Warn) => true,
+        (result, _) => match readable(shared, entry, result)? {
+            Some(has_changed) => has_changed,
+            None => return Ok(None),
+        },
+    };
+    if has_changed {
+        shared.warn(Warning {
+            subject: entry.path.to_string(),
+            message: "it changed while it was read; what was read is stored".into(),
+        });
+    }
+    Ok(Some(ReadFile {
+        identity: identity.filter(|_| !has_changed),
+        content_bytes: buffer.content_bytes(),
+    }))
+}
+
 /// Completes an entry with what only the open file tells.
-pub(super) fn opened(shared: &Shared, entry: &mut Entry, file: &dyn OpenFile) {
+fn complete_entry(shared: &Shared, entry: &mut Entry, file: &dyn OpenFile) {
     if let EntryKind::File { size, extents } = &mut entry.kind {
         *size = file.size();
         *extents = file.extents().map(<[_]>::to_vec);
@@ -23,26 +89,19 @@ pub(super) fn opened(shared: &Shared, entry: &mut Entry, file: &dyn OpenFile) {
     }
 }
 
-/// Says that a file is stored, but perhaps not as it ever was.
-pub(super) fn changed_under_reader(entry: &Entry) -> Warning {
-    Warning {
-        subject: entry.path.to_string(),
-        message: "it changed while it was read; what was read is stored".into(),
-    }
-}
-
 /// Leaves a file out that cannot be read, and names it; a copy fails.
-///
-/// # Errors
-/// This is a copy, and nothing may be missing in it.
-pub(super) fn leave_out(
+fn readable<T>(
     shared: &Shared,
     entry: &Entry,
-    error: io::Error,
-) -> Result<(), WriteError> {
+    result: io::Result<T>,
+) -> Result<Option<T>, WriteError> {
+    let error = match result {
+        Ok(value) => return Ok(Some(value)),
+        Err(error) => error,
+    };
     if !shared.is_copy {
         shared.warn(unreadable(entry, &error));
-        return Ok(());
+        return Ok(None);
     }
     let step = IoStep::ReadEntry(entry.path.to_string());
     Err(match error.downcast::<ReadError>() {

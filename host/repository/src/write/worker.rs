@@ -4,27 +4,31 @@ use crate::format::item::Item;
 use crate::ground::domain::Domain;
 use crate::objects::error::{IoStep, ObjectError, Stage};
 use crate::pipeline::compress::{Compressor, FRAME_TARGET, FrameBytes};
-use crate::write::WriteError;
-use crate::write::found::{changed_under_reader, leave_out, opened};
+use crate::write::cut::CutBuffer;
+use crate::write::error::WriteError;
+use crate::write::file_cache::Known;
+use crate::write::found::{UnknownChange, read_file};
+use crate::write::gather::ChunkGroup;
 use crate::write::sequence::{Done, Finished};
-use crate::write::stream::CutChunks;
 use crate::write::{Job, Pending, RunNote, Shared, without_content};
 use crossbeam_channel::{Receiver, Sender};
-use holdfast_base::entry::{Entry, EntryKind, FileContent};
+use holdfast_base::entry::{Entry, EntryKind, FileContent, Identity};
 use holdfast_base::id::ChunkId;
-use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// The room that a file is read into beyond its size, so that one read finds its end.
-const SLACK: usize = 1;
-
 pub(super) struct Worker {
     shared: Arc<Shared>,
-    packers: [Sender<FrameBytes>; 2],
     done: Sender<Finished>,
+    chunker: Chunker,
+    buffer: CutBuffer,
+}
+
+/// Names chunks, and makes frames of those that nobody has.
+struct Chunker {
+    shared: Arc<Shared>,
+    packers: [Sender<FrameBytes>; 2],
     compressor: Compressor,
-    buffer: Vec<u8>,
     /// Decides which of the open packs a frame goes to, so that sizes of packs tell little.
     dice: u64,
 }
@@ -37,15 +41,17 @@ impl Worker {
         note: &RunNote,
     ) -> Result<Self, WriteError> {
         let check = note.prove.then(|| (shared.id_key.clone(), Domain::Content));
-        let compressor = Compressor::new(note.level, FRAME_TARGET, check)?;
-        let dice = u64::from_le_bytes(crate::ground::chance::random()?) | 1;
+        let chunker = Chunker {
+            shared: Arc::clone(&shared),
+            packers,
+            compressor: Compressor::new(note.level, FRAME_TARGET, check)?,
+            dice: u64::from_le_bytes(crate::ground::chance::random()?) | 1,
+        };
         Ok(Self {
             shared,
-            packers,
             done,
-            compressor,
-            buffer: Vec::new(),
-            dice,
+            chunker,
+            buffer: CutBuffer::default(),
         })
     }
 
@@ -55,20 +61,17 @@ impl Worker {
                 return Err(ObjectError::Cancelled.into());
             }
             match job {
-                Job::Batch { ticket, entries } => self.batch(ticket, entries)?,
-                Job::Chunks(chunks) => self.chunks(chunks)?,
+                Job::Batch { ticket, entries } => self.finish_batch(ticket, entries)?,
+                Job::Chunks(group) => self.store_group(group)?,
             }
         }
-        for frame in self.compressor.flush()? {
-            self.pack(frame)?;
-        }
-        Ok(())
+        self.chunker.flush()
     }
 
-    fn batch(&mut self, ticket: u64, pending: Vec<Pending>) -> Result<(), WriteError> {
-        let mut entries = Vec::with_capacity(pending.len());
-        for one in pending {
-            entries.extend(self.entry(one)?);
+    fn finish_batch(&mut self, ticket: u64, batch: Vec<Pending>) -> Result<(), WriteError> {
+        let mut entries = Vec::with_capacity(batch.len());
+        for pending in batch {
+            entries.extend(self.finish_entry(pending)?);
         }
         let closed = |_| ObjectError::StageEnded(Stage::Sequencing);
         Ok(self
@@ -77,144 +80,105 @@ impl Worker {
             .map_err(closed)?)
     }
 
-    fn entry(&mut self, pending: Pending) -> Result<Option<Done>, WriteError> {
-        let Pending {
-            mut entry,
-            content,
-            known,
-        } = pending;
-        let Some(content) = content else {
-            return Ok(Some(without_content(entry)));
+    fn finish_entry(&mut self, pending: Pending) -> Result<Option<Done>, WriteError> {
+        let Some(content) = pending.content else {
+            return Ok(Some(without_content(pending.entry)));
         };
-        let identity = content.identity();
-        if let Some(known) = known
+        if let Some(known) = pending.known
             && self.holds_all(&known.chunks)?
         {
-            let gauge = &self.shared.gauge;
-            gauge.unchanged.fetch_add(1, Ordering::Relaxed);
-            gauge
-                .bytes
-                .fetch_add(known.content_bytes, Ordering::Relaxed);
-            if let EntryKind::File { extents, .. } = &mut entry.kind {
-                *extents = known.extents;
-            }
-            if let Some(ownership) = &mut entry.ownership {
-                ownership.xattrs = known.xattrs;
-            }
-            let chunks = known.chunks.len() as u64;
-            let item = Item {
+            let identity = content.identity();
+            return Ok(Some(self.take_known(pending.entry, known, identity)));
+        }
+        self.store_file(pending.entry, content)
+    }
+
+    /// Takes an unchanged file over from the last run.
+    fn take_known(&self, mut entry: Entry, known: Known, identity: Option<Identity>) -> Done {
+        let gauge = &self.shared.gauge;
+        gauge.unchanged.fetch_add(1, Ordering::Relaxed);
+        gauge
+            .bytes
+            .fetch_add(known.content_bytes, Ordering::Relaxed);
+        if let EntryKind::File { extents, .. } = &mut entry.kind {
+            *extents = known.extents;
+        }
+        if let Some(ownership) = &mut entry.ownership {
+            ownership.xattrs = known.xattrs;
+        }
+        Done {
+            item: Item {
                 entry,
                 content_bytes: known.content_bytes,
-                chunks,
-            };
-            return Ok(Some(Done {
-                item,
-                chunks: known.chunks,
-                identity,
-            }));
-        }
-        match self.read(&mut entry, content) {
-            Ok((content_bytes, ids, changed)) => {
-                if changed {
-                    self.shared.warn(changed_under_reader(&entry));
-                }
-                let item = Item {
-                    entry,
-                    content_bytes,
-                    chunks: ids.len() as u64,
-                };
-                Ok(Some(Done {
-                    item,
-                    chunks: ids,
-                    identity: identity.filter(|_| !changed),
-                }))
-            }
-            Err(ReadError::File(error)) => {
-                leave_out(&self.shared, &entry, error)?;
-                Ok(None)
-            }
-            Err(ReadError::Run(error)) => Err(error),
+                chunks: known.chunks.len() as u64,
+            },
+            chunks: known.chunks,
+            identity,
         }
     }
 
     fn holds_all(&self, chunks: &[ChunkId]) -> Result<bool, WriteError> {
         for id in chunks {
-            let held = self.shared.dedup.is_held(id);
-            if !held.map_err(IoStep::ReadIndex.failed())? {
+            let is_held = self.shared.dedup.is_held(id);
+            if !is_held.map_err(IoStep::ReadIndex.failed())? {
                 return Ok(false);
             }
         }
         Ok(true)
     }
 
-    /// Reads a small file whole; one that has grown since it was found is cut as it comes.
-    fn read(
+    /// Reads a file, and stores its chunks as they are cut.
+    fn store_file(
         &mut self,
-        entry: &mut Entry,
+        mut entry: Entry,
         content: Box<dyn FileContent>,
-    ) -> Result<(u64, Vec<ChunkId>, bool), ReadError> {
-        let mut file = content.open().map_err(ReadError::File)?;
-        opened(&self.shared, entry, file.as_ref());
-        let mut ids = Vec::new();
-        let mut content_bytes = 0_u64;
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let wanted = (file.size() as usize).min(super::SMALL_FILE_MAX as usize) + SLACK;
-        if buffer.len() < wanted.max(self.shared.cutter.max()) {
-            buffer.resize(wanted.max(self.shared.cutter.max()), 0);
-        }
-        let mut filled = 0;
-        loop {
-            let count = read_some(file.as_mut(), &mut buffer[filled..]).map_err(ReadError::File)?;
-            filled += count;
-            content_bytes += count as u64;
-            let is_end = filled < buffer.len();
-            let mut at = 0;
-            while at < filled {
-                let rest = &buffer[at..filled];
-                match self
-                    .shared
-                    .cutter
-                    .cut(rest)
-                    .or_else(|| is_end.then_some(rest.len()))
-                {
-                    Some(length) => {
-                        ids.push(self.chunk(&rest[..length]).map_err(ReadError::Run)?);
-                        at += length;
-                    }
-                    None => break,
+    ) -> Result<Option<Done>, WriteError> {
+        let mut chunks = Vec::new();
+        let (shared, chunker) = (&self.shared, &mut self.chunker);
+        let read = read_file(
+            shared,
+            &mut entry,
+            content,
+            &mut self.buffer,
+            UnknownChange::LeaveOut,
+            |buffer, is_end| {
+                while let Some(chunk) = buffer.next_chunk(&shared.cutter, is_end) {
+                    chunks.push(chunker.store(chunk)?);
                 }
-            }
-            buffer.copy_within(at..filled, 0);
-            filled -= at;
-            if is_end {
-                break;
-            }
-        }
-        self.buffer = buffer;
-        let changed = file.has_changed().map_err(ReadError::File)?;
-        self.shared
-            .gauge
-            .bytes
-            .fetch_add(content_bytes, Ordering::Relaxed);
-        Ok((content_bytes, ids, changed))
+                buffer.discard_cut();
+                Ok(())
+            },
+        )?;
+        let Some(read) = read else { return Ok(None) };
+        let gauge = &self.shared.gauge;
+        gauge.bytes.fetch_add(read.content_bytes, Ordering::Relaxed);
+        Ok(Some(Done {
+            item: Item {
+                entry,
+                content_bytes: read.content_bytes,
+                chunks: chunks.len() as u64,
+            },
+            chunks,
+            identity: read.identity,
+        }))
     }
 
-    fn chunks(&mut self, chunks: CutChunks) -> Result<(), WriteError> {
-        let mut ids = Vec::with_capacity(chunks.lengths.len());
-        let mut at = 0;
-        for length in &chunks.lengths {
-            ids.push(self.chunk(&chunks.bytes[at..at + length])?);
-            at += length;
+    /// Stores chunks that the caller's thread has cut.
+    fn store_group(&mut self, group: ChunkGroup) -> Result<(), WriteError> {
+        let mut ids = Vec::new();
+        let mut bytes = 0;
+        for chunk in group.chunks() {
+            ids.push(self.chunker.store(chunk)?);
+            bytes += chunk.len() as u64;
         }
-        self.shared
-            .gauge
-            .bytes
-            .fetch_add(at as u64, Ordering::Relaxed);
-        chunks.complete(ids)
+        self.shared.gauge.bytes.fetch_add(bytes, Ordering::Relaxed);
+        group.complete(ids)
     }
+}
 
+impl Chunker {
     /// Names a chunk, and sends it on its way if nobody has it.
-    fn chunk(&mut self, bytes: &[u8]) -> Result<ChunkId, WriteError> {
+    fn store(&mut self, bytes: &[u8]) -> Result<ChunkId, WriteError> {
         let id = self.shared.id_key.id(Domain::Content, bytes);
         let is_new = self.shared.dedup.claim(&id);
         if is_new.map_err(IoStep::ReadIndex.failed())? {
@@ -224,13 +188,13 @@ impl Worker {
                 .new_bytes
                 .fetch_add(bytes.len() as u64, Ordering::Relaxed);
             if let Some(frame) = self.compressor.push(id, bytes)? {
-                self.pack(frame)?;
+                self.send_frame(frame)?;
             }
         }
         Ok(id)
     }
 
-    fn pack(&mut self, frame: FrameBytes) -> Result<(), WriteError> {
+    fn send_frame(&mut self, frame: FrameBytes) -> Result<(), WriteError> {
         // xorshift: chance enough for choosing one of two.
         self.dice ^= self.dice << 13;
         self.dice ^= self.dice >> 7;
@@ -240,24 +204,12 @@ impl Worker {
             .send(frame)
             .map_err(|_| ObjectError::StageEnded(Stage::Packing))?)
     }
-}
 
-/// Fills the buffer as far as the file goes.
-fn read_some(file: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match file.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+    /// Sends the frames that are not full yet.
+    fn flush(&mut self) -> Result<(), WriteError> {
+        for frame in self.compressor.flush()? {
+            self.send_frame(frame)?;
         }
+        Ok(())
     }
-    Ok(filled)
-}
-
-/// Whose fault it is: a file's, which is then left out, or the run's, which then ends.
-enum ReadError {
-    File(io::Error),
-    Run(WriteError),
 }
