@@ -15,7 +15,7 @@ use holdfast_base::error::{Describe, join_causes};
 use holdfast_base::progress::Progress;
 use holdfast_repository::format::root::Root;
 use holdfast_repository::write::{Gauge, RunNote, SourceEnd};
-use holdfast_repository::{ObjectError, Repository, Session, WriteError};
+use holdfast_repository::{ObjectError, Repository, SnapshotWriter, WriteError};
 use holdfast_sandbox::CallError;
 use holdfast_sandbox::plugin::source::Previous;
 use holdfast_sandbox::ports::DraftPort;
@@ -65,7 +65,7 @@ pub(crate) fn make_snapshot(
         .as_ref()
         .map(|minutes| start_timer(context, Duration::from_secs_f64(minutes.get_ref() * 60.0)));
     let gauge = Arc::clone(&options.gauge);
-    let session = Session::begin(&repository, note, &context.cancel, gauge)?;
+    let session = SnapshotWriter::begin(&repository, note, &context.cancel, gauge)?;
     let root = fill_session(&source, session, previous.as_ref())?;
     tell_source(&source, &root);
     Ok(root)
@@ -89,7 +89,7 @@ fn log_start(
 /// Lets a source fill a session, and commits what it gave.
 fn fill_session(
     source: &LoadedSource,
-    session: Session,
+    session: SnapshotWriter,
     previous: Option<&Previous>,
 ) -> Result<Root, JobError> {
     let session = Arc::new(session);
@@ -136,7 +136,10 @@ fn join_tags(config: &JobConfig, options: &RunOptions) -> Result<Vec<String>, Ru
 }
 
 /// Commits what a source gave, if the source and the pipeline both say that it is complete.
-fn commit_session(session: Arc<Session>, called: Result<(), CallError>) -> Result<Root, JobError> {
+fn commit_session(
+    session: Arc<SnapshotWriter>,
+    called: Result<(), CallError>,
+) -> Result<Root, JobError> {
     let Some(session) = Arc::into_inner(session) else {
         return Err(WriteError::StreamLeftOpen.into());
     };

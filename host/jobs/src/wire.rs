@@ -16,7 +16,7 @@ use holdfast_repository::seal::{
     Identity, KeyPair, Recipient, SealError, SealedBytes, Sealer, Secret,
 };
 use holdfast_repository::write::StreamWriter;
-use holdfast_repository::{ReadError, RepositoryError, Session};
+use holdfast_repository::{ReadError, RepositoryError, SnapshotWriter};
 use holdfast_sandbox::CallError;
 use holdfast_sandbox::capability::streams::BlobBytes;
 use holdfast_sandbox::plugin::FailureKind;
@@ -31,7 +31,7 @@ fn into_io_error(error: impl Into<RepositoryError>) -> io::Error {
 }
 
 /// The snapshot that is being made.
-pub(crate) struct SessionDraft(pub(crate) Arc<Session>);
+pub(crate) struct SessionDraft(pub(crate) Arc<SnapshotWriter>);
 
 struct SessionStream(StreamWriter);
 
@@ -74,7 +74,7 @@ impl DraftPort for SessionDraft {
     }
 
     fn warn(&self, warning: Warning) {
-        self.0.warn(warning);
+        self.0.add_warning(warning);
     }
 }
 

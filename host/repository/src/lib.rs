@@ -53,4 +53,4 @@ pub use snapshot::SnapshotError;
 pub use upkeep::{
     OperatorsError, UpkeepError, check, collect, copy, forget, object_lock, operators, repair, thaw,
 };
-pub use write::{Session, WriteError};
+pub use write::{SnapshotWriter, WriteError};

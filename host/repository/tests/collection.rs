@@ -10,7 +10,7 @@ use holdfast_repository::format::root::Root;
 use holdfast_repository::keys::Role;
 use holdfast_repository::write::SourceEnd;
 use holdfast_repository::{ObjectError, UpkeepError, WriteError};
-use holdfast_repository::{RepositoryError, Session};
+use holdfast_repository::{RepositoryError, SnapshotWriter};
 use std::path::Path;
 use std::time::Duration;
 use support::collecting::{at_once, gc, is_clean};
@@ -40,7 +40,7 @@ fn packs(place: &Place) -> usize {
     place.store().list("packs").unwrap().len()
 }
 
-fn add(session: &Session, path: &str, bytes: &[u8]) {
+fn add(session: &SnapshotWriter, path: &str, bytes: &[u8]) {
     let content = Box::new(Bytes::of(bytes));
     session
         .add_entry(file(path, bytes.len()), Some(content))

@@ -3,14 +3,15 @@
 use crate::format::root::{Counts, Root};
 use crate::format::signed::Sign as _;
 use crate::objects::error::{ObjectError, Stage};
-use crate::write::WriteError;
+use crate::write::error::WriteError;
 use crate::write::note::SourceEnd;
 use crate::write::sequence::Sequenced;
-use crate::write::{Session, lock};
+use crate::write::snapshot_writer::SnapshotWriter;
 use holdfast_base::cancel::Reason;
+use holdfast_base::sync::Unpoisoned;
 use std::sync::atomic::Ordering;
 
-impl Session {
+impl SnapshotWriter {
     /// Commits the snapshot.
     ///
     /// # Errors
@@ -24,7 +25,7 @@ impl Session {
     }
 
     fn finish(&mut self) -> Result<Root, WriteError> {
-        let handed_over = self.hand_over_batch(&mut lock(&self.state));
+        let handed_over = self.hand_over_batch(&mut self.state.lock_unpoisoned());
         let sequenced = self.join_threads();
         handed_over?;
         let sequenced = match (self.take_failure(), sequenced) {
@@ -53,8 +54,8 @@ impl Session {
     }
 
     fn make_root(&self, sequenced: &Sequenced) -> Result<Root, WriteError> {
-        let mut state = lock(&self.state);
-        let warnings = std::mem::take(&mut *lock(&self.shared.warnings));
+        let mut state = self.state.lock_unpoisoned();
+        let warnings = std::mem::take(&mut *self.shared.warnings.lock_unpoisoned());
         let gauge = &self.shared.gauge;
         let made = Root {
             snapshot: self.lease.id,
@@ -73,10 +74,10 @@ impl Session {
                 new_bytes: gauge.new_bytes.load(Ordering::Relaxed),
                 stored_bytes: self.catalogue.stored_bytes(),
                 unchanged_files: gauge.unchanged.load(Ordering::Relaxed),
-                warnings: warnings.0,
+                warnings: warnings.count,
             },
             facts: std::mem::take(&mut state.facts),
-            warnings: warnings.1,
+            warnings: warnings.kept,
             tags: self.note.tags.clone(),
             references: sequenced.trunk.clone(),
             program: env!("CARGO_PKG_VERSION").to_owned(),
@@ -92,7 +93,7 @@ impl Session {
         if self.shared.cancel.reason() == Some(Reason::Interrupted) {
             return Some(ObjectError::Cancelled.into());
         }
-        lock(&self.shared.failure).take()
+        self.shared.failure.lock_unpoisoned().take()
     }
 
     /// Ends the run without a commit, and returns what made it fail, if the pipeline did.

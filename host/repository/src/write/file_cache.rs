@@ -26,7 +26,7 @@ const RECORD_MAX: usize = 512 << 20;
 
 /// What is known of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Known {
+pub(super) struct Known {
     /// Its path in the snapshot.
     pub path: Vec<u8>,
     /// What tells that it is the same.
@@ -115,7 +115,7 @@ impl Known {
 }
 
 /// Reads the list of the last run beside the walk of this one.
-pub struct KnownReader {
+pub(super) struct KnownReader {
     from: Option<BufReader<File>>,
     /// Records that were read and are whole, and how far they are used.
     group: Vec<u8>,
@@ -126,7 +126,7 @@ pub struct KnownReader {
 impl KnownReader {
     /// Opens a list; one that is absent or unusable knows nothing.
     #[must_use]
-    pub fn open_list(path: Option<&Path>) -> Self {
+    pub(super) fn open_list(path: Option<&Path>) -> Self {
         let mut from = path
             .and_then(|path| File::open(path).ok())
             .map(|f| BufReader::with_capacity(1 << 18, f));
@@ -145,7 +145,7 @@ impl KnownReader {
     }
 
     /// Returns what is known of a file, if it is still the same. Paths must come in order.
-    pub fn find_unchanged(&mut self, path: &[u8], identity: &Identity) -> Option<Known> {
+    pub(super) fn find_unchanged(&mut self, path: &[u8], identity: &Identity) -> Option<Known> {
         loop {
             let next = self.next.as_ref()?;
             match compare_paths(&next.path, path) {
@@ -205,7 +205,7 @@ fn short_hash(bytes: &[u8]) -> [u8; 8] {
 }
 
 /// Writes the list for the next run. It replaces the last one only when the run has committed.
-pub struct KnownWriter {
+pub(super) struct KnownWriter {
     to: BufWriter<File>,
     group: Vec<u8>,
     temporary: PathBuf,
@@ -218,7 +218,7 @@ impl KnownWriter {
     ///
     /// # Errors
     /// The cache directory cannot be written to.
-    pub fn start_list(path: &Path, started: Instant) -> io::Result<Self> {
+    pub(super) fn start_list(path: &Path, started: Instant) -> io::Result<Self> {
         let temporary = path.with_extension(format!("{}.new", std::process::id()));
         let mut to = BufWriter::with_capacity(1 << 18, File::create(&temporary)?);
         to.write_all(MAGIC)?;
@@ -235,7 +235,7 @@ impl KnownWriter {
     ///
     /// # Errors
     /// The cache directory cannot be written to.
-    pub fn push_file(&mut self, known: &Known) -> io::Result<()> {
+    pub(super) fn push_file(&mut self, known: &Known) -> io::Result<()> {
         let is_whole = known.identity.changed.nanoseconds() == 0;
         let margin = if is_whole {
             RACY_WHOLE_SECONDS_NS
@@ -274,7 +274,7 @@ impl KnownWriter {
     ///
     /// # Errors
     /// The cache directory cannot be written to.
-    pub fn commit(mut self) -> io::Result<()> {
+    pub(super) fn commit(mut self) -> io::Result<()> {
         self.close_group()?;
         self.to.flush()?;
         std::fs::rename(&self.temporary, &self.path)

@@ -2,9 +2,9 @@
 
 use crate::objects::error::IoStep;
 use crate::read::ReadError;
-use crate::write::Shared;
 use crate::write::cut::CutBuffer;
 use crate::write::error::WriteError;
+use crate::write::shared::Shared;
 use holdfast_base::entry::{Entry, EntryKind, FileContent, Identity, OpenFile, Warning};
 use std::io;
 
@@ -62,7 +62,7 @@ pub(super) fn read_file(
         },
     };
     if has_changed {
-        shared.warn(Warning {
+        shared.add_warning(Warning {
             subject: entry.path.to_string(),
             message: "it changed while it was read; what was read is stored".into(),
         });
@@ -82,7 +82,7 @@ fn complete_entry(shared: &Shared, entry: &mut Entry, file: &dyn OpenFile) {
     let xattrs = file.xattrs();
     if let Some(message) = xattrs.trouble {
         let subject = entry.path.to_string();
-        shared.warn(Warning { subject, message });
+        shared.add_warning(Warning { subject, message });
     }
     if let Some(ownership) = &mut entry.ownership {
         ownership.xattrs = xattrs.pairs;
@@ -100,7 +100,7 @@ fn readable<T>(
         Err(error) => error,
     };
     if !shared.is_copy {
-        shared.warn(unreadable(entry, &error));
+        shared.add_warning(unreadable(entry, &error));
         return Ok(None);
     }
     let step = IoStep::ReadEntry(entry.path.to_string());

@@ -44,7 +44,7 @@ pub(super) struct ClosedEntry {
     pub(super) identity: Option<Identity>,
 }
 
-/// Where the chunks of one content come together again.
+/// Collects the chunks of one content in order.
 pub(super) struct Gather {
     ticket: u64,
     done: Sender<Finished>,
@@ -72,11 +72,6 @@ impl Gather {
         })
     }
 
-    /// Returns whose turn the entry has.
-    pub(super) fn ticket(&self) -> u64 {
-        self.ticket
-    }
-
     /// Makes a group of chunks, which comes back when a worker has named them.
     pub(super) fn add_group(self: &Arc<Self>, bytes: Vec<u8>, lengths: Vec<usize>) -> ChunkGroup {
         let mut state = self.state.lock_unpoisoned();
@@ -102,15 +97,15 @@ impl Gather {
     }
 
     /// Completes the entry, whose last group was added.
-    pub(super) fn close(&self, entry: ClosedEntry) -> Result<(), WriteError> {
+    pub(super) fn close_entry(&self, entry: ClosedEntry) -> Result<(), WriteError> {
         let mut state = self.state.lock_unpoisoned();
         state.closed = Some(entry);
         self.hand_over(&mut state)
     }
 
-    /// Lets the turn of the entry pass, since there is none.
+    /// Lets the turn of the entry pass without it.
     pub(super) fn give_up(&self) -> Result<(), WriteError> {
-        self.send(Vec::new())
+        self.send_entries(Vec::new())
     }
 
     /// Hands the entry over when its last chunk is done: whoever comes last does it.
@@ -127,14 +122,14 @@ impl Gather {
             content_bytes: closed.content_bytes,
             chunks: chunks.len() as u64,
         };
-        self.send(vec![Done {
+        self.send_entries(vec![Done {
             item,
             chunks,
             identity: closed.identity,
         }])
     }
 
-    fn send(&self, entries: Vec<Done>) -> Result<(), WriteError> {
+    fn send_entries(&self, entries: Vec<Done>) -> Result<(), WriteError> {
         let closed = |_| ObjectError::StageEnded(Stage::Sequencing);
         let ticket = self.ticket;
         let finished = Finished { ticket, entries };

@@ -17,7 +17,7 @@ use crate::pipeline::dedup::Dedup;
 use crate::write::error::WriteError;
 use crate::write::file_cache::{Known, KnownWriter};
 use crossbeam_channel::{Receiver, Sender};
-use holdfast_base::entry::{EntryKind, Identity};
+use holdfast_base::entry::{Entry, EntryKind, Identity};
 use holdfast_base::id::ChunkId;
 use holdfast_base::sync::Unpoisoned;
 use std::collections::BTreeMap;
@@ -44,6 +44,21 @@ pub(crate) struct Done {
     pub chunks: Vec<ChunkId>,
     /// What tells that its file is the same next time; none for what cannot be known.
     pub identity: Option<Identity>,
+}
+
+impl Done {
+    /// Makes one of an entry that needs no content.
+    pub(super) fn without_content(entry: Entry) -> Self {
+        Self {
+            item: Item {
+                entry,
+                content_bytes: 0,
+                chunks: 0,
+            },
+            chunks: Vec::new(),
+            identity: None,
+        }
+    }
 }
 
 /// What a worker hands over: the entries of one ticket, possibly none.

@@ -9,8 +9,10 @@ use crate::write::error::WriteError;
 use crate::write::file_cache::Known;
 use crate::write::found::{UnknownChange, read_file};
 use crate::write::gather::ChunkGroup;
+use crate::write::note::RunNote;
+use crate::write::queues::{Job, Pending};
 use crate::write::sequence::{Done, Finished};
-use crate::write::{Job, Pending, RunNote, Shared, without_content};
+use crate::write::shared::Shared;
 use crossbeam_channel::{Receiver, Sender};
 use holdfast_base::entry::{Entry, EntryKind, FileContent, Identity};
 use holdfast_base::id::ChunkId;
@@ -65,7 +67,7 @@ impl Worker {
                 Job::Chunks(group) => self.store_group(group)?,
             }
         }
-        self.chunker.flush()
+        self.chunker.flush_frames()
     }
 
     fn finish_batch(&mut self, ticket: u64, batch: Vec<Pending>) -> Result<(), WriteError> {
@@ -82,7 +84,7 @@ impl Worker {
 
     fn finish_entry(&mut self, pending: Pending) -> Result<Option<Done>, WriteError> {
         let Some(content) = pending.content else {
-            return Ok(Some(without_content(pending.entry)));
+            return Ok(Some(Done::without_content(pending.entry)));
         };
         if let Some(known) = pending.known
             && self.holds_all(&known.chunks)?
@@ -143,7 +145,7 @@ impl Worker {
             UnknownChange::LeaveOut,
             |buffer, is_end| {
                 while let Some(chunk) = buffer.next_chunk(&shared.cutter, is_end) {
-                    chunks.push(chunker.store(chunk)?);
+                    chunks.push(chunker.store_chunk(chunk)?);
                 }
                 buffer.discard_cut();
                 Ok(())
@@ -168,7 +170,7 @@ impl Worker {
         let mut ids = Vec::new();
         let mut bytes = 0;
         for chunk in group.chunks() {
-            ids.push(self.chunker.store(chunk)?);
+            ids.push(self.chunker.store_chunk(chunk)?);
             bytes += chunk.len() as u64;
         }
         self.shared.gauge.bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -178,7 +180,7 @@ impl Worker {
 
 impl Chunker {
     /// Names a chunk, and sends it on its way if nobody has it.
-    fn store(&mut self, bytes: &[u8]) -> Result<ChunkId, WriteError> {
+    fn store_chunk(&mut self, bytes: &[u8]) -> Result<ChunkId, WriteError> {
         let id = self.shared.id_key.id(Domain::Content, bytes);
         let is_new = self.shared.dedup.claim(&id);
         if is_new.map_err(IoStep::ReadIndex.failed())? {
@@ -206,7 +208,7 @@ impl Chunker {
     }
 
     /// Sends the frames that are not full yet.
-    fn flush(&mut self) -> Result<(), WriteError> {
+    fn flush_frames(&mut self) -> Result<(), WriteError> {
         for frame in self.compressor.flush()? {
             self.send_frame(frame)?;
         }

@@ -8,7 +8,7 @@ use holdfast_repository::collect::{Options, Report, collect};
 use holdfast_repository::format::root::Root;
 use holdfast_repository::keys::Role;
 use holdfast_repository::write::SourceEnd;
-use holdfast_repository::{Repository, RepositoryError, Session};
+use holdfast_repository::{Repository, RepositoryError, SnapshotWriter};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ pub(crate) fn gc(
 }
 
 /// Stores files.
-pub(crate) fn write(session: &Session, files: &Files) -> Result<(), RepositoryError> {
+pub(crate) fn write(session: &SnapshotWriter, files: &Files) -> Result<(), RepositoryError> {
     for (path, bytes) in files {
         session.add_entry(file(path, bytes.len()), Some(Box::new(Bytes::of(bytes))))?;
     }

@@ -20,7 +20,7 @@ use holdfast_repository::read::Reader;
 use holdfast_repository::restore::restore;
 use holdfast_repository::seal::{Identity, Recipient, Sealer};
 use holdfast_repository::write::{Gauge, RunNote, SourceEnd};
-use holdfast_repository::{Repository, RepositoryError, Session, Setup};
+use holdfast_repository::{Repository, RepositoryError, Setup, SnapshotWriter};
 use holdfast_store::Store;
 use holdfast_store::local::LocalStore;
 use holdfast_testkit::restless::{RestlessStore, Waits};
@@ -89,7 +89,7 @@ impl Place {
         Ok(Repository::open(setup, key).map(Arc::new)?)
     }
 
-    pub(crate) fn begin(&self) -> Session {
+    pub(crate) fn begin(&self) -> SnapshotWriter {
         begin(&self.open(Role::Write)).unwrap()
     }
 
@@ -123,7 +123,7 @@ pub(crate) fn scratch() -> tempfile::TempDir {
 }
 
 /// Begins a run.
-pub(crate) fn begin(repository: &Arc<Repository>) -> Result<Session, RepositoryError> {
+pub(crate) fn begin(repository: &Arc<Repository>) -> Result<SnapshotWriter, RepositoryError> {
     begin_with(repository, true)
 }
 
@@ -131,7 +131,7 @@ pub(crate) fn begin(repository: &Arc<Repository>) -> Result<Session, RepositoryE
 pub(crate) fn begin_with(
     repository: &Arc<Repository>,
     prove: bool,
-) -> Result<Session, RepositoryError> {
+) -> Result<SnapshotWriter, RepositoryError> {
     let note = RunNote {
         job: "test".into(),
         host: "here".into(),
@@ -141,7 +141,7 @@ pub(crate) fn begin_with(
         prove,
         of: None,
     };
-    Ok(Session::begin(
+    Ok(SnapshotWriter::begin(
         repository,
         note,
         &Cancel::new(),

@@ -4,7 +4,7 @@ use crate::format::root::Root;
 use crate::read::{ContentReader, Reader};
 use crate::upkeep::UpkeepError;
 use crate::upkeep::copy::{Copied, Copier};
-use crate::write::{Gauge, RunNote, Session, SourceEnd};
+use crate::write::{Gauge, RunNote, SnapshotWriter, SourceEnd};
 use holdfast_base::cancel::Cancel;
 use holdfast_base::entry::{Entry, EntryKind, Extent, FileContent, Identity, OpenFile, Xattrs};
 use holdfast_base::id::ChunkId;
@@ -33,7 +33,7 @@ pub(super) fn copy_entries(
             ..root.clone()
         })),
     };
-    let session = Session::begin(&copier.to, note, cancel, Arc::new(Gauge::default()))?;
+    let session = SnapshotWriter::begin(&copier.to, note, cancel, Arc::new(Gauge::default()))?;
     if let Err(error) = add_all(&session, &reader, root, progress) {
         return Err(session.abandon().map_or(error, UpkeepError::from));
     }
@@ -47,7 +47,7 @@ pub(super) fn copy_entries(
 }
 
 fn add_all(
-    session: &Session,
+    session: &SnapshotWriter,
     reader: &Arc<Reader>,
     root: &Root,
     progress: &Progress,
