@@ -162,7 +162,8 @@ pub(crate) fn survey(
         repository.suspect(&survey.doubtful.union(&earlier).copied().collect());
     }
     let sound = loss::sound_chunks(repository, &survey.packs, &survey.doubtful, cancel)?;
-    check_snapshots(repository, snapshots, &sound, &mut survey)?;
+    let (roots, failures) = snapshots;
+    check_snapshots(repository, roots, &failures, &sound, &mut survey)?;
     check_sessions(repository, &mut survey.report)?;
     // What an interrupted encryptor did not open is not damaged.
     if cancel.is_raised() {
@@ -276,7 +277,8 @@ fn check_parity(
 
 fn check_snapshots(
     repository: &Arc<Repository>,
-    (roots, failures): (Vec<Root>, Vec<ObjectError>),
+    roots: Vec<Root>,
+    failures: &[ObjectError],
     sound: &loss::Sound,
     survey: &mut Survey,
 ) -> Result<(), UpkeepError> {

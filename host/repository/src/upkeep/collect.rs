@@ -234,18 +234,13 @@ impl<'a> Collection<'a> {
         let sparse = self.sparse(&census, &view)?;
         let mut removed = census.removable(&view, self.options.grace);
         self.spare_packs(&view, &census, &mut removed, &mut locks)?;
-        self.report_view(&view, &census, (&candidates, &removed), &sparse, &locks);
+        self.report_view(&view, &census, &candidates, &removed, &sparse, &locks);
         let Some(lease) = lease else {
             return Ok(self.report);
         };
         self.stop_if_cancelled()?;
-        self.report.rewritten_bytes = repack::repack(
-            self.repository,
-            lease,
-            (&sparse, &view),
-            &needed,
-            self.cancel,
-        )?;
+        self.report.rewritten_bytes =
+            repack::repack(self.repository, lease, &sparse, &view, &needed, self.cancel)?;
         candidates.extend(&sparse.retired);
         self.write_tombstone(&view, candidates)?;
         self.stop_if_cancelled()?;
@@ -360,11 +355,13 @@ impl<'a> Collection<'a> {
         Ok(())
     }
 
+    /// Reports what is stored, named, copied, kept and removed.
     fn report_view(
         &mut self,
         view: &View,
         census: &Census,
-        (candidates, removed): (&HashSet<PackId>, &HashSet<PackId>),
+        candidates: &HashSet<PackId>,
+        removed: &HashSet<PackId>,
         sparse: &repack::Sparse,
         locks: &Locks,
     ) {

@@ -195,18 +195,14 @@ pub fn carry_out(
     cancel: &Cancel,
     progress: &Progress,
 ) -> Result<Locked, UpkeepError> {
-    let mut noted = Noted::read(repository);
-    let mut locked = plan.locked_already();
-    let todo = plan.to_lock();
-    lock_all(
+    let mut locking = Locking {
+        noted: Noted::read(repository),
+        locked: plan.locked_already(),
         repository,
-        &todo,
-        &plan.wanted,
-        (cancel, progress),
-        (&mut locked, &mut noted),
-    )?;
-    noted.save_notes(repository);
-    Ok(locked)
+        wanted: &plan.wanted,
+    };
+    locking.lock_all(&plan.to_lock(), cancel, progress)?;
+    Ok(locking.finish())
 }
 
 /// Locks what snapshots reach that were just committed.
@@ -221,51 +217,65 @@ pub fn lock_reached(
     progress: &Progress,
 ) -> Result<Locked, UpkeepError> {
     let objects = reach::reached(repository, roots, cancel)?;
-    let mut noted = Noted::read(repository);
-    let mut locked = Locked::default();
+    let mut locking = Locking {
+        noted: Noted::read(repository),
+        locked: Locked::default(),
+        repository,
+        wanted,
+    };
     let mut todo = Vec::new();
     for object in objects {
-        match noted.noted_term(&object.name) {
-            Some(term) if wanted.is_met_by(&term) => locked.add_object(&object, &term, wanted),
+        match locking.noted.noted_term(&object.name) {
+            Some(term) if wanted.is_met_by(&term) => {
+                locking.locked.add_object(&object, &term, wanted)
+            }
             _ => todo.push(object),
         }
     }
-    lock_all(
-        repository,
-        &todo,
-        wanted,
-        (cancel, progress),
-        (&mut locked, &mut noted),
-    )?;
-    noted.save_notes(repository);
-    Ok(locked)
+    locking.lock_all(&todo, cancel, progress)?;
+    Ok(locking.finish())
 }
 
-fn lock_all(
-    repository: &Repository,
-    objects: &[Object],
-    wanted: &Extension,
-    (cancel, progress): (&Cancel, &Progress),
-    (locked, noted): (&mut Locked, &mut Noted),
-) -> Result<(), UpkeepError> {
-    let store = repository.setup.store.as_ref();
-    let asked = map_objects(objects, cancel, progress, |object| {
-        store
-            .require_object_lock(&object.name)?
-            .retain(&object.name, wanted)
-    })?;
-    for (object, answer) in objects.iter().zip(asked) {
-        match answer {
-            Some(Ok(term)) => {
-                locked.asked += 1;
-                locked.add_object(object, &term, wanted);
-                noted.note_term(&object.name, term);
+/// Locks that are being extended, with what came of it so far.
+struct Locking<'a> {
+    repository: &'a Repository,
+    wanted: &'a Extension,
+    /// Locks that the cache knows of, so that nothing is asked twice.
+    noted: Noted,
+    locked: Locked,
+}
+
+impl Locking<'_> {
+    fn lock_all(
+        &mut self,
+        objects: &[Object],
+        cancel: &Cancel,
+        progress: &Progress,
+    ) -> Result<(), UpkeepError> {
+        let store = self.repository.setup.store.as_ref();
+        let asked = map_objects(objects, cancel, progress, |object| {
+            store
+                .require_object_lock(&object.name)?
+                .retain(&object.name, self.wanted)
+        })?;
+        for (object, answer) in objects.iter().zip(asked) {
+            match answer {
+                Some(Ok(term)) => {
+                    self.locked.asked += 1;
+                    self.locked.add_object(object, &term, self.wanted);
+                    self.noted.note_term(&object.name, term);
+                }
+                Some(Err(error)) => self.locked.failed.push((object.name.clone(), error)),
+                None => self.locked.left += 1,
             }
-            Some(Err(error)) => locked.failed.push((object.name.clone(), error)),
-            None => locked.left += 1,
         }
+        Ok(())
     }
-    Ok(())
+
+    fn finish(self) -> Locked {
+        self.noted.save_notes(self.repository);
+        self.locked
+    }
 }
 
 /// What a store said of an object; nothing if it was not asked.

@@ -1,6 +1,6 @@
 //! What a run needs before its first entry, and what others left.
 
-use crate::format::segment::PackKind;
+use crate::format::segment::{IndexedPack, PackKind};
 use crate::ground::names::pack_name;
 use crate::index::journal::{Journal, orphans};
 use crate::objects::error::{IoStep, ObjectError};
@@ -48,35 +48,45 @@ pub(super) fn open_catalogue(
     );
     for orphan in setup.cache.iter().flat_map(|cache| orphans(cache)) {
         for pack in &orphan.packs {
-            let first = pack.frames.iter().flat_map(|frame| &frame.parts).next();
-            let is_listed = match first {
-                Some(part) => dedup
-                    .is_held(&part.id)
-                    .map_err(IoStep::ReadIndex.failed())?,
-                None => true,
-            };
-            let is_stored = setup.store.size(&pack_name(&pack.id)).ok() == Some(pack.sealed_bytes);
-            if is_listed || !is_stored || lease.avoided.contains(&pack.id) {
-                continue;
-            }
-            let pack = Arc::new(pack.clone());
-            match proof.read_pack_back(&pack) {
-                Ok(()) => {
-                    catalogue.note(&pack);
-                    catalogue.list(Arc::unwrap_or_clone(pack))?;
-                }
-                Err(error) => {
-                    tracing::warn!(
-                        error = join_causes(&error),
-                        "what a dead run stored is not used"
-                    )
-                }
-            }
+            take_over(repository, &catalogue, dedup, pack, lease, proof)?;
         }
         catalogue.flush()?;
         orphan.remove();
     }
     Ok(catalogue)
+}
+
+/// Lists a pack that a dead run stored, unless it is listed, not whole, or about to be removed.
+fn take_over(
+    repository: &Repository,
+    catalogue: &Catalogue,
+    dedup: &Dedup,
+    pack: &IndexedPack,
+    lease: &Lease,
+    proof: &Proof,
+) -> Result<(), ObjectError> {
+    let first = pack.frames.iter().flat_map(|frame| &frame.parts).next();
+    let is_listed = match first {
+        Some(part) => dedup
+            .is_held(&part.id)
+            .map_err(IoStep::ReadIndex.failed())?,
+        None => true,
+    };
+    let stored_bytes = repository.setup.store.size(&pack_name(&pack.id)).ok();
+    let is_stored = stored_bytes == Some(pack.sealed_bytes);
+    if is_listed || !is_stored || lease.avoided.contains(&pack.id) {
+        return Ok(());
+    }
+    let pack = Arc::new(pack.clone());
+    if let Err(error) = proof.read_pack_back(&pack) {
+        tracing::warn!(
+            error = join_causes(&error),
+            "what a dead run stored is not used"
+        );
+        return Ok(());
+    }
+    catalogue.note(&pack);
+    catalogue.list(Arc::unwrap_or_clone(pack))
 }
 
 /// Makes a packer that seals to whom a repository's packs of a kind are sealed now; `packs` is how

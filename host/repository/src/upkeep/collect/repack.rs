@@ -1,6 +1,6 @@
 //! Copies what is needed out of packs that hold little else of use.
 
-use crate::format::pack::Frame;
+use crate::format::pack::{Frame, Part};
 use crate::format::segment::{IndexedPack, PackKind};
 use crate::ground::domain::Domain;
 use crate::index::Location;
@@ -33,7 +33,8 @@ pub(super) struct Sparse {
 pub(super) fn repack(
     repository: &Arc<Repository>,
     lease: &Lease,
-    (sparse, view): (&Sparse, &View),
+    sparse: &Sparse,
+    view: &View,
     needed: &Needed,
     cancel: &Cancel,
 ) -> Result<u64, UpkeepError> {
@@ -52,13 +53,7 @@ pub(super) fn repack(
     for segment in repository.segments()? {
         for pack in repository.segment_if_there(&segment)?.unwrap_or_default() {
             if wanted.contains(&pack.id) && done.insert(pack.id) {
-                copy_pack(
-                    repository,
-                    &mut rewriter,
-                    &pack,
-                    (needed, &mut held),
-                    cancel,
-                )?;
+                copy_pack(repository, &mut rewriter, &pack, needed, &mut held, cancel)?;
             }
         }
     }
@@ -98,11 +93,13 @@ fn held_elsewhere(
     Ok(held)
 }
 
+/// Copies the needed chunks of a pack that were not copied yet.
 fn copy_pack(
     repository: &Arc<Repository>,
     rewriter: &mut Rewriter<'_>,
     pack: &IndexedPack,
-    (needed, held): (&Needed, &mut Bits),
+    needed: &Needed,
+    held: &mut Bits,
     cancel: &Cancel,
 ) -> Result<(), UpkeepError> {
     let mut expander = Expander::new()?;
@@ -121,29 +118,40 @@ fn copy_pack(
                 parts.push(*part);
             }
         }
-        if parts.is_empty() {
-            continue;
+        if !parts.is_empty() {
+            let bytes = needed.reader().open_pack(
+                &location(pack, frame),
+                u64::from(frame.offset),
+                frame.length as usize,
+            )?;
+            let plain = expander.expand(&bytes, frame.expanded)?;
+            check_frame(repository, pack.kind, plain, frame)?;
+            copy_parts(rewriter, pack.kind, frame, parts, bytes, plain)?;
         }
-        let bytes = needed.reader().open_pack(
-            &location(pack, frame),
-            u64::from(frame.offset),
-            frame.length as usize,
-        )?;
-        let plain = expander.expand(&bytes, frame.expanded)?;
-        check_frame(repository, pack.kind, plain, frame)?;
-        if parts.len() == frame.parts.len() {
-            let whole = FrameBytes {
-                bytes,
-                expanded: frame.expanded,
-                parts,
-            };
-            rewriter.take_frame(pack.kind, whole)?;
-            continue;
-        }
-        for part in parts {
-            let end = part.offset as usize + part.length as usize;
-            rewriter.take_chunk(pack.kind, part.id, &plain[part.offset as usize..end])?;
-        }
+    }
+    Ok(())
+}
+
+/// Copies chunks of a frame: the frame as it is if all of them are needed.
+fn copy_parts(
+    rewriter: &mut Rewriter<'_>,
+    kind: PackKind,
+    frame: &Frame,
+    parts: Vec<Part>,
+    bytes: Vec<u8>,
+    plain: &[u8],
+) -> Result<(), UpkeepError> {
+    if parts.len() == frame.parts.len() {
+        let whole = FrameBytes {
+            bytes,
+            expanded: frame.expanded,
+            parts,
+        };
+        return Ok(rewriter.take_frame(kind, whole)?);
+    }
+    for part in parts {
+        let end = part.offset as usize + part.length as usize;
+        rewriter.take_chunk(kind, part.id, &plain[part.offset as usize..end])?;
     }
     Ok(())
 }

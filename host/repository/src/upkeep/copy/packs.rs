@@ -68,15 +68,7 @@ fn copy_under(
     let wanted = wanted(from, root, &held)?;
     let bytes: u64 = wanted.iter().map(|pack| pack.sealed_bytes).sum();
     progress.add_total(bytes);
-    let setup = &to.setup;
-    let catalogue = Catalogue::new(
-        Arc::clone(&setup.store),
-        Arc::clone(&setup.sealer),
-        to.key.catalog.clone(),
-        Arc::new(Dedup::new(Arc::new(Index::default()))),
-        setup.cache.clone(),
-        None,
-    );
+    let catalogue = catalogue_of_copies(to);
     let transfer = Transfer {
         copier,
         lease,
@@ -104,6 +96,19 @@ fn copy_under(
         packs: moved.len() as u64,
         bytes,
     })
+}
+
+/// Makes the catalogue of packs that are taken as they are: nothing is deduplicated.
+fn catalogue_of_copies(to: &Repository) -> Catalogue {
+    let setup = &to.setup;
+    Catalogue::new(
+        Arc::clone(&setup.store),
+        Arc::clone(&setup.sealer),
+        to.key.catalog.clone(),
+        Arc::new(Dedup::new(Arc::new(Index::default()))),
+        setup.cache.clone(),
+        None,
+    )
 }
 
 /// Returns the packs that hold what a snapshot needs and the other repository does not hold.

@@ -203,7 +203,7 @@ fn let_go(
         one.filter(|one| !is_gone(one))
     });
     first_failure(failures.collect())?;
-    hold_again(repository, id, &others, (cancel, progress))?;
+    hold_again(repository, id, &others, cancel, progress)?;
     Ok(changed as u64)
 }
 
@@ -212,7 +212,8 @@ fn hold_again(
     repository: &Arc<Repository>,
     id: &SnapshotId,
     known: &[Root],
-    (cancel, progress): (&Cancel, &Progress),
+    cancel: &Cancel,
+    progress: &Progress,
 ) -> Result<(), UpkeepError> {
     let new: Vec<Root> = held_roots(repository, id)?
         .into_iter()
