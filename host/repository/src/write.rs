@@ -30,10 +30,10 @@ pub(crate) mod lease;
 mod note;
 /// Processes, and whether they still live.
 pub(crate) mod process;
-/// Reads back what was stored.
-pub(crate) mod proof;
 /// The queues to the other threads.
 mod queues;
+/// Reads back what was stored.
+pub(crate) mod read_back;
 /// Puts finished entries in order.
 mod sequence;
 /// What a run needs before its first entry.

@@ -119,14 +119,14 @@ impl Catalogue {
         pending.listed.clone()
     }
 
-    /// Makes packs durable until no more come, and lists those that `proof` finds to be what they should.
+    /// Makes packs durable until no more come, and lists those that `read_back` finds to be as they should.
     ///
     /// # Errors
     /// The store failed, or a pack did not come back as it was.
     pub(crate) fn run(
         &self,
         packs: &Receiver<Finished>,
-        proof: &dyn Fn(&Arc<IndexedPack>) -> Result<(), ObjectError>,
+        read_back: &dyn Fn(&Arc<IndexedPack>) -> Result<(), ObjectError>,
     ) -> Result<(), ObjectError> {
         while let Ok(finished) = packs.recv() {
             let pack = Arc::new(IndexedPack {
@@ -139,7 +139,7 @@ impl Catalogue {
             self.note(&pack);
             finished.upload.commit(&pack_name(&pack.id))?;
             self.stored.fetch_add(pack.sealed_bytes, Ordering::Relaxed);
-            if let Err(error) = proof(&pack) {
+            if let Err(error) = read_back(&pack) {
                 self.strike(Arc::unwrap_or_clone(pack));
                 return Err(error);
             }

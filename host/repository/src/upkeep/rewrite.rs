@@ -13,7 +13,7 @@ use crate::pipeline::dedup::Dedup;
 use crate::pipeline::put::{Catalogue, Put};
 use crate::repository::Repository;
 use crate::write::lease::Lease;
-use crate::write::proof::{Proof, prove_encryptor};
+use crate::write::read_back::{ReadBack, prove_encryptor};
 use crate::write::setup::packer;
 use crossbeam_channel::Sender;
 use holdfast_base::id::{ChunkId, PackId};
@@ -61,10 +61,10 @@ impl<'a> Rewriter<'a> {
             None,
         ));
         let (put, from) = Put::channel();
-        let proof = Proof::new(repository, true);
+        let read_back = ReadBack::new(repository, true);
         let storing = Arc::clone(&catalogue);
         let thread =
-            std::thread::spawn(move || storing.run(&from, &|pack| proof.read_pack_back(pack)));
+            std::thread::spawn(move || storing.run(&from, &|pack| read_back.check_stored(pack)));
         Ok(Self {
             repository,
             _lease: lease,

@@ -10,7 +10,7 @@ use crate::pipeline::put::{Catalogue, Put};
 use crate::repository::Repository;
 use crate::write::RunNote;
 use crate::write::lease::Lease;
-use crate::write::proof::Proof;
+use crate::write::read_back::ReadBack;
 use holdfast_base::error::join_causes;
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ pub(super) fn open_catalogue(
     repository: &Repository,
     dedup: &Arc<Dedup>,
     lease: &Lease,
-    proof: &Proof,
+    read_back: &ReadBack,
 ) -> Result<Catalogue, ObjectError> {
     let setup = &repository.setup;
     let journal = setup.cache.as_ref().and_then(|cache| {
@@ -48,7 +48,7 @@ pub(super) fn open_catalogue(
     );
     for orphan in setup.cache.iter().flat_map(|cache| orphans(cache)) {
         for pack in &orphan.packs {
-            take_over(repository, &catalogue, dedup, pack, lease, proof)?;
+            take_over(repository, &catalogue, dedup, pack, lease, read_back)?;
         }
         catalogue.flush()?;
         orphan.remove();
@@ -63,7 +63,7 @@ fn take_over(
     dedup: &Dedup,
     pack: &IndexedPack,
     lease: &Lease,
-    proof: &Proof,
+    read_back: &ReadBack,
 ) -> Result<(), ObjectError> {
     let first = pack.frames.iter().flat_map(|frame| &frame.parts).next();
     let is_listed = match first {
@@ -78,7 +78,7 @@ fn take_over(
         return Ok(());
     }
     let pack = Arc::new(pack.clone());
-    if let Err(error) = proof.read_pack_back(&pack) {
+    if let Err(error) = read_back.check_stored(&pack) {
         tracing::warn!(
             error = join_causes(&error),
             "what a dead run stored is not used"

@@ -12,8 +12,8 @@ use crate::write::error::WriteError;
 use crate::write::file_cache::{KnownReader, KnownWriter};
 use crate::write::lease::Lease;
 use crate::write::note::{Gauge, RunNote};
-use crate::write::proof::{self, Proof};
 use crate::write::queues::{Job, Pending, Queues};
+use crate::write::read_back::{self, ReadBack};
 use crate::write::sequence::{Sequenced, Sequencer};
 use crate::write::shared::Shared;
 use crate::write::worker::Worker;
@@ -92,8 +92,8 @@ impl SnapshotWriter {
         let index = repository.index_for_writing(&lease.avoided);
         let dedup = index.inspect_err(|_| lease.give_up(repository))?;
         let dedup = Arc::new(Dedup::new(Arc::new(dedup)));
-        let proof = Proof::new(repository, note.prove);
-        let catalogue = setup::open_catalogue(repository, &dedup, &lease, &proof)
+        let read_back = ReadBack::new(repository, note.prove);
+        let catalogue = setup::open_catalogue(repository, &dedup, &lease, &read_back)
             .inspect_err(|_| lease.give_up(repository))?;
         let shared = Arc::new(Shared {
             dedup,
@@ -151,9 +151,9 @@ impl SnapshotWriter {
         drop(put);
         for _ in 0..2 {
             let (catalogue, from) = (Arc::clone(&self.catalogue), put_from.clone());
-            let proof = Proof::new(&self.repository, self.note.prove);
+            let read_back = ReadBack::new(&self.repository, self.note.prove);
             self.spawn_thread("put", move |_| {
-                Ok(catalogue.run(&from, &|pack| proof.read_pack_back(pack))?)
+                Ok(catalogue.run(&from, &|pack| read_back.check_stored(pack))?)
             });
         }
         let sequencer = Sequencer {
@@ -199,7 +199,7 @@ impl SnapshotWriter {
                 return Ok(());
             };
             if prove {
-                proof::prove_encryptor(packer.sealer.as_ref())?;
+                read_back::prove_encryptor(packer.sealer.as_ref())?;
             }
             Ok(packer.run(first, &from)?)
         });

@@ -14,7 +14,7 @@ use crate::repository::Repository;
 use crate::upkeep::UpkeepError;
 use crate::upkeep::copy::{Copied, Copier};
 use crate::write::lease::Lease;
-use crate::write::proof::Proof;
+use crate::write::read_back::ReadBack;
 use holdfast_base::cancel::Cancel;
 use holdfast_base::id::{ChunkId, PackId};
 use holdfast_base::parallel::{Workers, try_map_parallel};
@@ -170,13 +170,14 @@ impl Transfer<'_> {
             count_max: WAYS,
             cancel: self.cancel,
         };
-        let start = || Ok(Proof::new(&self.copier.to, true));
-        let move_one = |proof: &mut Proof, pack: &Arc<IndexedPack>| self.copy_pack(pack, proof);
+        let start = || Ok(ReadBack::new(&self.copier.to, true));
+        let move_one =
+            |read_back: &mut ReadBack, pack: &Arc<IndexedPack>| self.copy_pack(pack, read_back);
         try_map_parallel(packs, workers, start, move_one)?;
         Ok(())
     }
 
-    fn copy_pack(&self, pack: &Arc<IndexedPack>, proof: &Proof) -> Result<(), UpkeepError> {
+    fn copy_pack(&self, pack: &Arc<IndexedPack>, read_back: &ReadBack) -> Result<(), UpkeepError> {
         if self.lease.avoided.contains(&pack.id) {
             // It can neither be relied on nor be made again under its name.
             return Err(ObjectError::Overtaken {
@@ -189,7 +190,7 @@ impl Transfer<'_> {
         } else {
             self.move_pack(pack)?;
         }
-        proof.read_pack_back(pack)?;
+        read_back.check_stored(pack)?;
         Ok(self.catalogue.list(IndexedPack::clone(pack))?)
     }
 

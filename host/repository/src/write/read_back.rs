@@ -1,4 +1,4 @@
-//! Proof that what a run writes can be read: nothing is listed before.
+//! Reads back what a run writes: nothing is listed that was not read.
 //!
 //! - The encryptor shows on a throwaway key that what it seals can be opened again, before it is
 //!   believed with anything.
@@ -14,9 +14,9 @@ use crate::repository::Repository;
 use std::sync::Arc;
 
 /// Opens stored packs again, unless that is switched off.
-pub(crate) struct Proof(Option<PackCheck>);
+pub(crate) struct ReadBack(Option<PackCheck>);
 
-impl Proof {
+impl ReadBack {
     pub(crate) fn new(repository: &Arc<Repository>, is_wanted: bool) -> Self {
         Self(is_wanted.then(|| PackCheck::new(repository)))
     }
@@ -25,7 +25,7 @@ impl Proof {
     ///
     /// # Errors
     /// It does not come back as it was.
-    pub(crate) fn read_pack_back(&self, pack: &Arc<IndexedPack>) -> Result<(), ObjectError> {
+    pub(crate) fn check_stored(&self, pack: &Arc<IndexedPack>) -> Result<(), ObjectError> {
         match &self.0 {
             Some(check) if check.can_open(pack) => {
                 let name = pack_name(&pack.id);
