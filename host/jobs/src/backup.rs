@@ -17,7 +17,7 @@ use holdfast_base::cancel::Reason;
 use holdfast_base::error::join_causes;
 use holdfast_repository::format::root::Root;
 use holdfast_repository::object_lock::Locked;
-use holdfast_repository::{ObjectError, RepositoryError};
+use holdfast_repository::{ObjectError, RepositoryError, StoredError};
 
 pub use crate::snapshot::RunOptions;
 
@@ -105,7 +105,9 @@ fn name_backup(job: &str, error: JobError) -> JobError {
         | JobError::Plugin(PluginError::InvalidList { .. })
         | JobError::Run(RunError::InvalidTag { .. }) => error,
         // Nobody may say that nothing was committed when the store does not say so.
-        JobError::Repository(RepositoryError::Object(ObjectError::Unanswered { .. })) => error,
+        JobError::Repository(RepositoryError::Stored(StoredError::Object(
+            ObjectError::Unanswered { .. },
+        ))) => error,
         other => JobError::Backup {
             job: job.to_owned(),
             source: Box::new(other),

@@ -10,7 +10,9 @@ use holdfast_repository::format::announcement::Announcement;
 use holdfast_repository::keys::{KeyError, KeyFile, Role};
 use holdfast_repository::operators::{Change, Rotation};
 use holdfast_repository::seal::{Recipient, SealError, Secret};
-use holdfast_repository::{ObjectError, OperatorsError, Repository, RepositoryError, UpkeepError};
+use holdfast_repository::{
+    ObjectError, OperatorsError, Repository, RepositoryError, StoredError, UpkeepError,
+};
 use std::path::{Path, PathBuf};
 
 /// A key that was written to a file.
@@ -128,9 +130,9 @@ pub(crate) fn make_host_key(
 /// Names the recipient that cannot be used if that is what failed.
 pub(crate) fn name_bad_recipient(error: impl Into<RepositoryError>) -> JobError {
     match error.into() {
-        RepositoryError::Object(ObjectError::Seal(SealError::Unusable { detail })) => {
-            AccessError::InvalidRecipient { reason: detail }.into()
-        }
+        RepositoryError::Stored(StoredError::Object(ObjectError::Seal(SealError::Unusable {
+            detail,
+        }))) => AccessError::InvalidRecipient { reason: detail }.into(),
         other => other.into(),
     }
 }

@@ -15,7 +15,7 @@ use holdfast_base::error::{Describe, join_causes};
 use holdfast_base::progress::Progress;
 use holdfast_repository::format::root::Root;
 use holdfast_repository::write::{Gauge, RunNote, SourceEnd};
-use holdfast_repository::{ObjectError, Repository, SnapshotWriter, WriteError};
+use holdfast_repository::{ObjectError, Repository, SnapshotWriter, StoredError, WriteError};
 use holdfast_sandbox::CallError;
 use holdfast_sandbox::plugin::source::Previous;
 use holdfast_sandbox::ports::DraftPort;
@@ -146,7 +146,9 @@ fn commit_session(
     if let Err(error) = called {
         // If the pipeline failed, the source only felt it.
         return Err(match session.abandon() {
-            Some(WriteError::Object(ObjectError::Cancelled)) | None => error.into(),
+            Some(WriteError::Stored(StoredError::Object(ObjectError::Cancelled))) | None => {
+                error.into()
+            }
             Some(cause) if !matches!(error, CallError::Failed { .. }) => {
                 tracing::debug!(%cause, "the pipeline failed too");
                 error.into()

@@ -1,9 +1,7 @@
 //! What can go wrong in a repository.
 
-use crate::objects::error::{wrap_error, wrap_object_error};
-use crate::read::ReadError;
-use crate::repository::OpenError;
-use crate::snapshot::SnapshotError;
+use crate::read::StoredError;
+use crate::read::stored_error::wrap_stored_error;
 use crate::upkeep::UpkeepError;
 use crate::write::WriteError;
 use holdfast_base::advice::Advice;
@@ -17,18 +15,9 @@ pub use crate::objects::error::{IoStep, ObjectError, ObjectFault, Stage};
 /// several floors.
 #[derive(Debug, thiserror::Error)]
 pub enum RepositoryError {
-    /// An object failed.
+    /// What is stored failed.
     #[error(transparent)]
-    Object(#[from] ObjectError),
-    /// Making or opening the repository failed.
-    #[error(transparent)]
-    Open(OpenError),
-    /// Reading a snapshot failed.
-    #[error(transparent)]
-    Read(ReadError),
-    /// A snapshot failed.
-    #[error(transparent)]
-    Snapshot(SnapshotError),
+    Stored(#[from] StoredError),
     /// Writing a snapshot failed.
     #[error(transparent)]
     Write(WriteError),
@@ -37,16 +26,12 @@ pub enum RepositoryError {
     Upkeep(UpkeepError),
 }
 
-wrap_object_error!(RepositoryError: Open, Read, Snapshot, Write, Upkeep);
-wrap_error!(RepositoryError: Open(OpenError), Read(ReadError), Snapshot(SnapshotError));
+wrap_stored_error!(RepositoryError: Stored, Write, Upkeep);
 
 impl From<WriteError> for RepositoryError {
     fn from(error: WriteError) -> Self {
         match error {
-            WriteError::Object(error) => Self::Object(error),
-            WriteError::Open(error) => error.into(),
-            WriteError::Read(error) => error.into(),
-            WriteError::Snapshot(error) => error.into(),
+            WriteError::Stored(error) => Self::Stored(error),
             error => Self::Write(error),
         }
     }
@@ -55,10 +40,7 @@ impl From<WriteError> for RepositoryError {
 impl From<UpkeepError> for RepositoryError {
     fn from(error: UpkeepError) -> Self {
         match error {
-            UpkeepError::Object(error) => Self::Object(error),
-            UpkeepError::Open(error) => error.into(),
-            UpkeepError::Read(error) => error.into(),
-            UpkeepError::Snapshot(error) => error.into(),
+            UpkeepError::Stored(error) => Self::Stored(error),
             UpkeepError::Write(error) => error.into(),
             error => Self::Upkeep(error),
         }
@@ -68,10 +50,7 @@ impl From<UpkeepError> for RepositoryError {
 impl RepositoryError {
     fn as_floor(&self) -> &dyn Describe {
         match self {
-            Self::Object(error) => error,
-            Self::Open(error) => error,
-            Self::Read(error) => error,
-            Self::Snapshot(error) => error,
+            Self::Stored(error) => error,
             Self::Write(error) => error,
             Self::Upkeep(error) => error,
         }

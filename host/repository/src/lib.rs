@@ -47,7 +47,7 @@ pub use ground::seal;
 pub use ground::setup::Setup;
 pub use index::{Index, Location};
 pub use objects::parity;
-pub use read::ReadError;
+pub use read::{ReadError, StoredError};
 pub use repository::{OpenError, Repository};
 pub use snapshot::SnapshotError;
 pub use upkeep::{

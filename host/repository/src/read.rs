@@ -9,8 +9,11 @@ mod error;
 mod frames;
 /// Whether a pack is what the index says.
 pub(crate) mod pack_check;
+/// What can go wrong with what is stored.
+pub(crate) mod stored_error;
 
 pub use error::ReadError;
+pub use stored_error::StoredError;
 
 use crate::format::item::Item;
 use crate::format::pack::FrameError;

@@ -9,7 +9,7 @@ use holdfast_repository::collect::{Options, Report};
 use holdfast_repository::format::root::Root;
 use holdfast_repository::keys::Role;
 use holdfast_repository::write::SourceEnd;
-use holdfast_repository::{ObjectError, UpkeepError, WriteError};
+use holdfast_repository::{ObjectError, ObjectFault, UpkeepError};
 use holdfast_repository::{RepositoryError, SnapshotWriter};
 use std::path::Path;
 use std::time::Duration;
@@ -204,7 +204,7 @@ fn a_run_whose_session_and_packs_are_gone_commits_nothing() {
     );
     let error = session.commit(SourceEnd::seen()).unwrap_err();
     assert!(
-        matches!(error, WriteError::Object(ObjectError::Overtaken { .. })),
+        matches!(error.object_error(), Some(ObjectError::Overtaken { .. })),
         "{error}"
     );
     assert_eq!(error.kind(), Kind::Temporary);

@@ -6,12 +6,12 @@
 use crate::support;
 
 use holdfast_base::cancel::Cancel;
-use holdfast_repository::ObjectError;
 use holdfast_repository::format::root::Root;
 use holdfast_repository::keys::Role;
 use holdfast_repository::read::Reader;
 use holdfast_repository::restore::restore;
 use holdfast_repository::seal::{Identity, Recipient, Sealer};
+use holdfast_repository::{ObjectError, StoredError};
 use holdfast_repository::{OpenError, Repository, RepositoryError, Setup};
 use holdfast_store::Store;
 use holdfast_testkit::faults::{After, Fault, FaultStore, Plan};
@@ -109,14 +109,16 @@ fn break_runs(base: &Place, committed: &[(Root, Files)]) {
         match &result {
             Ok(root) => assert!(visible.contains(root), "{told}"),
             // Only an answer that was lost may leave a snapshot that nobody was told of.
-            Err(RepositoryError::Object(ObjectError::Unanswered { .. })) => {
+            Err(RepositoryError::Stored(StoredError::Object(ObjectError::Unanswered {
+                ..
+            }))) => {
                 assert!(
                     struck.as_ref().unwrap().starts_with("create snapshots/"),
                     "{told}"
                 );
             }
             // What was committed and came back torn when it was looked at again.
-            Err(RepositoryError::Object(ObjectError::Unproven { .. }))
+            Err(RepositoryError::Stored(StoredError::Object(ObjectError::Unproven { .. })))
                 if struck.as_ref().unwrap().starts_with("get snapshots/") => {}
             Err(_) => assert_eq!(visible.len(), committed.len(), "{told}"),
         }

@@ -14,7 +14,7 @@ use holdfast_repository::format::mark::{Mark, Tombstone};
 use holdfast_repository::format::root::Root;
 use holdfast_repository::keys::Role;
 use holdfast_repository::seal::{Recipient, seal_bytes};
-use holdfast_repository::{ObjectError, ObjectFault, SnapshotError, UpkeepError};
+use holdfast_repository::{ObjectError, ObjectFault, SnapshotError, StoredError, UpkeepError};
 use holdfast_repository::{Repository, RepositoryError};
 use holdfast_store::{Attempts, Name};
 use holdfast_testkit::faults::{After, Fault, FaultStore, Plan};
@@ -93,7 +93,7 @@ fn what_collection_has_removed_does_not_come_back() {
     let error = repository.undelete(&roots[0].snapshot).unwrap_err();
     assert!(matches!(
         error,
-        UpkeepError::Snapshot(SnapshotError::NoSnapshot { .. })
+        UpkeepError::Stored(StoredError::Snapshot(SnapshotError::NoSnapshot { .. }))
     ));
     // The tombstone stays: it may be what collection goes on with.
     assert!(place.store().size(&tombstone(&roots[0].snapshot)).is_ok());
@@ -133,7 +133,7 @@ fn a_hold_is_honoured_until_it_ends_or_is_released() {
         .unwrap_err();
     assert!(matches!(
         error,
-        UpkeepError::Snapshot(SnapshotError::NoSnapshot { .. })
+        UpkeepError::Stored(StoredError::Snapshot(SnapshotError::NoSnapshot { .. }))
     ));
 }
 
@@ -393,8 +393,8 @@ fn nothing_is_decided_on_listings_that_never_agree() {
     let flapping = place.open_on(store, Role::Write).unwrap();
     let error = flapping.forget(&why(&roots[1..]), "here").unwrap_err();
     assert!(matches!(
-        error,
-        UpkeepError::Object(ObjectError::Disagree { area: "holds" })
+        error.object_error(),
+        Some(ObjectError::Disagree { area: "holds" })
     ));
     assert_eq!(error.kind(), Kind::Temporary);
     let error = flapping.standing().unwrap_err();

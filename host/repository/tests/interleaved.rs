@@ -10,12 +10,12 @@ use crate::support;
 use holdfast_base::cancel::Cancel;
 use holdfast_base::error::{Describe, Kind};
 use holdfast_base::time::Instant;
-use holdfast_repository::ObjectError;
 use holdfast_repository::check::{Depth, check_repository};
 use holdfast_repository::collect::{Options, Report};
 use holdfast_repository::format::root::Root;
 use holdfast_repository::keys::Role;
 use holdfast_repository::write::SourceEnd;
+use holdfast_repository::{ObjectError, ObjectFault};
 use holdfast_repository::{Repository, RepositoryError};
 use holdfast_store::Store;
 use holdfast_testkit::between::BetweenStore;
@@ -163,7 +163,7 @@ fn a_suspended_backup_commits_nothing_that_collection_has_taken_from_it() {
                     let mut committed = vec![kept.clone()];
                     match done {
                         Ok(root) => committed.push((root, files(0..6))),
-                        Err(RepositoryError::Object(ObjectError::Overtaken { .. })) => {}
+                        Err(error) if is_overtaken(&error) => {}
                         Err(error) => panic!("{told}: {error}"),
                     }
                     let root = back_up(&place.open(Role::Write), &files(0..6)).unwrap();
@@ -173,6 +173,10 @@ fn a_suspended_backup_commits_nothing_that_collection_has_taken_from_it() {
             );
         }
     }
+}
+
+fn is_overtaken(error: &RepositoryError) -> bool {
+    matches!(error.object_error(), Some(ObjectError::Overtaken { .. }))
 }
 
 #[test]
@@ -191,13 +195,7 @@ fn a_backup_that_collection_waits_for_commits() {
         forget_and_collect,
         |place, done, _, told| match done {
             Ok(root) => examine(place, &[(root, files(3..9))], told),
-            Err(error) => assert!(
-                matches!(
-                    error,
-                    RepositoryError::Object(ObjectError::Overtaken { .. })
-                ),
-                "{told}: {error}"
-            ),
+            Err(error) => assert!(is_overtaken(&error), "{told}: {error}"),
         },
     );
 }

@@ -6,12 +6,12 @@ use crate::support;
 
 use holdfast_base::cancel::Cancel;
 use holdfast_base::progress::Progress;
-use holdfast_repository::ObjectError;
 use holdfast_repository::RepositoryError;
 use holdfast_repository::check::{Depth, check_repository};
 use holdfast_repository::format::root::Root;
 use holdfast_repository::keys::Role;
 use holdfast_repository::write::SourceEnd;
+use holdfast_repository::{ObjectError, StoredError};
 use holdfast_testkit::faults::{After, Fault, FaultStore, Plan};
 use std::sync::Arc;
 use support::{Bytes, Place, begin_with, file, noise};
@@ -66,7 +66,10 @@ fn believed(role: Role, prove: bool, depth: Depth) -> Vec<String> {
         }
         match result {
             Ok(_) => believed.extend(damage(&place, depth)),
-            Err(RepositoryError::Object(ObjectError::Unproven { object, .. })) => {
+            Err(RepositoryError::Stored(StoredError::Object(ObjectError::Unproven {
+                object,
+                ..
+            }))) => {
                 let (roots, _) = place.open(Role::Read).snapshots_from_store().unwrap();
                 assert!(roots.is_empty(), "{object}: {roots:?}");
                 // Nothing relies on what is damaged: the next run is whole, though it cannot open content.

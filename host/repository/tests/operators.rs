@@ -140,11 +140,10 @@ fn operators_come_and_go_and_the_last_stays() {
     // Taken out by the beginning of the name, by somebody else's identity.
     both.remove_operator(&own[..12], std::slice::from_ref(&theirs))
         .unwrap();
+    let refused = as_operator(&place, &place.operator).err().unwrap();
     assert!(matches!(
-        as_operator(&place, &place.operator),
-        Err(RepositoryError::Object(ObjectError::Seal(
-            SealError::WrongKey
-        )))
+        refused.object_error(),
+        Some(ObjectError::Seal(SealError::WrongKey))
     ));
     let left = as_operator(&place, &theirs).unwrap();
     let error = left.remove_operator(&public, &[]).unwrap_err();

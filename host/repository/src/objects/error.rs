@@ -414,10 +414,10 @@ fn advice_of_stream(error: &io::Error) -> Vec<Advice> {
     inner.map_or_else(Vec::new, StoreError::advice)
 }
 
-/// Lets a floor's error take in whatever an [`ObjectError`] takes in, and says that it may lie below.
+/// Lets a floor's error take in whatever an [`ObjectError`] takes in, and says in which variants one may lie.
 macro_rules! wrap_object_error {
     ($upper:ident: $($variant:ident),*) => {
-        $crate::objects::error::wrap_object_error!(@from $upper:
+        $crate::objects::error::wrap_causes!($upper as $crate::objects::error::ObjectError:
             holdfast_store::StoreError, $crate::keys::KeyError, $crate::ground::seal::SealError,
             $crate::format::FormatError, $crate::format::pack::FrameError, $crate::ground::chance::EntropyError,
             holdfast_store::name::NameError);
@@ -426,7 +426,7 @@ macro_rules! wrap_object_error {
             fn from(stopped: holdfast_base::parallel::Stopped<Self>) -> Self {
                 use holdfast_base::parallel::Stopped;
                 match stopped {
-                    Stopped::Cancelled => Self::Object($crate::objects::error::ObjectError::Cancelled),
+                    Stopped::Cancelled => $crate::objects::error::ObjectError::Cancelled.into(),
                     Stopped::Failed(error) => error,
                 }
             }
@@ -435,33 +435,23 @@ macro_rules! wrap_object_error {
         impl $crate::objects::error::ObjectFault for $upper {
             fn object_error(&self) -> Option<&$crate::objects::error::ObjectError> {
                 $(if let Self::$variant(error) = self {
-                    return $crate::objects::error::ObjectFault::object_error(error);
+                    return error.object_error();
                 })*
-                if let Self::Object(error) = self { Some(error) } else { None }
+                None
             }
         }
     };
-    (@from $upper:ident: $($lower:ty),*) => {
-        $(impl From<$lower> for $upper {
-            fn from(error: $lower) -> Self {
-                Self::Object(error.into())
+}
+
+/// Lets an error take in causes as another error that it takes in.
+macro_rules! wrap_causes {
+    ($upper:ident as $middle:ty: $($cause:ty),*) => {
+        $(impl From<$cause> for $upper {
+            fn from(error: $cause) -> Self {
+                Self::from(<$middle>::from(error))
             }
         })*
     };
 }
 
-/// Lets a floor's error take in the errors of floors below it, so that an [`ObjectError`] is never wrapped twice.
-macro_rules! wrap_error {
-    ($upper:ident: $($variant:ident($lower:ident)),*) => {
-        $(impl From<$lower> for $upper {
-            fn from(error: $lower) -> Self {
-                match error {
-                    $lower::Object(error) => Self::Object(error),
-                    error => Self::$variant(error),
-                }
-            }
-        })*
-    };
-}
-
-pub(crate) use {wrap_error, wrap_object_error};
+pub(crate) use {wrap_causes, wrap_object_error};

@@ -25,7 +25,7 @@ pub enum ReadError {
     },
 }
 
-wrap_object_error!(ReadError:);
+wrap_object_error!(ReadError: Object);
 
 impl Describe for ReadError {
     fn kind(&self) -> Kind {

@@ -38,7 +38,7 @@ pub enum OpenError {
     },
 }
 
-wrap_object_error!(OpenError:);
+wrap_object_error!(OpenError: Object);
 
 impl Describe for OpenError {
     fn kind(&self) -> Kind {

@@ -19,7 +19,7 @@ pub enum SnapshotError {
     },
 }
 
-wrap_object_error!(SnapshotError:);
+wrap_object_error!(SnapshotError: Object);
 
 impl SnapshotError {
     /// Makes the error of a snapshot that is not there.

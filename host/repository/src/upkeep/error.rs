@@ -1,9 +1,7 @@
 //! What can go wrong when a repository is looked after.
 
-use crate::objects::error::{ObjectError, wrap_error, wrap_object_error};
-use crate::read::ReadError;
-use crate::repository::OpenError;
-use crate::snapshot::SnapshotError;
+use crate::read::StoredError;
+use crate::read::stored_error::wrap_stored_error;
 use crate::upkeep::frozen::Frozen;
 use crate::write::WriteError;
 use holdfast_base::advice::Advice;
@@ -16,18 +14,9 @@ use holdfast_store::Name;
 /// What can go wrong when a repository is looked after.
 #[derive(Debug, thiserror::Error)]
 pub enum UpkeepError {
-    /// An object of the repository failed.
+    /// What is stored failed.
     #[error(transparent)]
-    Object(#[from] ObjectError),
-    /// The repository cannot be opened, or not be written to.
-    #[error(transparent)]
-    Open(OpenError),
-    /// What snapshots hold cannot be read.
-    #[error(transparent)]
-    Read(ReadError),
-    /// A snapshot failed.
-    #[error(transparent)]
-    Snapshot(SnapshotError),
+    Stored(#[from] StoredError),
     /// Writing failed.
     #[error(transparent)]
     Write(WriteError),
@@ -189,16 +178,12 @@ pub enum OperatorsError {
     BothRotated,
 }
 
-wrap_object_error!(UpkeepError: Open, Read, Snapshot, Write);
-wrap_error!(UpkeepError: Open(OpenError), Read(ReadError), Snapshot(SnapshotError));
+wrap_stored_error!(UpkeepError: Stored, Write);
 
 impl From<WriteError> for UpkeepError {
     fn from(error: WriteError) -> Self {
         match error {
-            WriteError::Object(error) => Self::Object(error),
-            WriteError::Open(error) => error.into(),
-            WriteError::Read(error) => error.into(),
-            WriteError::Snapshot(error) => error.into(),
+            WriteError::Stored(error) => Self::Stored(error),
             error => Self::Write(error),
         }
     }
@@ -225,10 +210,7 @@ fn describe_cold(frozen: &Frozen, place: &str, is_all: bool) -> String {
 impl Describe for UpkeepError {
     fn kind(&self) -> Kind {
         match self {
-            Self::Object(error) => error.kind(),
-            Self::Open(error) => error.kind(),
-            Self::Read(error) => error.kind(),
-            Self::Snapshot(error) => error.kind(),
+            Self::Stored(error) => error.kind(),
             Self::Write(error) => error.kind(),
             Self::Operators(_)
             | Self::NotHeld { .. }
@@ -252,10 +234,7 @@ impl Describe for UpkeepError {
     fn advice(&self) -> Vec<Advice> {
         let words = |words: &str| vec![Advice::Words(words.into())];
         match self {
-            Self::Object(error) => error.advice(),
-            Self::Open(error) => error.advice(),
-            Self::Read(error) => error.advice(),
-            Self::Snapshot(error) => error.advice(),
+            Self::Stored(error) => error.advice(),
             Self::Write(error) => error.advice(),
             Self::Operators(OperatorsError::Unrecorded) => vec![Advice::BeginEpochForEverybody],
             Self::Operators(_) => vec![Advice::ListOperators],

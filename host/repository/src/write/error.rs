@@ -1,27 +1,16 @@
 //! What can go wrong while a snapshot is written.
 
-use crate::objects::error::{ObjectError, wrap_error, wrap_object_error};
-use crate::read::ReadError;
-use crate::repository::OpenError;
-use crate::snapshot::SnapshotError;
+use crate::read::StoredError;
+use crate::read::stored_error::wrap_stored_error;
 use holdfast_base::advice::Advice;
 use holdfast_base::error::{Describe, Kind};
 
 /// What can go wrong while a snapshot is written.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
-    /// An object of the repository failed.
+    /// What is stored failed.
     #[error(transparent)]
-    Object(#[from] ObjectError),
-    /// The repository cannot be written to.
-    #[error(transparent)]
-    Open(OpenError),
-    /// What is copied cannot be read.
-    #[error(transparent)]
-    Read(ReadError),
-    /// The snapshot failed.
-    #[error(transparent)]
-    Snapshot(SnapshotError),
+    Stored(#[from] StoredError),
     /// The same entry was added twice.
     #[error("entry `{path}` was added twice")]
     AddedTwice {
@@ -48,16 +37,12 @@ pub enum WriteError {
     },
 }
 
-wrap_object_error!(WriteError: Open, Read, Snapshot);
-wrap_error!(WriteError: Open(OpenError), Read(ReadError), Snapshot(SnapshotError));
+wrap_stored_error!(WriteError: Stored);
 
 impl Describe for WriteError {
     fn kind(&self) -> Kind {
         match self {
-            Self::Object(error) => error.kind(),
-            Self::Open(error) => error.kind(),
-            Self::Read(error) => error.kind(),
-            Self::Snapshot(error) => error.kind(),
+            Self::Stored(error) => error.kind(),
             Self::AddedTwice { .. }
             | Self::EntryTooLarge { .. }
             | Self::FactsTooLarge
@@ -68,10 +53,7 @@ impl Describe for WriteError {
 
     fn advice(&self) -> Vec<Advice> {
         match self {
-            Self::Object(error) => error.advice(),
-            Self::Open(error) => error.advice(),
-            Self::Read(error) => error.advice(),
-            Self::Snapshot(error) => error.advice(),
+            Self::Stored(error) => error.advice(),
             _ => Vec::new(),
         }
     }

@@ -4,6 +4,7 @@ use crate::keys::IdKey;
 use crate::objects::error::ObjectError;
 use crate::pipeline::dedup::Dedup;
 use crate::pipeline::split::Cutter;
+use crate::read::StoredError;
 use crate::write::error::WriteError;
 use crate::write::note::Gauge;
 use crate::write::sequence::Turn;
@@ -44,7 +45,8 @@ impl Shared {
         let is_consequence = |held: &WriteError| {
             matches!(
                 held,
-                WriteError::AlreadyFailed { .. } | WriteError::Object(ObjectError::StageEnded(_))
+                WriteError::AlreadyFailed { .. }
+                    | WriteError::Stored(StoredError::Object(ObjectError::StageEnded(_)))
             )
         };
         if failure.as_ref().is_none_or(is_consequence) {

@@ -11,6 +11,7 @@ use crate::format::mark::Hold;
 use crate::format::root::Root;
 use crate::ground::names::{hold_name, snapshot_name};
 use crate::objects::error::ObjectFault;
+use crate::read::StoredError;
 use crate::repository::Repository;
 use crate::snapshot::SnapshotError;
 use crate::upkeep::UpkeepError;
@@ -80,7 +81,7 @@ pub fn hold(
             keep_objects(repository, &objects, wish, cancel, progress)?;
         }
         // Nobody could find out any more what it reached, and let go of it.
-        Err(UpkeepError::Snapshot(SnapshotError::NoSnapshot { .. })) => {
+        Err(UpkeepError::Stored(StoredError::Snapshot(SnapshotError::NoSnapshot { .. }))) => {
             let_go(repository, id, &objects, cancel, progress)?;
         }
         Err(_) => {}
