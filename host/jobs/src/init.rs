@@ -6,7 +6,7 @@ use crate::error::access::AccessError;
 use crate::keys;
 use crate::open::{Access, find_key_file, prepare_setup};
 use crate::operators::{make_host_key, name_bad_recipient};
-use holdfast_repository::repository::{Ground, read_header};
+use holdfast_repository::repository::{NewPlace, read_header};
 use holdfast_repository::seal::{KeyPair, Recipient, Secret};
 use holdfast_repository::{OpenError, Repository, RepositoryError, Setup};
 use std::collections::BTreeMap;
@@ -63,13 +63,13 @@ pub fn create_repository(
     wanted.new_identity.map_or(Ok(()), refuse_existing)?;
     let mut operators = list_recipients(context, store, &wanted)?;
     // Before a key is made that would be for nothing.
-    let ground = Ground::of(&setup)?;
+    let new_place = NewPlace::probe(&setup)?;
     if let Some(path) = wanted.new_identity {
         operators.push(make_identity(&setup, path)?);
     }
     let made = match &other {
-        Some(other) => Repository::init_with_keys_of((&ground, &setup), &operators, other.key()),
-        None => Repository::init_on(&ground, &setup, &operators),
+        Some(other) => Repository::init_with_keys_of(&new_place, &setup, &operators, other.key()),
+        None => Repository::init_on(&new_place, &setup, &operators),
     };
     let repository = Repository::open(setup, made.map_err(name_bad_recipient)?)?;
     let key = make_host_key(&repository, None, &context.places.host)?;

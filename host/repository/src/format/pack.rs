@@ -195,16 +195,9 @@ fn decode_frame(wire: &mut Wire<'_>, offset: u32) -> Result<Frame, FormatError> 
     let mut parts = Vec::new();
     let mut at = 0_u32;
     for _ in 0..wire.read_count(ChunkId::LEN + 1)? {
-        let part = Part {
-            id: ChunkId(wire.read_array()?),
-            offset: at,
-            length: wire.read_u32()?,
-        };
-        at = at
-            .checked_add(part.length)
-            .filter(|end| *end <= expanded)
-            .ok_or_else(|| wire.invalid("chunks that leave their frame"))?;
-        parts.push(part);
+        let id = ChunkId(wire.read_array()?);
+        let part = next_part(id, wire.read_u32()?, &mut at, expanded);
+        parts.push(part.ok_or_else(|| wire.invalid("chunks that leave their frame"))?);
     }
     if at != expanded {
         return Err(wire.invalid("a frame that its chunks do not fill"));
@@ -215,6 +208,13 @@ fn decode_frame(wire: &mut Wire<'_>, offset: u32) -> Result<Frame, FormatError> 
         expanded,
         parts,
     })
+}
+
+/// Lays a chunk behind the last one, which ended at `end`; none if it would go beyond `limit`.
+pub(super) fn next_part(id: ChunkId, length: u32, end: &mut u32, limit: u32) -> Option<Part> {
+    let offset = *end;
+    *end = offset.checked_add(length).filter(|end| *end <= limit)?;
+    Some(Part { id, offset, length })
 }
 
 #[cfg(test)]

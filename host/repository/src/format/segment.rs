@@ -4,8 +4,9 @@
 //! not compress and everything else does.
 
 use crate::format::FormatError;
-use crate::format::pack::Frame;
+use crate::format::pack::{FRAME_EXPANDED_MAX, Frame, next_part};
 use crate::format::wire::{Wire, put_u64};
+use crate::ground::domain::Domain;
 use holdfast_base::id::{ChunkId, PackId};
 
 /// Most packs in one segment.
@@ -25,6 +26,15 @@ pub enum PackKind {
 }
 
 impl PackKind {
+    /// Returns the domains in which its chunks may be named.
+    pub(crate) fn domains(self) -> &'static [Domain] {
+        match self {
+            Self::Content => &[Domain::Content],
+            Self::Items => &[Domain::Items],
+            Self::Catalog => &[Domain::References, Domain::Trunk],
+        }
+    }
+
     /// Returns the number that stands for it.
     #[must_use]
     pub fn to_code(self) -> u8 {
@@ -166,16 +176,9 @@ fn decode_frame(
     let mut parts = Vec::with_capacity(count);
     let mut expanded = 0_u32;
     for _ in 0..count {
-        let part = crate::format::pack::Part {
-            id: ChunkId(ids.read_array()?),
-            offset: expanded,
-            length: lengths.read_u32()?,
-        };
-        expanded = expanded
-            .checked_add(part.length)
-            .filter(|end| *end <= crate::format::pack::FRAME_EXPANDED_MAX)
-            .ok_or_else(|| lengths.invalid("a frame that expands too far"))?;
-        parts.push(part);
+        let id = ChunkId(ids.read_array()?);
+        let part = next_part(id, lengths.read_u32()?, &mut expanded, FRAME_EXPANDED_MAX);
+        parts.push(part.ok_or_else(|| lengths.invalid("a frame that expands too far"))?);
     }
     Ok(Frame {
         offset,

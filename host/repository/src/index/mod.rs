@@ -15,6 +15,7 @@ pub(crate) mod table;
 /// All rows, one after the other.
 pub(crate) mod walk;
 
+use crate::format::pack::Frame;
 use crate::format::segment::{self, IndexedPack, PackKind};
 use crate::objects::error::{IoStep, ObjectError, ObjectFault};
 use holdfast_base::error::join_causes;
@@ -50,6 +51,22 @@ pub struct Location {
     pub offset: u32,
     /// Length of the chunk in bytes.
     pub length: u32,
+}
+
+impl Location {
+    /// Returns the place of some bytes of an expanded frame.
+    pub(crate) fn in_frame(pack: &IndexedPack, frame: &Frame, offset: u32, length: u32) -> Self {
+        Self {
+            pack: pack.id,
+            kind: pack.kind,
+            epoch: pack.epoch,
+            frame_offset: frame.offset,
+            frame_length: frame.length,
+            frame_expanded: frame.expanded,
+            offset,
+            length,
+        }
+    }
 }
 
 /// A table, and what stands in for it if it turns out to be damaged.

@@ -6,15 +6,16 @@
 use crate::format::pack::Frame;
 use crate::format::segment::{self, IndexedPack, PackKind};
 use crate::ground::names::{pack_name, segment_name};
-use crate::ground::seal::{Identity, KeyPair, Recipient, Sealer, open_bytes, seal_bytes};
+use crate::ground::seal::{Identity, KeyPair, Recipient, open_bytes, seal_bytes};
+use crate::ground::setup::Setup;
+use crate::index::Index;
 use crate::index::journal::Journal;
 use crate::objects::error::{IoStep, ObjectError, Stage};
 use crate::pipeline::dedup::Dedup;
 use crossbeam_channel::{Receiver, Sender};
 use holdfast_base::id::{PackId, SegmentId};
 use holdfast_base::sync::Unpoisoned;
-use holdfast_store::{Attempts, Name, Store, Upload};
-use std::path::PathBuf;
+use holdfast_store::{Attempts, Name, Upload};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -62,11 +63,9 @@ impl Put {
 
 /// Lists durable packs and writes them into segments.
 pub(crate) struct Catalogue {
-    store: Arc<dyn Store>,
-    sealer: Arc<dyn Sealer>,
+    setup: Setup,
     catalog: KeyPair,
     dedup: Arc<Dedup>,
-    cache: Option<PathBuf>,
     pending: Mutex<Pending>,
     stored: AtomicU64,
 }
@@ -84,11 +83,9 @@ impl Catalogue {
     /// Starts with nothing listed.
     #[must_use]
     pub(crate) fn new(
-        store: Arc<dyn Store>,
-        sealer: Arc<dyn Sealer>,
-        catalog: KeyPair,
+        setup: &Setup,
+        catalog: &KeyPair,
         dedup: Arc<Dedup>,
-        cache: Option<PathBuf>,
         journal: Option<Journal>,
     ) -> Self {
         let pending = Mutex::new(Pending {
@@ -96,14 +93,19 @@ impl Catalogue {
             ..Pending::default()
         });
         Self {
-            store,
-            sealer,
-            catalog,
+            setup: setup.clone(),
+            catalog: catalog.clone(),
             dedup,
-            cache,
             pending,
             stored: AtomicU64::new(0),
         }
+    }
+
+    /// Starts with nothing listed, for packs that are listed as they are: nothing is deduplicated.
+    #[must_use]
+    pub(crate) fn without_dedup(setup: &Setup, catalog: &KeyPair) -> Self {
+        let dedup = Dedup::new(Arc::new(Index::default()));
+        Self::new(setup, catalog, Arc::new(dedup), None)
     }
 
     /// Returns the bytes that were added to the store so far.
@@ -218,10 +220,12 @@ impl Catalogue {
         let plain = zstd::bulk::compress(&segment::encode(&packs), 3)
             .map_err(IoStep::CompressSegment.failed())?;
         let recipients = [Recipient::PublicKey(self.catalog.public_key.clone())];
-        let sealed = seal_bytes(self.sealer.as_ref(), &recipients, plain.clone())?;
+        let sealed = seal_bytes(self.setup.sealer.as_ref(), &recipients, plain.clone())?;
         let id = SegmentId(*blake3::hash(&sealed).as_bytes());
         let name = segment_name(&id);
-        self.store.create(&name, &sealed, Attempts::Repeated)?;
+        self.setup
+            .store
+            .create(&name, &sealed, Attempts::Repeated)?;
         self.prove_segment(&name, &plain)
             .map_err(|error| match error {
                 overtaken @ ObjectError::Overtaken { .. } => overtaken,
@@ -230,21 +234,21 @@ impl Catalogue {
         self.stored
             .fetch_add(sealed.len() as u64, Ordering::Relaxed);
         self.dedup
-            .indexed(&packs, id, self.cache.as_deref())
+            .indexed(&packs, id, self.setup.cache.as_deref())
             .map_err(IoStep::SortIndex.failed())
     }
 
     /// Opens a segment again as the store has it: a chunk that it forgot would be lost.
     fn prove_segment(&self, name: &Name, plain: &[u8]) -> Result<(), ObjectError> {
         let identity = [Identity::Key(self.catalog.identity.clone())];
-        let stored = match self.store.get(name) {
+        let stored = match self.setup.store.get(name) {
             // Collection has ended the session, and written the index anew.
             Err(error) if error.is_absent() => {
                 return Err(ObjectError::Overtaken { pack: None });
             }
             other => other?,
         };
-        if open_bytes(self.sealer.as_ref(), &identity, stored)? == plain {
+        if open_bytes(self.setup.sealer.as_ref(), &identity, stored)? == plain {
             return Ok(());
         }
         Err(ObjectError::ContentMismatch)

@@ -1,10 +1,8 @@
 //! Checks a pack's frames while it is being opened: never more than one of them is held.
 
 use crate::format::FormatError;
-use crate::format::pack::FrameError;
 use crate::format::pack::{Frame, decode_table, table_length};
 use crate::format::segment::{IndexedPack, PackKind};
-use crate::ground::domain::Domain;
 use crate::keys::IdKey;
 use crate::objects::error::ObjectError;
 use crate::pipeline::compress::{Expander, verify};
@@ -80,12 +78,7 @@ impl FrameCheck {
         };
         let expanded = expander.expand(&self.bytes, frame.expanded)?;
         let Some(key) = &self.key else { return Ok(()) };
-        match kind {
-            PackKind::Content => verify(key, Domain::Content, expanded, &frame.parts)?,
-            PackKind::Items => verify(key, Domain::Items, expanded, &frame.parts)?,
-            PackKind::Catalog => verify(key, Domain::References, expanded, &frame.parts)
-                .or_else(|_| verify_mixed(key, expanded, frame))?,
-        }
+        verify(key, kind.domains(), expanded, &frame.parts)?;
         Ok(())
     }
 
@@ -131,14 +124,4 @@ impl Write for CheckedPlain {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-/// Checks a frame of the catalog, in which pieces of the reference stream and of the trunk lie together.
-fn verify_mixed(key: &IdKey, expanded: &[u8], frame: &Frame) -> Result<(), FrameError> {
-    for part in &frame.parts {
-        let part = std::slice::from_ref(part);
-        verify(key, Domain::References, expanded, part)
-            .or_else(|_| verify(key, Domain::Trunk, expanded, part))?;
-    }
-    Ok(())
 }

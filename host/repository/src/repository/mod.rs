@@ -17,7 +17,7 @@ use crate::format::segment::IndexedPack;
 use crate::format::signed::{Author, Sign as _};
 use crate::ground::chance::random;
 use crate::ground::names::{INDEX, header_name, segment_name, spare_name};
-use crate::ground::seal::{Identity, Recipient, Secret, open_bytes};
+use crate::ground::seal::{Identity, KeyPair, Recipient, Secret, open_bytes};
 use crate::ground::setup::Setup;
 use crate::index::{Segments, decode_segment};
 use crate::keys::file::{self, ReadEpoch, WriteKeys};
@@ -53,17 +53,17 @@ pub struct Repository {
 }
 
 /// A place where a repository can be made, and what it was found to do.
-pub struct Ground {
+pub struct NewPlace {
     free_epoch: u32,
     service: Option<Abilities>,
 }
 
-impl Ground {
+impl NewPlace {
     /// Looks at a place, and tries what it really does. No key is needed for that, and none is made.
     ///
     /// # Errors
     /// There is a repository already, or the place cannot be used.
-    pub fn of(setup: &Setup) -> Result<Self, OpenError> {
+    pub fn probe(setup: &Setup) -> Result<Self, OpenError> {
         let store = setup.store.as_ref();
         Ok(Self {
             free_epoch: first_free_epoch(store)?,
@@ -96,7 +96,7 @@ impl Repository {
     /// # Errors
     /// There is one already, nobody is named who could open it, or the store failed.
     pub fn init(setup: &Setup, operators: &[Recipient]) -> Result<KeyFile, OpenError> {
-        Self::init_on(&Ground::of(setup)?, setup, operators)
+        Self::init_on(&NewPlace::probe(setup)?, setup, operators)
     }
 
     /// Does the same if the place was looked at before.
@@ -104,11 +104,11 @@ impl Repository {
     /// # Errors
     /// As for [`Repository::init`].
     pub fn init_on(
-        ground: &Ground,
+        place: &NewPlace,
         setup: &Setup,
         operators: &[Recipient],
     ) -> Result<KeyFile, OpenError> {
-        Self::create((ground, setup), operators, &|number| new_key(setup, number))
+        Self::create(place, setup, operators, &|number| new_key(setup, number))
     }
 
     /// Creates a repository of the same trust group as another, and returns its read key: packs travel between
@@ -117,18 +117,18 @@ impl Repository {
     /// # Errors
     /// As for [`Repository::init`], or the other's key does not read.
     pub fn init_with_keys_of(
-        (ground, setup): (&Ground, &Setup),
+        place: &NewPlace,
+        setup: &Setup,
         operators: &[Recipient],
         other: &KeyFile,
     ) -> Result<KeyFile, OpenError> {
         other.require(Role::Read)?;
-        Self::create((ground, setup), operators, &|number| {
-            group_key(other, number)
-        })
+        Self::create(place, setup, operators, &|number| group_key(other, number))
     }
 
     fn create(
-        (ground, setup): (&Ground, &Setup),
+        place: &NewPlace,
+        setup: &Setup,
         operators: &[Recipient],
         make_key: &dyn Fn(u32) -> Result<KeyFile, ObjectError>,
     ) -> Result<KeyFile, OpenError> {
@@ -137,7 +137,7 @@ impl Repository {
             return Err(KeyError::Malformed { detail }.into());
         }
         let store = setup.store.as_ref();
-        let key = make_key(unshared(store, ground.free_epoch)?)?;
+        let key = make_key(unshared(store, place.free_epoch)?)?;
         let at = Revision {
             epoch: key.writing()?.epoch,
             revision: 0,
@@ -162,7 +162,7 @@ impl Repository {
                 ..Features::default()
             },
             splitters: splitters(),
-            service: ground.service.map(|abilities| abilities.to_words()),
+            service: place.service.map(|abilities| abilities.to_words()),
         };
         let bytes = header.encode(&Signer::root(key.root()?))?;
         match create_surely(store, &header_name(), &bytes)? {
@@ -437,34 +437,25 @@ fn is_still(store: &dyn Store, name: &Name, bytes: &[u8]) -> Result<bool, Object
 }
 
 fn new_key(setup: &Setup, number: u32) -> Result<KeyFile, ObjectError> {
-    let signing = SigningKey::from_bytes(&random()?);
     let catalog = setup.sealer.generate()?;
     let epoch = setup.sealer.generate()?;
-    Ok(KeyFile {
-        holdfast_key: file::VERSION,
-        role: Role::Read,
-        repository: RepositoryId(random()?),
-        verifying_key: hex::encode(signing.verifying_key().to_bytes()),
-        root_key: Some(Secret::from_key_bytes(signing.to_bytes())),
-        catalog,
-        write: Some(WriteKeys {
-            id_key: Secret::from_key_bytes(random()?),
-            split_key: Secret::from_key_bytes(random()?),
-            signing_key: None,
-            certificate: None,
-            epoch: number,
-            epoch_recipient: epoch.public_key,
-        }),
-        read: Some(vec![ReadEpoch {
-            epoch: number,
-            identity: epoch.identity,
-        }]),
-    })
+    let write = WriteKeys {
+        id_key: Secret::from_key_bytes(random()?),
+        split_key: Secret::from_key_bytes(random()?),
+        signing_key: None,
+        certificate: None,
+        epoch: number,
+        epoch_recipient: epoch.public_key,
+    };
+    let read = ReadEpoch {
+        epoch: number,
+        identity: epoch.identity,
+    };
+    make_read_key(catalog, write, Some(vec![read]))
 }
 
 /// Makes the key of a repository that shares another's secrets, but not its root of trust.
 fn group_key(other: &KeyFile, first_free: u32) -> Result<KeyFile, ObjectError> {
-    let signing = SigningKey::from_bytes(&random()?);
     let keys = other.writing()?;
     if first_free > keys.epoch {
         let detail = format!(
@@ -473,18 +464,30 @@ fn group_key(other: &KeyFile, first_free: u32) -> Result<KeyFile, ObjectError> {
         );
         return Err(KeyError::Malformed { detail }.into());
     }
+    let write = WriteKeys {
+        signing_key: None,
+        certificate: None,
+        ..keys.clone()
+    };
+    make_read_key(other.catalog.clone(), write, other.read.clone())
+}
+
+/// Makes a read key with a root of trust of its own.
+fn make_read_key(
+    catalog: KeyPair,
+    write: WriteKeys,
+    read: Option<Vec<ReadEpoch>>,
+) -> Result<KeyFile, ObjectError> {
+    let signing = SigningKey::from_bytes(&random()?);
     Ok(KeyFile {
         holdfast_key: file::VERSION,
         role: Role::Read,
         repository: RepositoryId(random()?),
         verifying_key: hex::encode(signing.verifying_key().to_bytes()),
         root_key: Some(Secret::from_key_bytes(signing.to_bytes())),
-        write: Some(WriteKeys {
-            signing_key: None,
-            certificate: None,
-            ..keys.clone()
-        }),
-        ..other.clone()
+        catalog,
+        write: Some(write),
+        read,
     })
 }
 

@@ -6,10 +6,8 @@
 
 use crate::format::segment::PackKind;
 use crate::ground::domain::Domain;
-use crate::index::Index;
 use crate::objects::error::{ObjectError, Stage};
 use crate::pipeline::compress::{Compressor, FRAME_TARGET, FrameBytes};
-use crate::pipeline::dedup::Dedup;
 use crate::pipeline::put::{Catalogue, Put};
 use crate::repository::Repository;
 use crate::write::lease::Lease;
@@ -52,14 +50,7 @@ impl<'a> Rewriter<'a> {
     ) -> Result<Self, ObjectError> {
         let setup = &repository.setup;
         prove_encryptor(setup.sealer.as_ref())?;
-        let catalogue = Arc::new(Catalogue::new(
-            Arc::clone(&setup.store),
-            Arc::clone(&setup.sealer),
-            repository.key.catalog.clone(),
-            Arc::new(Dedup::new(Arc::new(Index::default()))),
-            setup.cache.clone(),
-            None,
-        ));
+        let catalogue = Arc::new(Catalogue::without_dedup(setup, &repository.key.catalog));
         let (put, from) = Put::channel();
         let read_back = ReadBack::new(repository, true);
         let storing = Arc::clone(&catalogue);

@@ -38,14 +38,7 @@ pub(super) fn open_catalogue(
             .inspect_err(|error| tracing::debug!(%error, "working without a journal"))
             .ok()
     });
-    let catalogue = Catalogue::new(
-        Arc::clone(&setup.store),
-        Arc::clone(&setup.sealer),
-        repository.key.catalog.clone(),
-        Arc::clone(dedup),
-        setup.cache.clone(),
-        journal,
-    );
+    let catalogue = Catalogue::new(setup, &repository.key.catalog, Arc::clone(dedup), journal);
     for orphan in setup.cache.iter().flat_map(|cache| orphans(cache)) {
         for pack in &orphan.packs {
             take_over(repository, &catalogue, dedup, pack, lease, read_back)?;

@@ -4,8 +4,7 @@
 
 use crate::format::pack::Frame;
 use crate::format::root::Root;
-use crate::format::segment::{IndexedPack, PackKind};
-use crate::ground::domain::Domain;
+use crate::format::segment::IndexedPack;
 use crate::index::Location;
 use crate::objects::error::{ObjectError, ObjectFault};
 use crate::read::{Reader, unread_after};
@@ -81,25 +80,10 @@ pub(super) fn sound_chunks(
 }
 
 fn comes_back(reader: &Reader, pack: &IndexedPack, frame: &Frame) -> bool {
-    let domains = match pack.kind {
-        PackKind::Content => &[Domain::Content][..],
-        PackKind::Items => &[Domain::Items],
-        PackKind::Catalog => &[Domain::References, Domain::Trunk],
-    };
     frame.parts.iter().all(|part| {
-        let at = Location {
-            pack: pack.id,
-            kind: pack.kind,
-            epoch: pack.epoch,
-            frame_offset: frame.offset,
-            frame_length: frame.length,
-            frame_expanded: frame.expanded,
-            offset: part.offset,
-            length: part.length,
-        };
-        domains
-            .iter()
-            .any(|domain| reader.chunk_at(*domain, &part.id, &at).is_ok())
+        let at = Location::in_frame(pack, frame, part.offset, part.length);
+        let mut domains = pack.kind.domains().iter();
+        domains.any(|domain| reader.chunk_at(*domain, &part.id, &at).is_ok())
     })
 }
 

@@ -2,7 +2,6 @@
 
 use crate::format::pack::{Frame, Part};
 use crate::format::segment::{IndexedPack, PackKind};
-use crate::ground::domain::Domain;
 use crate::index::Location;
 use crate::objects::error::{IoStep, ObjectError};
 use crate::pipeline::compress::{Expander, FrameBytes, verify};
@@ -120,7 +119,7 @@ fn copy_pack(
         }
         if !parts.is_empty() {
             let bytes = needed.reader().open_pack(
-                &location(pack, frame),
+                &Location::in_frame(pack, frame, 0, frame.expanded),
                 u64::from(frame.offset),
                 frame.length as usize,
             )?;
@@ -166,28 +165,5 @@ fn check_frame(
     let Some(key) = &repository.id_key else {
         return Ok(());
     };
-    for part in &frame.parts {
-        let part = std::slice::from_ref(part);
-        let checked = match kind {
-            PackKind::Content => verify(key, Domain::Content, plain, part),
-            PackKind::Items => verify(key, Domain::Items, plain, part),
-            PackKind::Catalog => verify(key, Domain::References, plain, part)
-                .or_else(|_| verify(key, Domain::Trunk, plain, part)),
-        };
-        checked?;
-    }
-    Ok(())
-}
-
-fn location(pack: &IndexedPack, frame: &Frame) -> Location {
-    Location {
-        pack: pack.id,
-        kind: pack.kind,
-        epoch: pack.epoch,
-        frame_offset: frame.offset,
-        frame_length: frame.length,
-        frame_expanded: frame.expanded,
-        offset: 0,
-        length: frame.expanded,
-    }
+    Ok(verify(key, kind.domains(), plain, &frame.parts)?)
 }

@@ -3,9 +3,7 @@
 
 use crate::format::segment::IndexedPack;
 use crate::ground::names::{pack_name, segment_name, session_name, snapshot_name};
-use crate::index::Index;
 use crate::objects::parity::remove_parity;
-use crate::pipeline::dedup::Dedup;
 use crate::pipeline::put::Catalogue;
 use crate::repository::Repository;
 use crate::upkeep::UpkeepError;
@@ -13,7 +11,6 @@ use crate::upkeep::collect::locked::remove;
 use crate::upkeep::collect::view::View;
 use holdfast_base::id::{PackId, SegmentId, SnapshotId};
 use std::collections::HashSet;
-use std::sync::Arc;
 
 /// So many small segments are made into larger ones.
 const SMALL_SEGMENTS_MAX: usize = 64;
@@ -75,15 +72,7 @@ pub(super) fn rewrite_index(
     if old.is_empty() {
         return Ok(0);
     }
-    let setup = &repository.setup;
-    let catalogue = Catalogue::new(
-        Arc::clone(&setup.store),
-        Arc::clone(&setup.sealer),
-        repository.key.catalog.clone(),
-        Arc::new(Dedup::new(Arc::new(Index::default()))),
-        setup.cache.clone(),
-        None,
-    );
+    let catalogue = Catalogue::without_dedup(&repository.setup, &repository.key.catalog);
     let mut listed = HashSet::new();
     for id in &old {
         for pack in repository.segment_if_there(id)?.unwrap_or_default() {

@@ -6,7 +6,6 @@ use crate::format::signed::Sign as _;
 use crate::ground::names::{PACKS, pack_name};
 use crate::index::Index;
 use crate::objects::error::{IoStep, ObjectError, require_hash};
-use crate::pipeline::dedup::Dedup;
 use crate::pipeline::pack::start;
 use crate::pipeline::put::Catalogue;
 use crate::read::Reader;
@@ -68,7 +67,7 @@ fn copy_under(
     let wanted = wanted(from, root, &held)?;
     let bytes: u64 = wanted.iter().map(|pack| pack.sealed_bytes).sum();
     progress.add_total(bytes);
-    let catalogue = catalogue_of_copies(to);
+    let catalogue = Catalogue::without_dedup(&to.setup, &to.key.catalog);
     let transfer = Transfer {
         copier,
         lease,
@@ -96,19 +95,6 @@ fn copy_under(
         packs: moved.len() as u64,
         bytes,
     })
-}
-
-/// Makes the catalogue of packs that are taken as they are: nothing is deduplicated.
-fn catalogue_of_copies(to: &Repository) -> Catalogue {
-    let setup = &to.setup;
-    Catalogue::new(
-        Arc::clone(&setup.store),
-        Arc::clone(&setup.sealer),
-        to.key.catalog.clone(),
-        Arc::new(Dedup::new(Arc::new(Index::default()))),
-        setup.cache.clone(),
-        None,
-    )
 }
 
 /// Returns the packs that hold what a snapshot needs and the other repository does not hold.

@@ -8,9 +8,7 @@ use crate::format::FormatError;
 use crate::format::pack::FrameError;
 use crate::format::pack::{Frame, decode_table, padding_quantum, table_length};
 use crate::format::segment::{IndexedPack, PackKind};
-use crate::ground::domain::Domain;
 use crate::ground::seal::{Identity, SealError, SealedBytes, open_range};
-use crate::keys::IdKey;
 use crate::objects::damage::is_harm;
 use crate::objects::error::ObjectError;
 use crate::objects::stored::{Heads, StoredObject};
@@ -134,7 +132,7 @@ impl<'a> OpenedPack<'a> {
         let bytes = self.read_range(u64::from(frame.offset), frame.length as usize)?;
         let plain = expander.expand(&bytes, frame.expanded)?;
         if let Some(key) = &self.repository.id_key {
-            verified(key, kind, plain, frame)?;
+            verify(key, kind.domains(), plain, &frame.parts)?;
         }
         Ok(FrameBytes {
             bytes,
@@ -176,25 +174,4 @@ impl<'a> OpenedPack<'a> {
             frames,
         })
     }
-}
-
-/// Checks that a frame holds the chunks that its table names.
-fn verified(key: &IdKey, kind: PackKind, plain: &[u8], frame: &Frame) -> Result<(), FrameError> {
-    let domains = match kind {
-        PackKind::Content => &[Domain::Content][..],
-        PackKind::Items => &[Domain::Items],
-        PackKind::Catalog => &[Domain::References, Domain::Trunk],
-    };
-    for part in &frame.parts {
-        let part = std::slice::from_ref(part);
-        let mut outcome = Ok(());
-        for domain in domains {
-            outcome = verify(key, *domain, plain, part);
-            if outcome.is_ok() {
-                break;
-            }
-        }
-        outcome?;
-    }
-    Ok(())
 }
