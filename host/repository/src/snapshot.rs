@@ -101,7 +101,7 @@ impl Repository {
         match self.stored_slot(id) {
             Ok(_) => Ok(()),
             Err(error) if matches!(error.kind(), Kind::Damaged | Kind::Key) => {
-                Err(error.unproven(&snapshot_name(id)))
+                Err(error.read_back_failed(&snapshot_name(id)))
             }
             // The store has said that it is durable; that it answers no more does not change that.
             Err(error) => {

@@ -118,8 +118,9 @@ fn break_runs(base: &Place, committed: &[(Root, Files)]) {
                 );
             }
             // What was committed and came back torn when it was looked at again.
-            Err(RepositoryError::Stored(StoredError::Object(ObjectError::Unproven { .. })))
-                if struck.as_ref().unwrap().starts_with("get snapshots/") => {}
+            Err(RepositoryError::Stored(StoredError::Object(ObjectError::ReadBackFailed {
+                ..
+            }))) if struck.as_ref().unwrap().starts_with("get snapshots/") => {}
             Err(_) => assert_eq!(visible.len(), committed.len(), "{told}"),
         }
         examine(&place, committed, &attempted, torn.as_deref());

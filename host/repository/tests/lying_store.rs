@@ -66,7 +66,7 @@ fn believed(role: Role, prove: bool, depth: Depth) -> Vec<String> {
         }
         match result {
             Ok(_) => believed.extend(damage(&place, depth)),
-            Err(RepositoryError::Stored(StoredError::Object(ObjectError::Unproven {
+            Err(RepositoryError::Stored(StoredError::Object(ObjectError::ReadBackFailed {
                 object,
                 ..
             }))) => {

@@ -19,17 +19,17 @@ use holdfast_testkit::faults::FaultStore;
 use std::sync::Arc;
 use support::bent::Bent;
 use support::repairs::{
-    HARMS, all_comes_back, damage, did, forget, harm, id_of, largest, objects, place, repaired,
-    repaired_from, repaired_on,
+    DAMAGES, all_comes_back, damage, damage_object, did, forget, id_of, largest, objects, place,
+    repaired, repaired_from, repaired_on,
 };
 use support::{Files, Place, noise};
 
 #[test]
 fn the_index_is_rebuilt_from_the_packs_whatever_became_of_its_segments() {
-    for how in HARMS {
+    for how in DAMAGES {
         let (place, committed) = place();
         for segment in objects(&place, "index").keys() {
-            harm(segment, how);
+            damage_object(segment, how);
         }
         let done = repaired(&place, Role::Read);
         assert!(!done.before.damage.is_empty(), "{how}");
@@ -48,7 +48,7 @@ fn one_lost_segment_costs_nothing_that_another_lists() {
         segments.keys().next().unwrap(),
         segments.keys().nth(1).unwrap(),
     );
-    harm(first, "flipped");
+    damage_object(first, "flipped");
     let done = repaired(&place, Role::Read);
     assert_eq!(done.after.unwrap().damage, []);
     assert_eq!(std::fs::read(second).unwrap(), segments[second]);
@@ -83,7 +83,7 @@ fn where_nothing_is_damaged_no_object_changes() {
 fn a_dry_repair_says_what_a_repair_does_and_changes_nothing() {
     let (place, _) = place();
     for segment in objects(&place, "index").keys() {
-        harm(segment, "flipped");
+        damage_object(segment, "flipped");
     }
     let before = objects(&place, "");
     let said = repaired_on(&place, place.store(), Role::Read, true).unwrap();
@@ -102,7 +102,7 @@ fn a_key_that_does_not_open_content_lists_the_catalog_and_leaves_the_rest_for_on
     for role in [Role::Write, Role::Audit] {
         let (place, committed) = place();
         for segment in objects(&place, "index").keys() {
-            harm(segment, "flipped");
+            damage_object(segment, "flipped");
         }
         let done = repaired(&place, role);
         assert_eq!(
@@ -127,7 +127,7 @@ fn a_snapshot_that_cannot_be_read_is_set_aside_and_the_others_stay() {
     let (place, committed) = place();
     let (lost, kept) = (&committed[0].0, &committed[1..]);
     let path = place.directory.path().join("repository/snapshots");
-    harm(&path.join(lost.snapshot.to_string()), "flipped");
+    damage_object(&path.join(lost.snapshot.to_string()), "flipped");
     forget(&place);
     let done = repaired(&place, Role::Audit);
     let object = format!("snapshots/{}", lost.snapshot);
@@ -139,7 +139,7 @@ fn a_snapshot_that_cannot_be_read_is_set_aside_and_the_others_stay() {
 fn a_store_that_lets_nothing_go_is_repaired_all_the_same() {
     let (place, committed) = place();
     for segment in objects(&place, "index").keys() {
-        harm(segment, "flipped");
+        damage_object(segment, "flipped");
     }
     let keeps = Bent::keeping(place.store());
     let done = repaired_on(&place, keeps, Role::Read, false).unwrap();
@@ -176,8 +176,8 @@ fn parity_is_kept_beside_new_packs_and_damaged_parity_is_made_again() {
     let beside = objects(&place, "parity");
     assert_eq!(beside.len(), objects(&place, "packs").len());
 
-    harm(beside.keys().next().unwrap(), "flipped");
-    harm(beside.keys().nth(1).unwrap(), "removed");
+    damage_object(beside.keys().next().unwrap(), "flipped");
+    damage_object(beside.keys().nth(1).unwrap(), "removed");
     let found = damage(&place);
     assert!(
         found.len() == 1 && found[0].0.starts_with("parity/"),
@@ -200,16 +200,16 @@ fn parity_is_kept_beside_new_packs_and_damaged_parity_is_made_again() {
 fn a_pack_comes_back_byte_for_byte_from_a_mirror_or_by_its_parity() {
     let (sound, committed) = place();
     for is_mirror in [true, false] {
-        for how in HARMS {
+        for how in DAMAGES {
             let place = sound.copy();
             let before = objects(&place, "packs");
             for pack in before.keys().filter(|_| !is_mirror) {
-                // Half as much again: the most that these harms take away.
+                // Half as much again: the most that this damage takes away.
                 let shape = "10+10".parse().unwrap();
                 parity::write(place.store().as_ref(), &id_of(pack), shape).unwrap();
             }
             for pack in before.keys() {
-                harm(pack, how);
+                damage_object(pack, how);
             }
             // A pack that is gone is nothing that parity could mend; but its parity is all of it here.
             let second = is_mirror.then_some(&sound);
@@ -249,7 +249,7 @@ fn large_place() -> (Place, Root, Files) {
 fn what_is_sound_in_a_damaged_pack_is_rescued_and_what_is_not_is_named() {
     let (place, _, files) = large_place();
     let pack = largest(&place);
-    harm(&pack, "flipped");
+    damage_object(&pack, "flipped");
     let damaged = std::fs::read(&pack).unwrap();
     // A key that cannot open content leaves it for one that can.
     let before = objects(&place, "packs");
@@ -305,8 +305,8 @@ fn what_is_lost_comes_from_a_repository_with_the_same_keys_chunk_by_chunk() {
         empty
     };
     let packs = objects(&place, "packs");
-    for (how, pack) in HARMS.iter().cycle().zip(packs.keys()) {
-        harm(pack, how);
+    for (how, pack) in DAMAGES.iter().cycle().zip(packs.keys()) {
+        damage_object(pack, how);
     }
     let store = place.store();
     let said = repaired_from(&place, place.store(), Role::Read, true, Some(&second)).unwrap();
@@ -322,7 +322,7 @@ fn a_snapshot_that_was_set_aside_comes_back_from_a_mirror() {
     let (sound, committed) = place();
     let place = sound.copy();
     let id = committed[0].0.snapshot.to_string();
-    harm(
+    damage_object(
         &place
             .directory
             .path()

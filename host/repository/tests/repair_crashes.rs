@@ -11,7 +11,8 @@ use holdfast_repository::repair::{Repaired, What};
 use holdfast_testkit::faults::{After, Fault, FaultStore, Plan};
 use std::sync::Arc;
 use support::repairs::{
-    damage, did, forget, harm, id_of, in_place, largest, objects, place, repaired, repaired_from,
+    damage, damage_object, did, forget, id_of, in_place, largest, objects, place, repaired,
+    repaired_from,
 };
 use support::{Files, Place, noise};
 
@@ -33,7 +34,7 @@ enum Look {
 
 /// Breaks a repair at every operation in every way. `look` sees what it left, and may repair.
 fn break_everywhere(
-    harmed: &Place,
+    damaged: &Place,
     second: Option<&Place>,
     when: Look,
     look: impl Fn(&Place, Fault, &str),
@@ -52,7 +53,7 @@ fn break_everywhere(
             if after == After::Gone && seen == Some(false) {
                 continue;
             }
-            let place = harmed.copy();
+            let place = damaged.copy();
             let plan = Plan { at, fault, after };
             let store = Arc::new(FaultStore::new(place.store(), Some(plan)));
             let result = repaired_from(&place, store.clone(), Role::Read, false, second);
@@ -81,8 +82,8 @@ fn damage_but_for_sessions(done: Repaired, fault: Fault) -> Vec<(String, String)
 }
 
 /// Breaks a repair at every operation in every way, and then repairs: all comes back.
-fn break_repairs(harmed: &Place, committed: &[(Root, Files)], second: Option<&Place>) {
-    break_everywhere(harmed, second, Look::Always, |place, fault, told| {
+fn break_repairs(damaged: &Place, committed: &[(Root, Files)], second: Option<&Place>) {
+    break_everywhere(damaged, second, Look::Always, |place, fault, told| {
         let done = repaired_from(place, place.store(), Role::Read, false, second).unwrap();
         let told = format!("{told}; then {:?}", done.deeds);
         assert_eq!(damage_but_for_sessions(done, fault), [], "{told}");
@@ -95,7 +96,7 @@ fn break_repairs(harmed: &Place, committed: &[(Root, Files)], second: Option<&Pl
 #[test]
 fn a_repair_of_the_index_that_breaks_at_any_operation_loses_nothing() {
     let (place, committed) = small_place();
-    harm(objects(&place, "index").keys().next().unwrap(), "flipped");
+    damage_object(objects(&place, "index").keys().next().unwrap(), "flipped");
     break_repairs(&place, &committed, None);
 }
 
@@ -108,7 +109,7 @@ fn a_repair_of_what_opens_it_that_breaks_at_any_operation_loses_nothing() {
         let place = sound.copy();
         let path = place.directory.path().join("repository").join(object);
         let bytes = std::fs::read(&path).unwrap();
-        harm(&path, "flipped");
+        damage_object(&path, "flipped");
         break_repairs(&place, &committed, None);
         assert_eq!(did(&repaired(&place, Role::Write), What::Healed), [object]);
         assert_eq!(std::fs::read(&path).unwrap(), bytes, "{object}");
@@ -126,7 +127,7 @@ fn a_repair_by_parity_that_breaks_at_any_operation_loses_nothing() {
         )
         .unwrap();
     }
-    harm(objects(&place, "packs").keys().next().unwrap(), "flipped");
+    damage_object(objects(&place, "packs").keys().next().unwrap(), "flipped");
     break_repairs(&place, &committed, None);
 }
 
@@ -135,9 +136,9 @@ fn a_repair_from_a_second_repository_that_breaks_at_any_operation_loses_nothing(
     let (place, committed) = small_place();
     let second = place.copy();
     let packs = objects(&place, "packs");
-    harm(packs.keys().next().unwrap(), "removed");
+    damage_object(packs.keys().next().unwrap(), "removed");
     // There it is damaged, too: its chunks come from a pack of another name.
-    harm(
+    damage_object(
         &in_place(&second, &place, packs.keys().next().unwrap()),
         "flipped",
     );
@@ -158,7 +159,7 @@ fn a_setting_aside_that_breaks_at_any_operation_loses_nothing() {
     let (lost, kept) = (&committed[0].0, &committed[1..]);
     let path = place.directory.path().join("repository/snapshots");
     let path = path.join(lost.snapshot.to_string());
-    harm(&path, "flipped");
+    damage_object(&path, "flipped");
     let damaged = std::fs::read(path).unwrap();
     break_everywhere(&place, None, Look::Always, |place, fault, told| {
         let areas = ["snapshots", "quarantine"];
@@ -187,7 +188,7 @@ fn wordy_place() -> (Place, Files, Vec<u8>) {
         back_up(&place, &files);
         forget(&place);
         let pack = largest(&place);
-        harm(&pack, "flipped");
+        damage_object(&pack, "flipped");
         let once = repaired(&place.copy(), Role::Read);
         let is_part = (1..files.len()).contains(&lost(&once).len());
         if is_part && did(&once, What::Rescued).len() == 1 {

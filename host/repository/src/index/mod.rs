@@ -111,11 +111,11 @@ pub struct Index {
     levels: Vec<Level>,
     segments: Option<Arc<Segments>>,
     cache: Option<PathBuf>,
-    has_doubts: bool,
+    has_suspects: bool,
 }
 
 impl Index {
-    /// Finds a chunk; in doubtful packs only if it is in no other.
+    /// Finds a chunk; in suspect packs only if it is in no other.
     ///
     /// # Errors
     /// The local copy cannot be read, and neither can the segments.
@@ -163,8 +163,8 @@ impl Index {
     }
 
     fn standings(&self) -> &[Standing] {
-        let all = &[Standing::Sound, Standing::Doubtful];
-        if self.has_doubts { all } else { &all[..1] }
+        let all = &[Standing::Sound, Standing::Suspect];
+        if self.has_suspects { all } else { &all[..1] }
     }
 
     /// Returns how many numbers rows have. [`Index::walk`] goes through the rows.
@@ -184,7 +184,7 @@ impl Index {
         let rows = self.levels.iter().map(|level| level.table.rows());
         rows.flat_map(|rows| {
             let sound = rows.packs(Standing::Sound);
-            sound.chain(rows.packs(Standing::Doubtful))
+            sound.chain(rows.packs(Standing::Suspect))
         })
     }
 
@@ -208,7 +208,7 @@ impl Index {
             levels,
             segments: Some(read),
             cache: cache.map(Path::to_owned),
-            has_doubts: false,
+            has_suspects: false,
         })
     }
 
@@ -220,9 +220,9 @@ impl Index {
     }
 
     /// Looks into packs last.
-    pub fn doubt(&mut self, packs: &HashSet<PackId>) {
-        self.judge(packs, Standing::Doubtful);
-        self.has_doubts = true;
+    pub fn suspect(&mut self, packs: &HashSet<PackId>) {
+        self.judge(packs, Standing::Suspect);
+        self.has_suspects = true;
     }
 
     /// Finds nothing in packs any more.
@@ -242,8 +242,8 @@ impl Index {
         let segments = table.rows().segments();
         let mut rows = levels::gather(segments, self.cache.as_deref(), read.as_ref())?;
         rows.judge(
-            &table.rows().packs(Standing::Doubtful).collect(),
-            Standing::Doubtful,
+            &table.rows().packs(Standing::Suspect).collect(),
+            Standing::Suspect,
         );
         rows.judge(
             &table.rows().packs(Standing::Gone).collect(),

@@ -33,7 +33,7 @@ pub(crate) enum Standing {
     /// It is relied on.
     Sound,
     /// It is looked into last.
-    Doubtful,
+    Suspect,
     /// What lies in it is not found.
     Gone,
 }

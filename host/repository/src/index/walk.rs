@@ -166,7 +166,7 @@ mod tests {
             for _ in 0..2 {
                 let mut index = Index::load(&segments, cache, read.clone()).unwrap();
                 check_rows(&index);
-                index.doubt(&HashSet::from([PackId([1; 32])]));
+                index.suspect(&HashSet::from([PackId([1; 32])]));
                 check_rows(&index);
                 let found = index.find(&id(1_500)).unwrap().unwrap();
                 assert_eq!(found.pack, PackId([2; 32]));

@@ -163,8 +163,8 @@ pub fn create(
             }
             Ok(())
         }
-        Ok(_) => Err(ObjectError::ContentMismatch.unproven(&name)),
-        Err(error) => Err(error.unproven(&name)),
+        Ok(_) => Err(ObjectError::ContentMismatch.read_back_failed(&name)),
+        Err(error) => Err(error.read_back_failed(&name)),
     }
 }
 

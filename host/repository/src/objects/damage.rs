@@ -7,8 +7,8 @@ use std::io;
 /// What systems answer when a medium does not give back what was written: EIO, EBADMSG, EUCLEAN.
 const MEDIUM: [i32; 3] = [5, 74, 117];
 
-/// Returns whether an error says that stored bytes are not what they were.
-pub(crate) fn is_harm(error: &(impl ObjectFault + 'static)) -> bool {
+/// Returns whether an error means that stored bytes have changed or cannot be read from their medium.
+pub(crate) fn means_damage(error: &(impl ObjectFault + 'static)) -> bool {
     if error.is_damage() {
         return true;
     }
@@ -36,8 +36,8 @@ mod tests {
 
     #[test]
     fn a_sector_that_cannot_be_read_is_damage_and_a_lost_connection_is_not() {
-        assert!(is_harm(&answered(5)));
-        assert!(!is_harm(&answered(104)));
-        assert!(is_harm(&ObjectError::ContentMismatch));
+        assert!(means_damage(&answered(5)));
+        assert!(!means_damage(&answered(104)));
+        assert!(means_damage(&ObjectError::ContentMismatch));
     }
 }

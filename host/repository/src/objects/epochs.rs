@@ -97,7 +97,7 @@ pub fn create(
         return Ok(hash_of(&sealed));
     }
     let detail = "it does not open as it was sealed".into();
-    Err(ObjectError::from(SealError::Damaged { detail }).unproven(&name))
+    Err(ObjectError::from(SealError::Damaged { detail }).read_back_failed(&name))
 }
 
 /// Returns how announcements name the bytes of an object.
@@ -132,9 +132,9 @@ pub fn create_identity(
     create_surely(store, &object, &sealed)?;
     let with = [Identity::Passphrase(passphrase.clone())];
     let opened = open_bytes(sealer, &with, store.get(&object)?);
-    let opened = opened.map_err(|error| ObjectError::from(error).unproven(&object))?;
+    let opened = opened.map_err(|error| ObjectError::from(error).read_back_failed(&object))?;
     if opened.trim_ascii_end() != plain {
-        return Err(ObjectError::ContentMismatch.unproven(&object));
+        return Err(ObjectError::ContentMismatch.read_back_failed(&object));
     }
     spares::create(store, &object, &sealed);
     Ok(PassphraseIdentity {

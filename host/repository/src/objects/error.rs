@@ -77,7 +77,7 @@ pub enum ObjectError {
     },
     /// What was stored does not come back.
     #[error("object `{object}` was stored, and does not come back as it was")]
-    Unproven {
+    ReadBackFailed {
         /// The object.
         object: String,
         /// What is wrong with it.
@@ -266,8 +266,8 @@ impl ObjectError {
 
     /// Names the object that was stored and could not be opened again.
     #[must_use]
-    pub(crate) fn unproven(self, object: &Name) -> Self {
-        Self::Unproven {
+    pub(crate) fn read_back_failed(self, object: &Name) -> Self {
+        Self::ReadBackFailed {
             object: object.to_string(),
             source: Box::new(self),
         }
@@ -368,7 +368,7 @@ impl Describe for ObjectError {
             | Self::NoEpoch { .. } => Kind::Damaged,
             Self::NotOwn { .. } => Kind::Denied,
             Self::Taken { .. } => Kind::Usage,
-            Self::Unproven { source, .. } => match source.kind() {
+            Self::ReadBackFailed { source, .. } => match source.kind() {
                 Kind::Damaged | Kind::Key => Kind::Failed,
                 other => other,
             },
@@ -393,7 +393,7 @@ impl Describe for ObjectError {
             }
             Self::Overtaken { .. } => words("Run it again: it stores anew what is gone"),
             Self::KeysChanged => vec![Advice::ReviewOperators],
-            Self::Unproven { .. } => words(
+            Self::ReadBackFailed { .. } => words(
                 "Look at the memory and the disks of this machine and of the store before you run it again",
             ),
             Self::Store(error) => error.advice(),

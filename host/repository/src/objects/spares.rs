@@ -8,7 +8,7 @@
 use crate::ground::names::{SPARES, spare_name};
 use crate::ground::seal::SealError;
 use crate::objects::create::create_surely;
-use crate::objects::damage::is_harm;
+use crate::objects::damage::means_damage;
 use crate::objects::error::{ObjectError, ObjectFault};
 use holdfast_base::error::join_causes;
 use holdfast_store::{Name, Store};
@@ -64,7 +64,7 @@ pub(crate) fn read<T>(
         Ok(_) => return Err(error),
         Err(other) => {
             let other = ObjectError::from(other);
-            let says_nothing = other.is_absence() || is_harm(&other);
+            let says_nothing = other.is_absence() || means_damage(&other);
             return Err(if says_nothing { error } else { other });
         }
     };
@@ -79,9 +79,9 @@ pub(crate) fn read<T>(
 /// Returns whether an object is not what it was, or may not be: what an encryptor does not open may be
 /// damaged where it says who opens it.
 fn calls_for_spare(error: &ObjectError) -> bool {
-    let may_be_harm = matches!(
+    let may_be_damage = matches!(
         error,
         ObjectError::Seal(SealError::WrongKey) | ObjectError::Key(_)
     );
-    may_be_harm || error.is_absence() || is_harm(error)
+    may_be_damage || error.is_absence() || means_damage(error)
 }

@@ -226,10 +226,10 @@ impl Catalogue {
         self.setup
             .store
             .create(&name, &sealed, Attempts::Repeated)?;
-        self.prove_segment(&name, &plain)
+        self.read_segment_back(&name, &plain)
             .map_err(|error| match error {
                 overtaken @ ObjectError::Overtaken { .. } => overtaken,
-                error => error.unproven(&name),
+                error => error.read_back_failed(&name),
             })?;
         self.stored
             .fetch_add(sealed.len() as u64, Ordering::Relaxed);
@@ -239,7 +239,7 @@ impl Catalogue {
     }
 
     /// Opens a segment again as the store has it: a chunk that it forgot would be lost.
-    fn prove_segment(&self, name: &Name, plain: &[u8]) -> Result<(), ObjectError> {
+    fn read_segment_back(&self, name: &Name, plain: &[u8]) -> Result<(), ObjectError> {
         let identity = [Identity::Key(self.catalog.identity.clone())];
         let stored = match self.setup.store.get(name) {
             // Collection has ended the session, and written the index anew.

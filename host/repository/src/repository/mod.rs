@@ -52,14 +52,14 @@ pub struct Repository {
     pub(crate) id_key: Option<IdKey>,
 }
 
-/// A place where a repository can be made, and what it was found to do.
+/// A place where a repository can be created, and what its store was found to support.
 pub struct NewPlace {
     free_epoch: u32,
     service: Option<Abilities>,
 }
 
 impl NewPlace {
-    /// Looks at a place, and tries what it really does. No key is needed for that, and none is made.
+    /// Tries what the store of a place supports. Needs no key, and makes none.
     ///
     /// # Errors
     /// There is a repository already, or the place cannot be used.

@@ -6,7 +6,7 @@
 use crate::ground::names::{AREAS_WITH_SPARES, header_name, spare_name};
 use crate::keys::decode_header;
 use crate::objects::announcements;
-use crate::objects::damage::is_harm;
+use crate::objects::damage::means_damage;
 use crate::objects::error::ObjectError;
 use crate::objects::spares;
 use crate::repository::Repository;
@@ -26,43 +26,43 @@ pub(crate) struct Pair {
 
 /// What is found under a name.
 pub(crate) enum Found {
-    /// What it was.
+    /// The object as it was written.
     Sound(Vec<u8>),
-    /// Something of which no key here can tell whether it is.
-    Untold(Vec<u8>),
-    /// Something else, and how that is known.
-    Harmed(String),
+    /// An object that none of our keys can verify.
+    Unverifiable(Vec<u8>),
+    /// A damaged object, with a description of the damage.
+    Damaged(String),
     /// Nothing.
     Missing,
 }
 
 /// What is wrong with a pair.
 pub(crate) enum Trouble {
-    /// The object is not what it was, and the spare is.
+    /// The object is damaged, and its spare is sound.
     Object(String),
-    /// The spare is not what the object is.
+    /// The spare is damaged or differs, and the object is sound.
     Spare(String),
-    /// They are not the same, and which of them is sound is not known.
+    /// They differ, and nobody can tell which of them is sound.
     Differ,
     /// There is no spare.
     Unspared,
-    /// Neither is what it was.
+    /// Both are damaged.
     Lost(String),
 }
 
 impl Found {
     fn bytes(&self) -> Option<&[u8]> {
         match self {
-            Self::Sound(bytes) | Self::Untold(bytes) => Some(bytes),
-            Self::Harmed(_) | Self::Missing => None,
+            Self::Sound(bytes) | Self::Unverifiable(bytes) => Some(bytes),
+            Self::Damaged(_) | Self::Missing => None,
         }
     }
 
-    fn harm(&self, other: &str) -> String {
+    fn describe_damage(&self, other: &str) -> String {
         match self {
-            Self::Harmed(how) => how.clone(),
+            Self::Damaged(how) => how.clone(),
             Self::Missing => "it is missing".into(),
-            Self::Sound(_) | Self::Untold(_) => format!("it is not what {other} is"),
+            Self::Sound(_) | Self::Unverifiable(_) => format!("it is not what {other} is"),
         }
     }
 }
@@ -75,15 +75,15 @@ impl Pair {
             (Found::Missing, Found::Missing) => None,
             (Found::Sound(_), Found::Missing) => Some(Trouble::Unspared),
             // Of what nobody needs there need not be two.
-            (Found::Untold(_), Found::Missing) => None,
-            (Found::Untold(_), Found::Untold(_)) => Some(Trouble::Differ),
-            (Found::Sound(_), spare) | (Found::Untold(_), spare @ Found::Harmed(_)) => {
-                Some(Trouble::Spare(spare.harm("its object")))
+            (Found::Unverifiable(_), Found::Missing) => None,
+            (Found::Unverifiable(_), Found::Unverifiable(_)) => Some(Trouble::Differ),
+            (Found::Sound(_), spare) | (Found::Unverifiable(_), spare @ Found::Damaged(_)) => {
+                Some(Trouble::Spare(spare.describe_damage("its object")))
             }
-            (first, Found::Sound(_) | Found::Untold(_)) => {
-                Some(Trouble::Object(first.harm("its spare")))
+            (first, Found::Sound(_) | Found::Unverifiable(_)) => {
+                Some(Trouble::Object(first.describe_damage("its spare")))
             }
-            (first, _) => Some(Trouble::Lost(first.harm("its spare"))),
+            (first, _) => Some(Trouble::Lost(first.describe_damage("its spare"))),
         }
     }
 
@@ -91,8 +91,8 @@ impl Pair {
     pub(crate) fn sound(self) -> Option<Vec<u8>> {
         match (self.first, self.spare) {
             (Found::Sound(bytes), _) | (_, Found::Sound(bytes)) => Some(bytes),
-            (Found::Untold(_), Found::Untold(_)) => None,
-            (Found::Untold(bytes), _) | (_, Found::Untold(bytes)) => Some(bytes),
+            (Found::Unverifiable(_), Found::Unverifiable(_)) => None,
+            (Found::Unverifiable(bytes), _) | (_, Found::Unverifiable(bytes)) => Some(bytes),
             _ => None,
         }
     }
@@ -128,13 +128,13 @@ pub(crate) fn pair(repository: &Repository, object: &Name) -> Result<Pair, Objec
 
 fn found(repository: &Repository, object: &Name, at: &Name) -> Result<Found, ObjectError> {
     match repository.setup.store.get(at) {
-        Ok(bytes) if bytes.is_empty() => Ok(Found::Harmed("it is empty".into())),
+        Ok(bytes) if bytes.is_empty() => Ok(Found::Damaged("it is empty".into())),
         Ok(bytes) => Ok(judged(repository, object, bytes)),
         Err(error) if error.is_absent() => Ok(Found::Missing),
         Err(error) => {
             let error = ObjectError::from(error);
-            is_harm(&error)
-                .then(|| Found::Harmed(join_causes(&error)))
+            means_damage(&error)
+                .then(|| Found::Damaged(join_causes(&error)))
                 .ok_or(error)
         }
     }
@@ -146,14 +146,14 @@ fn judged(repository: &Repository, object: &Name, bytes: Vec<u8>) -> Found {
     match (area, last.parse()) {
         (Some("format"), _) => match decode_header(&bytes) {
             Ok(header) if header == repository.header => Found::Sound(bytes),
-            Ok(_) => Found::Harmed("it belongs to another repository".into()),
-            Err(error) => Found::Harmed(join_causes(&error)),
+            Ok(_) => Found::Damaged("it belongs to another repository".into()),
+            Err(error) => Found::Damaged(join_causes(&error)),
         },
         (Some("announcements"), Ok(number)) => announced(repository, number, bytes),
         _ => match repository.announced_hash(object) {
-            None => Found::Untold(bytes),
+            None => Found::Unverifiable(bytes),
             Some(hash) if blake3::hash(&bytes).to_hex().as_str() == hash => Found::Sound(bytes),
-            Some(_) => Found::Harmed("it is not what operators announced".into()),
+            Some(_) => Found::Damaged("it is not what operators announced".into()),
         },
     }
 }
@@ -164,8 +164,10 @@ fn announced(repository: &Repository, number: u32, bytes: Vec<u8>) -> Found {
     let newest = repository.announcement();
     match announcements::decode(setup, key, &repository.trust, number, bytes.clone()) {
         Ok(_) => Found::Sound(bytes),
-        Err(_) if newest.is_some_and(|newest| newest.announcement > number) => Found::Untold(bytes),
-        Err(error) => Found::Harmed(join_causes(&error)),
+        Err(_) if newest.is_some_and(|newest| newest.announcement > number) => {
+            Found::Unverifiable(bytes)
+        }
+        Err(error) => Found::Damaged(join_causes(&error)),
     }
 }
 
@@ -181,21 +183,21 @@ impl Repository {
         operator.passphrase_hash.as_deref()
     }
 
-    /// Returns what is to be said of a backup that operators may not be able to open. Where the store does not
-    /// tell, that is nothing: the backup itself will.
-    pub(crate) fn unopenable(&self) -> Option<Warning> {
+    /// Returns a warning if operators may not be able to open a backup that is made now. If the store does not
+    /// answer, there is none: the backup itself will fail.
+    pub(crate) fn warn_operators(&self) -> Option<Warning> {
         let object = Name::new(self.announcement()?.epoch_object.clone()).ok()?;
-        if let Found::Sound(_) | Found::Untold(_) = found(self, &object, &object).ok()? {
+        if let Found::Sound(_) | Found::Unverifiable(_) = found(self, &object, &object).ok()? {
             return None;
         }
         let pair = pair(self, &object).ok()?;
-        let harm = pair.first.harm("its spare");
+        let damage = pair.first.describe_damage("its spare");
         let message = match pair.trouble() {
             Some(Trouble::Object(_)) => {
-                format!("{harm}: only its spare opens the repository; a repair mends it")
+                format!("{damage}: only its spare opens the repository; a repair mends it")
             }
             Some(Trouble::Lost(_)) | None => format!(
-                "{harm}: operators cannot open this backup with their identities; a new epoch, begun with a read key, \
+                "{damage}: operators cannot open this backup with their identities; a new epoch, begun with a read key, \
                  mends that"
             ),
             Some(Trouble::Spare(_) | Trouble::Differ | Trouble::Unspared) => return None,

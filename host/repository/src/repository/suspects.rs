@@ -24,9 +24,9 @@ impl Repository {
     /// # Errors
     /// A segment cannot be read.
     pub fn index(&self) -> Result<Index, ObjectError> {
-        let (mut index, doubtful) = self.load_surely()?;
-        if !doubtful.is_empty() {
-            index.doubt(&doubtful);
+        let (mut index, suspect_packs) = self.load_surely()?;
+        if !suspect_packs.is_empty() {
+            index.suspect(&suspect_packs);
         }
         Ok(index)
     }
@@ -36,17 +36,17 @@ impl Repository {
         &self,
         avoided: &HashSet<PackId>,
     ) -> Result<Index, ObjectError> {
-        let (mut index, mut doubtful) = self.load_surely()?;
-        if !doubtful.is_empty() {
-            let packs = doubtful.len();
+        let (mut index, mut suspect_packs) = self.load_surely()?;
+        if !suspect_packs.is_empty() {
+            let packs = suspect_packs.len();
             tracing::warn!(
                 packs,
                 "what lies in packs that are gone or damaged is stored anew"
             );
         }
-        doubtful.extend(index.pack_ids().filter(|id| avoided.contains(id)));
-        if !doubtful.is_empty() {
-            index.dismiss(&doubtful);
+        suspect_packs.extend(index.pack_ids().filter(|id| avoided.contains(id)));
+        if !suspect_packs.is_empty() {
+            index.dismiss(&suspect_packs);
         }
         Ok(index)
     }
@@ -100,7 +100,7 @@ impl Repository {
         }
     }
 
-    /// Loads the index and finds which of its packs are doubtful.
+    /// Loads the index and finds which of its packs are suspect.
     fn load(&self, segments: &[SegmentId]) -> Result<(Index, HashSet<PackId>), ObjectError> {
         let cache = self.setup.cache.as_deref();
         let index = Index::load(segments, cache, self.segment_reader())?;
@@ -110,11 +110,11 @@ impl Repository {
             .filter_map(|object| object.name.last().parse().ok())
             .collect();
         let suspects = self.suspects();
-        let doubtful = index
+        let suspect_packs = index
             .pack_ids()
             .filter(|id| !stored.contains(id) || suspects.contains(id))
             .collect();
-        Ok((index, doubtful))
+        Ok((index, suspect_packs))
     }
 
     /// Returns the packs in which the last checks found damage.

@@ -73,7 +73,7 @@ pub struct Report {
 
 impl Report {
     /// Adds what is damaged: the object that the error names, or else this one.
-    fn damage(&mut self, object: &str, error: &(impl ObjectFault + 'static)) {
+    fn add_damage(&mut self, object: &str, error: &(impl ObjectFault + 'static)) {
         let (object, what) = match error.object_error() {
             Some(ObjectError::Damaged { object, source }) => (object.as_str(), join_causes(source)),
             _ => (object, join_causes(error)),
@@ -84,7 +84,7 @@ impl Report {
     /// Adds what is damaged, unless it is already known of that object.
     fn report_damage(&mut self, object: &str, error: &(impl ObjectFault + 'static)) {
         if self.damage.iter().all(|(known, _)| known != object) {
-            self.damage(object, error);
+            self.add_damage(object, error);
         }
     }
 }
@@ -101,15 +101,15 @@ pub(crate) struct Survey {
     /// Segments that cannot be read.
     pub(crate) unread_segments: Vec<SegmentId>,
     /// Listed packs that are missing, have another length, or were found damaged.
-    pub(crate) doubtful: HashSet<PackId>,
+    pub(crate) suspect_packs: HashSet<PackId>,
     /// Packs that the store has, with their lengths, and that no sound segment lists.
     pub(crate) unlisted: HashMap<PackId, u64>,
     /// Snapshots whose objects cannot be read.
     pub(crate) unread_snapshots: Vec<SnapshotId>,
     /// What opens the repository, if something is wrong with it or its spare.
-    pub(crate) harmed_keys: Vec<Name>,
+    pub(crate) damaged_keys: Vec<Name>,
     /// Packs whose parity is damaged.
-    pub(crate) harmed_parity: Vec<PackId>,
+    pub(crate) damaged_parity: Vec<PackId>,
     /// Listed packs that may have to be thawed before they can be read.
     cold: Cold,
 }
@@ -156,12 +156,12 @@ pub(crate) fn survey(
         count_data(repository, found, &mut extent, &mut survey)?;
         survey.report.bytes = progress.done();
         check_parity(repository, &mut survey, cancel)?;
-        repository.suspect(&survey.doubtful);
-    } else if !survey.doubtful.is_empty() {
+        repository.suspect(&survey.suspect_packs);
+    } else if !survey.suspect_packs.is_empty() {
         let earlier = repository.suspects();
-        repository.suspect(&survey.doubtful.union(&earlier).copied().collect());
+        repository.suspect(&survey.suspect_packs.union(&earlier).copied().collect());
     }
-    let sound = loss::sound_chunks(repository, &survey.packs, &survey.doubtful, cancel)?;
+    let sound = loss::sound_chunks(repository, &survey.packs, &survey.suspect_packs, cancel)?;
     let (roots, failures) = snapshots;
     check_snapshots(repository, roots, &failures, &sound, &mut survey)?;
     check_sessions(repository, &mut survey.report)?;
@@ -180,13 +180,13 @@ fn check_index(extent: &Extent, survey: &mut Survey) {
     }
     for (id, error) in &extent.unread {
         survey.unread_segments.push(*id);
-        survey.report.damage(&format!("index/{id}"), error);
+        survey.report.add_damage(&format!("index/{id}"), error);
     }
 }
 
 fn check_presence(extent: &Extent, survey: &mut Survey) -> Result<(), UpkeepError> {
     let (packs, report) = (&survey.packs, &mut survey.report);
-    let damaged = &mut survey.doubtful;
+    let damaged = &mut survey.suspect_packs;
     let strangers = extent.strangers.iter();
     report
         .damage
@@ -242,7 +242,7 @@ fn count_data(
     }
     for (id, error) in damage {
         if survey.packs.contains_key(&id) {
-            survey.doubtful.insert(id);
+            survey.suspect_packs.insert(id);
             survey
                 .report
                 .report_damage(&pack_name(&id).to_string(), &error);
@@ -268,8 +268,8 @@ fn check_parity(
             continue;
         };
         if let Err(error) = parity::check(store, &pack) {
-            survey.harmed_parity.push(pack);
-            survey.report.damage(listed.name.as_str(), &error);
+            survey.damaged_parity.push(pack);
+            survey.report.add_damage(listed.name.as_str(), &error);
         }
     }
     Ok(())
@@ -286,7 +286,7 @@ fn check_snapshots(
     let reader = Reader::new(Arc::clone(repository))?;
     // Collection may have removed one, just now.
     for error in failures.iter().filter(|error| !error.is_absence()) {
-        report.damage("snapshots", error);
+        report.add_damage("snapshots", error);
         if let ObjectError::Damaged { object, .. } = error
             && let Some(Ok(id)) = object.strip_prefix("snapshots/").map(str::parse)
         {
@@ -294,7 +294,7 @@ fn check_snapshots(
         }
     }
     for error in repository.marks()?.unreadable() {
-        report.damage("marks", error);
+        report.add_damage("marks", error);
     }
     for root in roots {
         let before = (report.damage.len(), report.losses.len());
@@ -328,7 +328,7 @@ fn check_sessions(repository: &Repository, report: &mut Report) -> Result<(), Up
     let mut read = |name: &Name, result: Result<(), ObjectError>| match result {
         // Collection has done with it, just now.
         Err(_) if store.size(name).is_err_and(|error| error.is_absent()) => {}
-        Err(error) => report.damage(name.as_str(), &error),
+        Err(error) => report.add_damage(name.as_str(), &error),
         Ok(()) => {}
     };
     for listed in store.list(SESSIONS)? {

@@ -22,7 +22,7 @@ use crate::format::segment::IndexedPack;
 use crate::ground::names::{QUARANTINE, pack_name, segment_name, snapshot_name};
 use crate::index::Index;
 use crate::objects::create::create_surely;
-use crate::objects::damage::is_harm;
+use crate::objects::damage::means_damage;
 use crate::objects::error::ObjectError;
 use crate::objects::parity::Shape;
 use crate::read::pack_check::PackCheck;
@@ -155,7 +155,7 @@ pub fn repair(
     let was_aside =
         options.second.is_some() && !repository.setup.store.list(QUARANTINE)?.is_empty();
     let noted = repository.suspects();
-    let is_doubted = noted.iter().any(|id| survey.packs.contains_key(id));
+    let is_suspected = noted.iter().any(|id| survey.packs.contains_key(id));
     let mut work = Work {
         repository,
         survey,
@@ -164,7 +164,7 @@ pub fn repair(
         deeds: Vec::new(),
     };
     work.mend_keys()?;
-    if !work.survey.report.damage.is_empty() || is_doubted || was_aside {
+    if !work.survey.report.damage.is_empty() || is_suspected || was_aside {
         work.repair_damage(cancel)?;
     }
     work.mend_marks()?;
@@ -211,29 +211,29 @@ impl Work<'_> {
     }
 
     fn repair_damage(&mut self, cancel: &Cancel) -> Result<(), UpkeepError> {
-        let segments = self.harmed_segments()?;
+        let segments = self.damaged_segments()?;
         let snapshots = self.mend_snapshots()?;
-        let mut harmed = Vec::new();
-        for pack in self.harmed_packs(cancel)? {
+        let mut damaged = Vec::new();
+        for pack in self.damaged_packs(cancel)? {
             if !self.heal_pack(&pack.id)? {
-                harmed.push(pack);
+                damaged.push(pack);
             }
         }
         let unlisted = self.unlisted(cancel)?;
-        let dropped: HashSet<PackId> = harmed.iter().map(|pack| pack.id).collect();
+        let dropped: HashSet<PackId> = damaged.iter().map(|pack| pack.id).collect();
         let mut held = Held::new(self.repository, &dropped, &unlisted.sound)?;
         self.relist(unlisted.sound, &HashSet::new())?;
-        harmed.extend(unlisted.harmed);
-        let done = self.rescue(&harmed, &mut held, cancel)?;
+        damaged.extend(unlisted.damaged);
+        let done = self.rescue(&damaged, &mut held, cancel)?;
         if !self.is_dry {
-            let left = harmed.iter().map(|pack| pack.id);
+            let left = damaged.iter().map(|pack| pack.id);
             self.repository
                 .suspect(&left.filter(|id| !done.contains(id)).collect());
         }
         let dropped = dropped.intersection(&done).copied().collect();
         self.relist(Vec::new(), &dropped)?;
         self.fetch_pack(&mut held, cancel)?;
-        for pack in harmed.iter().filter(|pack| done.contains(&pack.id)) {
+        for pack in damaged.iter().filter(|pack| done.contains(&pack.id)) {
             let name = pack_name(&pack.id);
             self.set_aside(&name, "what is sound in it is elsewhere")?;
         }
@@ -261,12 +261,16 @@ impl Work<'_> {
     }
 
     /// Returns the listed packs that are missing or damaged, now that they are looked at once more.
-    fn harmed_packs(&self, cancel: &Cancel) -> Result<Vec<Arc<IndexedPack>>, UpkeepError> {
+    fn damaged_packs(&self, cancel: &Cancel) -> Result<Vec<Arc<IndexedPack>>, UpkeepError> {
         let check = PackCheck::new(self.repository);
         let noted = self.repository.suspects();
-        let doubtful: BTreeSet<PackId> = self.survey.doubtful.union(&noted).copied().collect();
-        let mut harmed = Vec::new();
-        for pack in doubtful.iter().filter_map(|id| self.survey.packs.get(id)) {
+        let suspect_packs: BTreeSet<PackId> =
+            self.survey.suspect_packs.union(&noted).copied().collect();
+        let mut damaged = Vec::new();
+        for pack in suspect_packs
+            .iter()
+            .filter_map(|id| self.survey.packs.get(id))
+        {
             if cancel.is_raised() {
                 return Err(ObjectError::Cancelled.into());
             }
@@ -277,17 +281,17 @@ impl Work<'_> {
             };
             match checked {
                 Ok(()) => {}
-                Err(error) if is_harm(&error) => harmed.push(Arc::clone(pack)),
+                Err(error) if means_damage(&error) => damaged.push(Arc::clone(pack)),
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(harmed)
+        Ok(damaged)
     }
 
     /// Brings damaged snapshots back from the second repository; returns those that do not come back.
     fn mend_snapshots(&mut self) -> Result<Vec<SnapshotId>, UpkeepError> {
         let mut lost = Vec::new();
-        for id in self.harmed_snapshots()? {
+        for id in self.damaged_snapshots()? {
             if !self.bring_back(&id)? {
                 lost.push(id);
             }
@@ -334,20 +338,20 @@ impl Work<'_> {
     }
 
     /// Returns the segments that cannot be read, now that they are read once more.
-    fn harmed_segments(&self) -> Result<Vec<SegmentId>, UpkeepError> {
-        let mut harmed = Vec::new();
+    fn damaged_segments(&self) -> Result<Vec<SegmentId>, UpkeepError> {
+        let mut damaged = Vec::new();
         for id in &self.survey.unread_segments {
             match self.repository.segment(id) {
                 Ok(_) => {}
-                Err(error) if is_harm(&error) => harmed.push(*id),
+                Err(error) if means_damage(&error) => damaged.push(*id),
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(harmed)
+        Ok(damaged)
     }
 
     /// Returns the snapshots that cannot be read, now that they are read once more.
-    fn harmed_snapshots(&self) -> Result<Vec<SnapshotId>, UpkeepError> {
+    fn damaged_snapshots(&self) -> Result<Vec<SnapshotId>, UpkeepError> {
         if self.survey.unread_snapshots.is_empty() {
             return Ok(Vec::new());
         }
@@ -372,7 +376,7 @@ impl Work<'_> {
             ..Unlisted::default()
         };
         if self.survey.report.damage.is_empty() {
-            // What interrupted runs left does no harm.
+            // What interrupted runs left is harmless.
             return Ok(found);
         }
         let mut ids: Vec<PackId> = self.survey.unlisted.keys().copied().collect();
@@ -437,8 +441,8 @@ impl Work<'_> {
             {
                 return Ok(());
             }
-            (Err(error), _) if is_harm(&error) => None,
-            (Ok(pack), Err(error)) if is_harm(&error) => Some(pack),
+            (Err(error), _) if means_damage(&error) => None,
+            (Ok(pack), Err(error)) if means_damage(&error) => Some(pack),
             (Err(error), _) | (_, Err(error)) => return Err(error.into()),
         };
         if may_heal && self.heal_pack(&id)? {
@@ -450,7 +454,7 @@ impl Work<'_> {
             };
         }
         match failure {
-            Some(pack) => found.harmed.push(pack),
+            Some(pack) => found.damaged.push(pack),
             None => found.unreadable.push(id),
         }
         Ok(())
@@ -483,7 +487,7 @@ struct Unlisted {
     /// Those that are sound.
     sound: Vec<IndexedPack>,
     /// Those that are damaged, and whose tables can be read.
-    harmed: Vec<Arc<IndexedPack>>,
+    damaged: Vec<Arc<IndexedPack>>,
     /// Those that nobody can make out.
     unreadable: Vec<PackId>,
     /// Whether the key opened all of them.

@@ -33,7 +33,7 @@ pub(crate) struct Lease {
     purpose: String,
     host: String,
     /// Whether the snapshot of the session may exist, or come to exist.
-    is_in_doubt: bool,
+    may_have_committed: bool,
 }
 
 impl Lease {
@@ -77,7 +77,7 @@ impl Lease {
             avoided: HashSet::new(),
             purpose: purpose.to_owned(),
             host: host.to_owned(),
-            is_in_doubt: false,
+            may_have_committed: false,
         };
         let after = after.inspect_err(|_| lease.give_up(repository))?;
         let packs = before.into_values().chain(after.into_values());
@@ -101,7 +101,7 @@ impl Lease {
         self.still_there(repository, relied)?;
         for session in 1.. {
             // From here on the snapshot may exist, and so the session must stay, whatever is answered.
-            self.is_in_doubt = true;
+            self.may_have_committed = true;
             match repository.commit(&root)? {
                 Commit::Done => break,
                 Commit::Open(error) if session == SESSIONS_MAX || !may_pass(&error) => {
@@ -150,7 +150,7 @@ impl Lease {
     /// Ends a session that committed nothing and cannot have. A store that lets nobody remove anything is no error:
     /// collection will end the session.
     pub(crate) fn give_up(&self, repository: &Repository) {
-        if self.is_in_doubt {
+        if self.may_have_committed {
             return;
         }
         let removed = repository.setup.store.delete(&session_name(&self.id));

@@ -33,7 +33,7 @@ impl ReadBack {
                     Ok(_) => Ok(()),
                     // Its class is one that gives nothing back at once.
                     Err(error) if error.is_cold() => Ok(()),
-                    Err(error) => Err(error.unproven(&name)),
+                    Err(error) => Err(error.read_back_failed(&name)),
                 }
             }
             _ => Ok(()),

@@ -128,7 +128,7 @@ impl SnapshotWriter {
             threads: Vec::new(),
             catalogue: Arc::new(catalogue),
         };
-        if let Some(warning) = repository.unopenable() {
+        if let Some(warning) = repository.warn_operators() {
             writer.add_warning(warning);
         }
         writer.start_threads(

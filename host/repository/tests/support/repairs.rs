@@ -1,4 +1,4 @@
-//! What comes to harm, repairs, and what they left.
+//! What comes to damage_object, repairs, and what they left.
 
 use super::collecting::checked;
 use super::{Files, Place, find_files, noise};
@@ -15,10 +15,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Ways in which an object comes to harm.
-pub(crate) const HARMS: [&str; 4] = ["flipped", "cut", "emptied", "removed"];
+/// Ways in which an object is damaged.
+pub(crate) const DAMAGES: [&str; 4] = ["flipped", "cut", "emptied", "removed"];
 
-pub(crate) fn harm(path: &Path, how: &str) {
+pub(crate) fn damage_object(path: &Path, how: &str) {
     let mut bytes = std::fs::read(path).unwrap();
     let middle = bytes.len() / 2;
     match how {

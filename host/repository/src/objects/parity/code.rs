@@ -300,7 +300,7 @@ mod tests {
             (mend(&self.store, &self.pack, &name, &mut to).unwrap(), to)
         }
 
-        fn harm_parity(&self, change: impl FnOnce(&mut Vec<u8>)) {
+        fn damage_parity(&self, change: impl FnOnce(&mut Vec<u8>)) {
             let path = self.root.join(parity_name(&self.pack).as_str());
             let mut bytes = std::fs::read(&path).unwrap();
             change(&mut bytes);
@@ -345,17 +345,17 @@ mod tests {
         let place = place(300_000, "20+2");
         check(&place.store, &place.pack).unwrap();
         // One of two cells of each column: one lost cell of the pack comes back, two do not.
-        place.harm_parity(|parity| parity[0] ^= 1);
+        place.damage_parity(|parity| parity[0] ^= 1);
         assert!(check(&place.store, &place.pack).unwrap_err().is_damage());
         let (mended, bytes) = place.mended(|pack| pack[0] ^= 1);
         assert_eq!(mended, Mended::Whole { cells: 1 });
         assert!(bytes == place.bytes);
         let (mended, _) = place.mended(|pack| pack[..30_000].fill(0));
         assert!(matches!(mended, Mended::TooMuch { .. }));
-        place.harm_parity(|parity| parity[0] ^= 1);
+        place.damage_parity(|parity| parity[0] ^= 1);
         check(&place.store, &place.pack).unwrap();
         // The first head: the second is as good, and a check tells.
-        place.harm_parity(|parity| {
+        place.damage_parity(|parity| {
             let at = parity.windows(16).position(|w| w == MAGIC).unwrap();
             parity[at + 30] ^= 1;
         });

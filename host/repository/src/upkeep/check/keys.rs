@@ -38,7 +38,7 @@ pub(super) fn check_keys(repository: &Repository, survey: &mut Survey) -> Result
             Trouble::Lost(how) => Some((object, how)),
         };
         survey.report.damage.extend(damage);
-        survey.harmed_keys.push(pair.object);
+        survey.damaged_keys.push(pair.object);
     }
     Ok(())
 }

@@ -107,14 +107,14 @@ pub(super) fn check_snapshot(
                     Err(error) if error.is_unserved() => return Err(error.into()),
                     Err(error) => {
                         missing += 1;
-                        report.damage(&object, &error);
+                        report.add_damage(&object, &error);
                     }
                 }
             }
         }
         Err(error) if error.is_unserved() => return Err(error.into()),
         Err(error) => {
-            report.damage(&object, &error);
+            report.add_damage(&object, &error);
             return Ok(());
         }
     }

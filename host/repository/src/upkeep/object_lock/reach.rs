@@ -91,7 +91,7 @@ fn reader(
     let listed = reader.index.pack_ids();
     let gone: HashSet<PackId> = listed.filter(|id| !stored.contains_key(id)).collect();
     if !leaving.is_empty() {
-        reader.index.doubt(&leaving);
+        reader.index.suspect(&leaving);
     }
     if !gone.is_empty() {
         reader.index.dismiss(&gone);

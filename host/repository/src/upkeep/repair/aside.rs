@@ -6,7 +6,7 @@
 //! - A store that does not let go of it is no error: then it stays in its place.
 
 use crate::ground::names::QUARANTINE;
-use crate::objects::damage::is_harm;
+use crate::objects::damage::means_damage;
 use crate::objects::error::IoStep;
 use crate::upkeep::UpkeepError;
 use holdfast_base::error::join_causes;
@@ -41,7 +41,7 @@ pub(super) fn set_aside(store: &dyn Store, object: &Name) -> Result<Aside, Upkee
     };
     let hash = match hash_object(store, object, size) {
         Ok(hash) => hash,
-        Err(error) if is_harm(&error) => {
+        Err(error) if means_damage(&error) => {
             let why = format!("it cannot be read to its end: {}", join_causes(&error));
             return Ok(Aside::Stays(why));
         }

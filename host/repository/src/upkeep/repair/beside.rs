@@ -1,7 +1,7 @@
 //! Parity beside packs, as a repair tends it: what is damaged goes, what is missing is added.
 
 use crate::ground::names::{PARITY, pack_name, parity_name};
-use crate::objects::damage::is_harm;
+use crate::objects::damage::means_damage;
 use crate::objects::error::ObjectError;
 use crate::objects::parity::{self, Shape};
 use crate::upkeep::UpkeepError;
@@ -27,10 +27,10 @@ impl Work<'_> {
             .iter()
             .filter_map(|listed| listed.name.last().parse().ok())
             .collect();
-        for pack in self.survey.harmed_parity.clone() {
+        for pack in self.survey.damaged_parity.clone() {
             match parity::check(self.store(), &pack) {
                 Ok(()) => continue,
-                Err(error) if is_harm(&error) => {}
+                Err(error) if means_damage(&error) => {}
                 Err(error) => return Err(error.into()),
             }
             let name = parity_name(&pack);
@@ -69,7 +69,7 @@ impl Work<'_> {
         match hash_object(self.store(), &name, size) {
             Ok(found) if found == pack.0 => {}
             Ok(_) => return Ok(()),
-            Err(error) if is_harm(&error) => return Ok(()),
+            Err(error) if means_damage(&error) => return Ok(()),
             Err(error) => return Err(error),
         }
         if !self.is_dry {

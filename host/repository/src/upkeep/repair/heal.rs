@@ -5,7 +5,7 @@
 //! is looked at as the pack itself, should a crash come between the two.
 
 use crate::ground::names::{QUARANTINE, pack_name, parity_name};
-use crate::objects::damage::is_harm;
+use crate::objects::damage::means_damage;
 use crate::objects::error::{IoStep, ObjectError};
 use crate::objects::parity::{self, Mended};
 use crate::upkeep::UpkeepError;
@@ -41,7 +41,7 @@ impl Work<'_> {
         upload.commit(&name)?;
         let size = self.store().size(&name)?;
         if hash_object(self.store(), &name, size)? != pack.0 {
-            return Err(ObjectError::ContentMismatch.unproven(&name).into());
+            return Err(ObjectError::ContentMismatch.read_back_failed(&name).into());
         }
         self.record_action(What::Healed, name.to_string(), from);
         Ok(true)
@@ -85,7 +85,7 @@ impl Work<'_> {
             // Nothing is written over the damaged object unless it is whole.
             let tried = match parity::mend(store, pack, &left, &mut io::sink()) {
                 Ok(tried) => tried,
-                Err(error) if is_harm(&error) => continue,
+                Err(error) if means_damage(&error) => continue,
                 Err(error) => return Err(error.into()),
             };
             if let Mended::Whole { cells } = tried {
@@ -106,7 +106,7 @@ impl Work<'_> {
         let aside = aside.into_iter().map(|listed| listed.name);
         let mut strays: Vec<Name> = aside.filter(|copy| copy.as_str().contains(&hash)).collect();
         let length = self.survey.packs.get(pack).map(|pack| pack.sealed_bytes);
-        for other in &self.survey.doubtful {
+        for other in &self.survey.suspect_packs {
             let other = pack_name(other);
             if other != *name && self.store().size(&other).ok() == length && length.is_some() {
                 strays.push(other);
@@ -163,7 +163,7 @@ pub(super) fn write_if_sound(
     match hash_object(store, name, size) {
         Ok(found) if found == wanted.0 => {}
         Ok(_) => return Ok(false),
-        Err(error) if is_harm(&error) => return Ok(false),
+        Err(error) if means_damage(&error) => return Ok(false),
         Err(error) => return Err(error),
     }
     let mut hasher = blake3::Hasher::new();

@@ -12,7 +12,7 @@ impl Work<'_> {
     /// # Errors
     /// The store failed.
     pub(super) fn mend_keys(&mut self) -> Result<(), UpkeepError> {
-        for object in std::mem::take(&mut self.survey.harmed_keys) {
+        for object in std::mem::take(&mut self.survey.damaged_keys) {
             let pair = openers::pair(self.repository, &object)?;
             let Some(trouble) = pair.trouble() else {
                 continue;

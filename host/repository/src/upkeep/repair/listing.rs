@@ -107,10 +107,12 @@ fn write_listing(repository: &Repository, packs: &[IndexedPack]) -> Result<(), U
     let id = SegmentId(*blake3::hash(&sealed).as_bytes());
     let name = segment_name(&id);
     create_surely(repository.setup.store.as_ref(), &name, &sealed)?;
-    let stored = repository.segment(&id).map_err(|e| e.unproven(&name))?;
+    let stored = repository
+        .segment(&id)
+        .map_err(|e| e.read_back_failed(&name))?;
     if stored == packs {
         Ok(())
     } else {
-        Err(ObjectError::ContentMismatch.unproven(&name).into())
+        Err(ObjectError::ContentMismatch.read_back_failed(&name).into())
     }
 }

@@ -9,7 +9,7 @@ use crate::format::pack::FrameError;
 use crate::format::pack::{Frame, decode_table, padding_quantum, table_length};
 use crate::format::segment::{IndexedPack, PackKind};
 use crate::ground::seal::{Identity, SealError, SealedBytes, open_range};
-use crate::objects::damage::is_harm;
+use crate::objects::damage::means_damage;
 use crate::objects::error::ObjectError;
 use crate::objects::stored::{Heads, StoredObject};
 use crate::pipeline::compress::{Expander, FrameBytes, verify};
@@ -52,7 +52,7 @@ impl<'a> OpenedPack<'a> {
         let epochs = repository.key.read.iter().flatten();
         let epochs = epochs.map(|epoch| (epoch.epoch, Identity::Key(epoch.identity.clone())));
         let [catalog] = repository.catalog_identity();
-        let mut harm = None;
+        let mut damage = None;
         for (epoch, identity) in std::iter::once((0, catalog)).chain(epochs) {
             let opened = Self {
                 repository,
@@ -65,15 +65,15 @@ impl<'a> OpenedPack<'a> {
                 Ok(_) => return Ok(Some(opened)),
                 Err(ObjectError::Seal(SealError::WrongKey)) => {}
                 // Only its first bytes may be damaged.
-                Err(error) if is_harm(&error) => match opened.read_table() {
+                Err(error) if means_damage(&error) => match opened.read_table() {
                     Ok(_) => return Ok(Some(opened)),
-                    Err(again) if is_harm(&again) => harm = Some(error),
+                    Err(again) if means_damage(&again) => damage = Some(error),
                     Err(again) => return Err(again),
                 },
                 Err(error) => return Err(error),
             }
         }
-        harm.map_or(Ok(None), Err)
+        damage.map_or(Ok(None), Err)
     }
 
     fn read_range(&self, offset: u64, length: usize) -> Result<Vec<u8>, ObjectError> {
@@ -99,7 +99,7 @@ impl<'a> OpenedPack<'a> {
             }
             match self.table_at(end) {
                 Ok(frames) => return Ok(frames),
-                Err(error) if is_harm(&error) => failure = error,
+                Err(error) if means_damage(&error) => failure = error,
                 Err(error) => return Err(error),
             }
             end -= 1;
@@ -151,7 +151,7 @@ impl<'a> OpenedPack<'a> {
             for frame in frames {
                 match self.read_frame(frame, kind, &mut expander) {
                     Ok(_) => return Ok(kind),
-                    Err(error) if is_harm(&error) => {}
+                    Err(error) if means_damage(&error) => {}
                     Err(error) => return Err(error),
                 }
             }

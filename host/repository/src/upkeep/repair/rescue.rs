@@ -7,7 +7,7 @@ use crate::format::segment::{IndexedPack, PackKind};
 use crate::ground::domain::Domain;
 use crate::ground::names::pack_name;
 use crate::index::Index;
-use crate::objects::damage::is_harm;
+use crate::objects::damage::means_damage;
 use crate::objects::error::{IoStep, ObjectError};
 use crate::pipeline::compress::Expander;
 use crate::read::Reader;
@@ -71,13 +71,13 @@ impl Work<'_> {
     /// The store failed. Everything that was listed still is.
     pub(super) fn rescue(
         &mut self,
-        harmed: &[Arc<IndexedPack>],
+        damaged: &[Arc<IndexedPack>],
         held: &mut Held,
         cancel: &Cancel,
     ) -> Result<HashSet<PackId>, UpkeepError> {
         let mut done = HashSet::new();
         let mut rescues = Vec::new();
-        for pack in harmed {
+        for pack in damaged {
             if cancel.is_raised() {
                 return Err(ObjectError::Cancelled.into());
             }
@@ -137,7 +137,7 @@ impl Work<'_> {
                     is_there = true;
                     continue;
                 }
-                Err(error) if is_harm(&error) => continue,
+                Err(error) if means_damage(&error) => continue,
                 Err(error) => return Err(error.into()),
             };
             let mut expander = Expander::new()?;
@@ -155,7 +155,7 @@ impl Work<'_> {
                         held.also.extend(frame.parts.iter().map(|part| part.id));
                         frames.push(frame.clone());
                     }
-                    Err(error) if is_harm(&error) => {}
+                    Err(error) if means_damage(&error) => {}
                     Err(error) => return Err(error.into()),
                 }
             }
