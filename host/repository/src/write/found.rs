@@ -4,17 +4,10 @@ use crate::objects::error::IoStep;
 use crate::read::ReadError;
 use crate::write::cut::CutBuffer;
 use crate::write::error::WriteError;
+use crate::write::sequence::ClosedEntry;
 use crate::write::shared::Shared;
-use holdfast_base::entry::{Entry, EntryKind, FileContent, Identity, OpenFile, Warning};
+use holdfast_base::entry::{Entry, EntryKind, FileContent, OpenFile, Warning};
 use std::io;
-
-/// A file that was read to its end.
-pub(super) struct ReadFile {
-    /// What tells that it is the same next time; none if it changed while it was read.
-    pub(super) identity: Option<Identity>,
-    /// Bytes that were read.
-    pub(super) content_bytes: u64,
-}
 
 /// What becomes of a file that was read to its end, if it cannot be told whether it changed meanwhile.
 #[derive(Clone, Copy)]
@@ -33,20 +26,20 @@ pub(super) enum UnknownChange {
 /// The chunks could not be taken, or this is a copy, in which nothing may be missing.
 pub(super) fn read_file(
     shared: &Shared,
-    entry: &mut Entry,
+    mut entry: Entry,
     content: Box<dyn FileContent>,
     buffer: &mut CutBuffer,
     if_unknown: UnknownChange,
     mut take_chunks: impl FnMut(&mut CutBuffer, bool) -> Result<(), WriteError>,
-) -> Result<Option<ReadFile>, WriteError> {
+) -> Result<Option<ClosedEntry>, WriteError> {
     let identity = content.identity();
-    let Some(mut file) = readable(shared, entry, content.open())? else {
+    let Some(mut file) = readable(shared, &entry, content.open())? else {
         return Ok(None);
     };
-    complete_entry(shared, entry, file.as_ref());
+    complete_entry(shared, &mut entry, file.as_ref());
     buffer.restart(&shared.cutter, file.size());
     loop {
-        let Some(is_end) = readable(shared, entry, buffer.fill(file.as_mut()))? else {
+        let Some(is_end) = readable(shared, &entry, buffer.fill(file.as_mut()))? else {
             return Ok(None);
         };
         take_chunks(buffer, is_end)?;
@@ -56,7 +49,7 @@ pub(super) fn read_file(
     }
     let has_changed = match (file.has_changed(), if_unknown) {
         (Err(_), UnknownChange::Warn) => true,
-        (result, _) => match readable(shared, entry, result)? {
+        (result, _) => match readable(shared, &entry, result)? {
             Some(has_changed) => has_changed,
             None => return Ok(None),
         },
@@ -67,9 +60,10 @@ pub(super) fn read_file(
             message: "it changed while it was read; what was read is stored".into(),
         });
     }
-    Ok(Some(ReadFile {
-        identity: identity.filter(|_| !has_changed),
+    Ok(Some(ClosedEntry {
+        entry,
         content_bytes: buffer.content_bytes(),
+        identity: identity.filter(|_| !has_changed),
     }))
 }
 

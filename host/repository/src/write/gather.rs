@@ -1,11 +1,9 @@
 //! Gathers the chunks of one content again, which workers name in any order.
 
-use crate::format::item::Item;
 use crate::objects::error::{ObjectError, Stage};
 use crate::write::error::WriteError;
-use crate::write::sequence::{Done, Finished};
+use crate::write::sequence::{ClosedEntry, Done, Finished};
 use crossbeam_channel::Sender;
-use holdfast_base::entry::{Entry, Identity};
 use holdfast_base::id::ChunkId;
 use holdfast_base::sync::Unpoisoned;
 use std::collections::VecDeque;
@@ -34,14 +32,6 @@ impl ChunkGroup {
     pub(super) fn complete(self, ids: Vec<ChunkId>) -> Result<(), WriteError> {
         self.gather.complete(self.group, ids)
     }
-}
-
-/// An entry whose content has ended.
-pub(super) struct ClosedEntry {
-    pub(super) entry: Entry,
-    pub(super) content_bytes: u64,
-    /// What tells that its file is the same next time; none for what cannot be known.
-    pub(super) identity: Option<Identity>,
 }
 
 /// Collects the chunks of one content in order.
@@ -103,7 +93,7 @@ impl Gather {
         self.hand_over(&mut state)
     }
 
-    /// Lets the turn of the entry pass without it.
+    /// Lets the turn of the entry pass without it, or all that come later would wait for it.
     pub(super) fn give_up(&self) -> Result<(), WriteError> {
         self.send_entries(Vec::new())
     }
@@ -117,16 +107,7 @@ impl Gather {
             return Ok(());
         };
         let chunks = std::mem::take(&mut state.chunks);
-        let item = Item {
-            entry: closed.entry,
-            content_bytes: closed.content_bytes,
-            chunks: chunks.len() as u64,
-        };
-        self.send_entries(vec![Done {
-            item,
-            chunks,
-            identity: closed.identity,
-        }])
+        self.send_entries(vec![closed.with_chunks(chunks)])
     }
 
     fn send_entries(&self, entries: Vec<Done>) -> Result<(), WriteError> {

@@ -46,17 +46,27 @@ pub(crate) struct Done {
     pub identity: Option<Identity>,
 }
 
-impl Done {
-    /// Makes one of an entry that needs no content.
-    pub(super) fn without_content(entry: Entry) -> Self {
-        Self {
-            item: Item {
-                entry,
-                content_bytes: 0,
-                chunks: 0,
-            },
-            chunks: Vec::new(),
-            identity: None,
+/// An entry whose content has ended.
+pub(super) struct ClosedEntry {
+    pub(super) entry: Entry,
+    /// Bytes of its content.
+    pub(super) content_bytes: u64,
+    /// What shows next time that its file is the same; none if that cannot be known.
+    pub(super) identity: Option<Identity>,
+}
+
+impl ClosedEntry {
+    /// Adds the chunks of its content.
+    pub(super) fn with_chunks(self, chunks: Vec<ChunkId>) -> Done {
+        let item = Item {
+            entry: self.entry,
+            content_bytes: self.content_bytes,
+            chunks: chunks.len() as u64,
+        };
+        Done {
+            item,
+            chunks,
+            identity: self.identity,
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use crate::write::cut::CutBuffer;
 use crate::write::error::WriteError;
-use crate::write::groups::GroupSender;
+use crate::write::gather::Gather;
+use crate::write::groups::send_chunks;
+use crate::write::sequence::ClosedEntry;
 use crate::write::snapshot_writer::{SnapshotWriter, ensure_within_limits};
 use holdfast_base::entry::{Entry, EntryKind, EntryPath};
 use holdfast_base::sync::Unpoisoned;
@@ -19,7 +21,7 @@ pub struct StreamWriter {
 
 /// The content of a stream that has begun.
 struct Begun {
-    sender: GroupSender,
+    gather: Arc<Gather>,
     buffer: CutBuffer,
 }
 
@@ -68,11 +70,11 @@ impl StreamWriter {
     /// The run has failed.
     pub fn write(&mut self, mut bytes: &[u8]) -> Result<(), WriteError> {
         let writer = Arc::clone(&self.writer);
-        let Begun { sender, buffer } = self.begin_content()?;
+        let Begun { gather, buffer } = self.begin_content()?;
         while !bytes.is_empty() {
             bytes = buffer.append(bytes);
             if buffer.is_full() {
-                sender.send_chunks(writer.queues()?, buffer, false)?;
+                send_chunks(gather, writer.queues()?, buffer, false)?;
             }
         }
         Ok(())
@@ -88,10 +90,14 @@ impl StreamWriter {
         let entry = self.entry.clone();
         let gauge = &queues.shared.gauge;
         gauge.entries.fetch_add(1, Ordering::Relaxed);
-        let Begun { sender, buffer } = self.begin_content()?;
-        sender.send_chunks(queues, buffer, true)?;
+        let Begun { gather, buffer } = self.begin_content()?;
+        send_chunks(gather, queues, buffer, true)?;
         let content_bytes = buffer.content_bytes();
-        sender.close_entry(entry, content_bytes, None)?;
+        gather.close_entry(ClosedEntry {
+            entry,
+            content_bytes,
+            identity: None,
+        })?;
         self.is_finished = true;
         Ok(content_bytes)
     }
@@ -105,8 +111,8 @@ impl StreamWriter {
                 let queues = self.writer.queues()?;
                 let mut buffer = CutBuffer::default();
                 buffer.restart(&queues.shared.cutter, u64::MAX);
-                let sender = GroupSender::new(queues, ticket);
-                Begun { sender, buffer }
+                let gather = Gather::new(ticket, queues.done.clone());
+                Begun { gather, buffer }
             }
         };
         Ok(self.begun.insert(begun))
@@ -121,7 +127,7 @@ impl Drop for StreamWriter {
         let path = self.entry.path.as_bytes();
         self.writer.names.lock_unpoisoned().remove(path);
         if let Some(begun) = &self.begun {
-            let _ = begun.sender.give_up();
+            let _ = begun.gather.give_up();
         }
     }
 }

@@ -1,6 +1,5 @@
 //! Workers: read small files, name chunks, and make frames of those that are new.
 
-use crate::format::item::Item;
 use crate::ground::domain::Domain;
 use crate::objects::error::{IoStep, ObjectError, Stage};
 use crate::pipeline::compress::{Compressor, FRAME_TARGET, FrameBytes};
@@ -11,7 +10,7 @@ use crate::write::found::{UnknownChange, read_file};
 use crate::write::gather::ChunkGroup;
 use crate::write::note::RunNote;
 use crate::write::queues::{Job, Pending};
-use crate::write::sequence::{Done, Finished};
+use crate::write::sequence::{ClosedEntry, Done, Finished};
 use crate::write::shared::Shared;
 use crossbeam_channel::{Receiver, Sender};
 use holdfast_base::entry::{Entry, EntryKind, FileContent, Identity};
@@ -84,7 +83,12 @@ impl Worker {
 
     fn finish_entry(&mut self, pending: Pending) -> Result<Option<Done>, WriteError> {
         let Some(content) = pending.content else {
-            return Ok(Some(Done::without_content(pending.entry)));
+            let closed = ClosedEntry {
+                entry: pending.entry,
+                content_bytes: 0,
+                identity: None,
+            };
+            return Ok(Some(closed.with_chunks(Vec::new())));
         };
         if let Some(known) = pending.known
             && self.holds_all(&known.chunks)?
@@ -108,15 +112,12 @@ impl Worker {
         if let Some(ownership) = &mut entry.ownership {
             ownership.xattrs = known.xattrs;
         }
-        Done {
-            item: Item {
-                entry,
-                content_bytes: known.content_bytes,
-                chunks: known.chunks.len() as u64,
-            },
-            chunks: known.chunks,
+        let closed = ClosedEntry {
+            entry,
+            content_bytes: known.content_bytes,
             identity,
-        }
+        };
+        closed.with_chunks(known.chunks)
     }
 
     fn holds_all(&self, chunks: &[ChunkId]) -> Result<bool, WriteError> {
@@ -132,14 +133,14 @@ impl Worker {
     /// Reads a file, and stores its chunks as they are cut.
     fn store_file(
         &mut self,
-        mut entry: Entry,
+        entry: Entry,
         content: Box<dyn FileContent>,
     ) -> Result<Option<Done>, WriteError> {
         let mut chunks = Vec::new();
         let (shared, chunker) = (&self.shared, &mut self.chunker);
         let read = read_file(
             shared,
-            &mut entry,
+            entry,
             content,
             &mut self.buffer,
             UnknownChange::LeaveOut,
@@ -151,18 +152,12 @@ impl Worker {
                 Ok(())
             },
         )?;
-        let Some(read) = read else { return Ok(None) };
+        let Some(closed) = read else { return Ok(None) };
         let gauge = &self.shared.gauge;
-        gauge.bytes.fetch_add(read.content_bytes, Ordering::Relaxed);
-        Ok(Some(Done {
-            item: Item {
-                entry,
-                content_bytes: read.content_bytes,
-                chunks: chunks.len() as u64,
-            },
-            chunks,
-            identity: read.identity,
-        }))
+        gauge
+            .bytes
+            .fetch_add(closed.content_bytes, Ordering::Relaxed);
+        Ok(Some(closed.with_chunks(chunks)))
     }
 
     /// Stores chunks that the caller's thread has cut.
