@@ -9,6 +9,7 @@ use crate::ground::chance::EntropyError;
 use crate::ground::seal::SealError;
 use crate::keys::KeyError;
 use holdfast_base::advice::Advice;
+use holdfast_base::cancel::Cancel;
 use holdfast_base::error::{Describe, Kind, kind_of_io};
 use holdfast_base::id::{PackId, SnapshotId};
 use holdfast_base::parallel::Stopped;
@@ -281,6 +282,17 @@ impl ObjectError {
             source: Box::new(self),
         }
     }
+}
+
+/// Ends what was cancelled.
+///
+/// # Errors
+/// It was.
+pub(crate) fn ensure_not_cancelled(cancel: &Cancel) -> Result<(), ObjectError> {
+    if cancel.is_raised() {
+        return Err(ObjectError::Cancelled);
+    }
+    Ok(())
 }
 
 /// Makes sure that an object has the hash that its name says.

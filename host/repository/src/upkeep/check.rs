@@ -22,7 +22,7 @@ use crate::format::root::Root;
 use crate::format::segment::IndexedPack;
 use crate::format::signed::Author;
 use crate::index::Index;
-use crate::objects::error::{ObjectError, ObjectFault};
+use crate::objects::error::{ObjectError, ObjectFault, ensure_not_cancelled};
 use crate::objects::parity;
 use crate::read::Reader;
 use crate::read::pack_check::PackCheck;
@@ -166,9 +166,7 @@ pub(crate) fn survey(
     check_snapshots(repository, roots, &failures, &sound, &mut survey)?;
     check_sessions(repository, &mut survey.report)?;
     // What an interrupted encryptor did not open is not damaged.
-    if cancel.is_raised() {
-        return Err(ObjectError::Cancelled.into());
-    }
+    ensure_not_cancelled(cancel)?;
     Ok(survey)
 }
 
@@ -260,9 +258,7 @@ fn check_parity(
 ) -> Result<(), UpkeepError> {
     let store = repository.setup.store.as_ref();
     for listed in store.list(PARITY)? {
-        if cancel.is_raised() {
-            return Err(ObjectError::Cancelled.into());
-        }
+        ensure_not_cancelled(cancel)?;
         let pack = listed.name.last().parse::<PackId>();
         let Some(pack) = pack.ok().filter(|id| survey.packs.contains_key(id)) else {
             continue;

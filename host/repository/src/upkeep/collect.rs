@@ -24,7 +24,7 @@ use crate::format::header::Purpose;
 use crate::format::session::{PackTombstone, encode};
 use crate::ground::chance::random;
 use crate::ground::names::pack_tombstone_name;
-use crate::objects::error::ObjectError;
+use crate::objects::error::ensure_not_cancelled;
 use crate::repository::Repository;
 use crate::upkeep::UpkeepError;
 use crate::upkeep::forget::GRACE_SECONDS;
@@ -238,12 +238,12 @@ impl<'a> Collection<'a> {
         let Some(lease) = lease else {
             return Ok(self.report);
         };
-        self.stop_if_cancelled()?;
+        ensure_not_cancelled(self.cancel)?;
         self.report.rewritten_bytes =
             repack::repack(self.repository, lease, &sparse, &view, &needed, self.cancel)?;
         candidates.extend(&sparse.retired);
         self.write_tombstone(&view, candidates)?;
-        self.stop_if_cancelled()?;
+        ensure_not_cancelled(self.cancel)?;
         if !sweep::remove_snapshots(self.repository, &self.report.removed_snapshots)? {
             // What is needed was told without a snapshot that came back, or was locked.
             return Ok(self.report);
@@ -315,7 +315,7 @@ impl<'a> Collection<'a> {
         removed: &mut HashSet<PackId>,
     ) -> Result<(), UpkeepError> {
         for pack in removed.clone() {
-            self.stop_if_cancelled()?;
+            ensure_not_cancelled(self.cancel)?;
             let bytes = view.stored_bytes(&pack);
             match sweep::remove_pack(self.repository, &pack)? {
                 Removal::Removed => self.report.removed.add_pack(bytes),
@@ -403,13 +403,6 @@ impl<'a> Collection<'a> {
         let name = pack_tombstone_name(view.generation, random()?);
         self.repository
             .put_catalog(&name, &encode("tombstone", &tombstone)?)?;
-        Ok(())
-    }
-
-    fn stop_if_cancelled(&self) -> Result<(), UpkeepError> {
-        if self.cancel.is_raised() {
-            return Err(ObjectError::Cancelled.into());
-        }
         Ok(())
     }
 }

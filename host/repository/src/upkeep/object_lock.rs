@@ -17,7 +17,7 @@ mod reach;
 pub use reach::Object;
 
 use crate::format::root::Root;
-use crate::objects::error::ObjectError;
+use crate::objects::error::ensure_not_cancelled;
 use crate::repository::Repository;
 use crate::upkeep::UpkeepError;
 use holdfast_base::cancel::Cancel;
@@ -311,8 +311,6 @@ pub(crate) fn map_objects<T: Send>(
             }
         },
     );
-    if cancel.is_raised() {
-        return Err(ObjectError::Cancelled.into());
-    }
+    ensure_not_cancelled(cancel)?;
     Ok(answers)
 }

@@ -23,7 +23,7 @@ use crate::ground::names::{QUARANTINE, pack_name, segment_name, snapshot_name};
 use crate::index::Index;
 use crate::objects::create::create_surely;
 use crate::objects::damage::means_damage;
-use crate::objects::error::ObjectError;
+use crate::objects::error::{ObjectError, ensure_not_cancelled};
 use crate::objects::parity::Shape;
 use crate::read::pack_check::PackCheck;
 use crate::repository::Repository;
@@ -271,9 +271,7 @@ impl Work<'_> {
             .iter()
             .filter_map(|id| self.survey.packs.get(id))
         {
-            if cancel.is_raised() {
-                return Err(ObjectError::Cancelled.into());
-            }
+            ensure_not_cancelled(cancel)?;
             let checked = match self.store().size(&pack_name(&pack.id)) {
                 Ok(size) if size != pack.sealed_bytes => Err(ObjectError::ContentMismatch),
                 Ok(_) => check.check_pack(pack).map(drop),
@@ -382,9 +380,7 @@ impl Work<'_> {
         let mut ids: Vec<PackId> = self.survey.unlisted.keys().copied().collect();
         ids.sort_unstable();
         for id in ids {
-            if cancel.is_raised() {
-                return Err(ObjectError::Cancelled.into());
-            }
+            ensure_not_cancelled(cancel)?;
             self.look_into(id, &mut found, true)?;
         }
         for id in self.packs_aside()? {

@@ -2,7 +2,7 @@
 
 use crate::format::root::{Counts, Root};
 use crate::format::signed::Sign as _;
-use crate::objects::error::{ObjectError, Stage};
+use crate::objects::error::{ObjectError, Stage, ensure_not_cancelled};
 use crate::write::error::WriteError;
 use crate::write::note::SourceEnd;
 use crate::write::sequence::Sequenced;
@@ -34,9 +34,7 @@ impl SnapshotWriter {
             (None, None) => return Err(ObjectError::StageEnded(Stage::Sequencing).into()),
         };
         self.catalogue.flush()?;
-        if self.shared.cancel.is_raised() {
-            return Err(ObjectError::Cancelled.into());
-        }
+        ensure_not_cancelled(&self.shared.cancel)?;
         let root = self.make_root(&sequenced)?;
         let reused = self.shared.dedup.index().pack_ids().map(|id| (id, None));
         let own = self.catalogue.packs().into_iter();

@@ -1,7 +1,7 @@
 //! What all threads of a run share: its settings, its first failure, and what was left out.
 
 use crate::keys::IdKey;
-use crate::objects::error::ObjectError;
+use crate::objects::error::{ObjectError, ensure_not_cancelled};
 use crate::pipeline::dedup::Dedup;
 use crate::pipeline::split::Cutter;
 use crate::read::StoredError;
@@ -70,9 +70,7 @@ impl Shared {
     /// # Errors
     /// It is cancelled, or has failed.
     pub(super) fn ensure_running(&self) -> Result<(), WriteError> {
-        if self.cancel.is_raised() {
-            return Err(ObjectError::Cancelled.into());
-        }
+        ensure_not_cancelled(&self.cancel)?;
         match &*self.failure.lock_unpoisoned() {
             Some(error) => Err(WriteError::AlreadyFailed {
                 cause: error.to_string(),

@@ -1,7 +1,7 @@
 //! Workers: read small files, name chunks, and make frames of those that are new.
 
 use crate::ground::domain::Domain;
-use crate::objects::error::{IoStep, ObjectError, Stage};
+use crate::objects::error::{IoStep, ObjectError, Stage, ensure_not_cancelled};
 use crate::pipeline::compress::{Compressor, FRAME_TARGET, FrameBytes};
 use crate::write::cut::CutBuffer;
 use crate::write::error::WriteError;
@@ -58,9 +58,7 @@ impl Worker {
 
     pub(super) fn run(mut self, jobs: &Receiver<Job>) -> Result<(), WriteError> {
         while let Ok(job) = jobs.recv() {
-            if self.shared.cancel.is_raised() {
-                return Err(ObjectError::Cancelled.into());
-            }
+            ensure_not_cancelled(&self.shared.cancel)?;
             match job {
                 Job::Batch { ticket, entries } => self.finish_batch(ticket, entries)?,
                 Job::Chunks(group) => self.store_group(group)?,

@@ -6,7 +6,7 @@ use crate::format::pack::Frame;
 use crate::format::root::Root;
 use crate::format::segment::IndexedPack;
 use crate::index::Location;
-use crate::objects::error::{ObjectError, ObjectFault};
+use crate::objects::error::{ObjectFault, ensure_not_cancelled};
 use crate::read::{Reader, unread_after};
 use crate::repository::Repository;
 use crate::upkeep::UpkeepError;
@@ -63,9 +63,7 @@ pub(super) fn sound_chunks(
     };
     for pack in packs.values() {
         for frame in &pack.frames {
-            if cancel.is_raised() {
-                return Err(ObjectError::Cancelled.into());
-            }
+            ensure_not_cancelled(cancel)?;
             let comes_back = match &reader {
                 Some(reader) if damaged.contains(&pack.id) => comes_back(reader, pack, frame),
                 _ => true,

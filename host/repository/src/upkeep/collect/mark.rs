@@ -4,7 +4,7 @@ use crate::format::refs::{Reference, decode_ids};
 use crate::format::root::Root;
 use crate::ground::domain::Domain;
 use crate::index::Index;
-use crate::objects::error::{IoStep, ObjectError};
+use crate::objects::error::{IoStep, ensure_not_cancelled};
 use crate::read::ReadError;
 use crate::read::Reader;
 use crate::repository::Repository;
@@ -91,9 +91,7 @@ impl Needed {
         cancel: &Cancel,
     ) -> Result<(), UpkeepError> {
         for piece in pieces {
-            if cancel.is_raised() {
-                return Err(ObjectError::Cancelled.into());
-            }
+            ensure_not_cancelled(cancel)?;
             if !self.set(piece)? {
                 continue;
             }

@@ -3,7 +3,7 @@
 use crate::format::pack::{Frame, Part};
 use crate::format::segment::{IndexedPack, PackKind};
 use crate::index::Location;
-use crate::objects::error::{IoStep, ObjectError};
+use crate::objects::error::{IoStep, ObjectError, ensure_not_cancelled};
 use crate::pipeline::compress::{Expander, FrameBytes, verify};
 use crate::repository::Repository;
 use crate::upkeep::UpkeepError;
@@ -103,9 +103,7 @@ fn copy_pack(
 ) -> Result<(), UpkeepError> {
     let mut expander = Expander::new()?;
     for frame in &pack.frames {
-        if cancel.is_raised() {
-            return Err(ObjectError::Cancelled.into());
-        }
+        ensure_not_cancelled(cancel)?;
         let mut parts = Vec::new();
         for part in &frame.parts {
             let row = needed

@@ -5,7 +5,7 @@ use crate::format::segment::IndexedPack;
 use crate::format::signed::Sign as _;
 use crate::ground::names::{PACKS, pack_name};
 use crate::index::Index;
-use crate::objects::error::{IoStep, ObjectError, require_hash};
+use crate::objects::error::{IoStep, ObjectError, ensure_not_cancelled, require_hash};
 use crate::pipeline::pack::start;
 use crate::pipeline::put::Catalogue;
 use crate::read::Reader;
@@ -187,9 +187,7 @@ impl Transfer<'_> {
         let mut hash = blake3::Hasher::new();
         let mut at = 0;
         while at < pack.sealed_bytes {
-            if self.cancel.is_raised() {
-                return Err(ObjectError::Cancelled.into());
-            }
+            ensure_not_cancelled(self.cancel)?;
             let length = (pack.sealed_bytes - at).min(MOVE_BYTES as u64) as usize;
             let read = from.get_range(&name, at, length);
             let bytes = read.map_err(|e| ObjectError::from(e).in_object(name.as_str()))?;

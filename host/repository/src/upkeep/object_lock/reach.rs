@@ -6,7 +6,7 @@ use crate::ground::domain::Domain;
 use crate::ground::names::{
     AREAS_WITH_SPARES, PACKS, SNAPSHOTS, SPARES, header_name, pack_name, snapshot_name,
 };
-use crate::objects::error::ObjectError;
+use crate::objects::error::ensure_not_cancelled;
 use crate::read::Reader;
 use crate::repository::Repository;
 use crate::upkeep::UpkeepError;
@@ -142,9 +142,7 @@ impl Reach<'_> {
     /// Takes the packs of pieces of a reference stream, and of what they lead to.
     fn follow(&mut self, pieces: &[ChunkId], levels: u32) -> Result<(), UpkeepError> {
         for piece in pieces {
-            if self.cancel.is_raised() {
-                return Err(ObjectError::Cancelled.into());
-            }
+            ensure_not_cancelled(self.cancel)?;
             if !self.followed.insert(*piece) {
                 continue;
             }

@@ -2,7 +2,7 @@
 
 use crate::ground::names::{PARITY, pack_name, parity_name};
 use crate::objects::damage::means_damage;
-use crate::objects::error::ObjectError;
+use crate::objects::error::ensure_not_cancelled;
 use crate::objects::parity::{self, Shape};
 use crate::upkeep::UpkeepError;
 use crate::upkeep::repair::aside::{hash_object, remove};
@@ -50,9 +50,7 @@ impl Work<'_> {
         let Some(shape) = shape else { return Ok(()) };
         let packs: BTreeSet<PackId> = self.survey.packs.keys().copied().collect();
         for pack in packs.difference(&there) {
-            if cancel.is_raised() {
-                return Err(ObjectError::Cancelled.into());
-            }
+            ensure_not_cancelled(cancel)?;
             self.protect(pack, shape)?;
         }
         Ok(())

@@ -8,7 +8,7 @@ use crate::ground::domain::Domain;
 use crate::ground::names::pack_name;
 use crate::index::Index;
 use crate::objects::damage::means_damage;
-use crate::objects::error::{IoStep, ObjectError};
+use crate::objects::error::{IoStep, ensure_not_cancelled};
 use crate::pipeline::compress::Expander;
 use crate::read::Reader;
 use crate::repository::Repository;
@@ -78,9 +78,7 @@ impl Work<'_> {
         let mut done = HashSet::new();
         let mut rescues = Vec::new();
         for pack in damaged {
-            if cancel.is_raised() {
-                return Err(ObjectError::Cancelled.into());
-            }
+            ensure_not_cancelled(cancel)?;
             match self.sound_frames(pack, held)? {
                 Some(rescue) => {
                     done.insert(pack.id);
@@ -217,9 +215,7 @@ impl Work<'_> {
         };
         let mut fetched = 0;
         for _ in 0..ROUNDS_MAX {
-            if cancel.is_raised() {
-                return Err(ObjectError::Cancelled.into());
-            }
+            ensure_not_cancelled(cancel)?;
             let round = self.fetch_once(second, held)?;
             fetched += round;
             if round == 0 || self.is_dry {
