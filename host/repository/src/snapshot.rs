@@ -136,11 +136,7 @@ impl Repository {
     /// # Errors
     /// The store cannot be listed.
     pub fn stored_ids(&self) -> Result<Vec<SnapshotId>, ObjectError> {
-        let listed = self.setup.store.list(SNAPSHOTS)?;
-        Ok(listed
-            .iter()
-            .filter_map(|l| l.name.last().parse().ok())
-            .collect())
+        self.listed_ids(SNAPSHOTS)
     }
 
     /// Reads a snapshot's root.

@@ -16,7 +16,7 @@ use crate::format::header::{Features, HOST_KEYS, Header, Purpose, Splitter, VERS
 use crate::format::segment::IndexedPack;
 use crate::format::signed::{Author, Sign as _};
 use crate::ground::chance::random;
-use crate::ground::names::{INDEX, header_name, segment_name, spare_name};
+use crate::ground::names::{INDEX, PACKS, header_name, segment_name, spare_name};
 use crate::ground::seal::{Identity, KeyPair, Recipient, Secret, open_bytes};
 use crate::ground::setup::Setup;
 use crate::index::{Segments, decode_segment};
@@ -30,9 +30,11 @@ use crate::objects::error::{ObjectError, ObjectFault, require_hash};
 use crate::objects::spares;
 use ed25519_dalek::SigningKey;
 use holdfast_base::hex;
-use holdfast_base::id::{RepositoryId, SegmentId};
+use holdfast_base::id::{PackId, RepositoryId, SegmentId};
 use holdfast_store::{Abilities, Created, Name, Probe, Store};
+use std::collections::HashMap;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -337,11 +339,25 @@ impl Repository {
     }
 
     pub(crate) fn segments(&self) -> Result<Vec<SegmentId>, ObjectError> {
-        let listed = self.setup.store.list(INDEX)?;
-        Ok(listed
-            .iter()
-            .filter_map(|l| l.name.last().parse().ok())
-            .collect())
+        self.listed_ids(INDEX)
+    }
+
+    /// Returns the ids of the objects of an area. What is not named by an id is passed over.
+    pub(crate) fn listed_ids<I: FromStr, C: FromIterator<I>>(
+        &self,
+        area: &str,
+    ) -> Result<C, ObjectError> {
+        let listed = self.setup.store.list(area)?.into_iter();
+        let ids = listed.filter_map(|object| object.name.last().parse().ok());
+        Ok(ids.collect())
+    }
+
+    /// Returns the packs in the store, with their lengths.
+    pub(crate) fn stored_packs(&self) -> Result<HashMap<PackId, u64>, ObjectError> {
+        let listed = self.setup.store.list(PACKS)?.into_iter();
+        let packs =
+            listed.filter_map(|object| Some((object.name.last().parse().ok()?, object.size)));
+        Ok(packs.collect())
     }
 
     /// Reads one index segment from the store.

@@ -104,11 +104,7 @@ impl Repository {
     fn load(&self, segments: &[SegmentId]) -> Result<(Index, HashSet<PackId>), ObjectError> {
         let cache = self.setup.cache.as_deref();
         let index = Index::load(segments, cache, self.segment_reader())?;
-        let listed = self.setup.store.list(PACKS)?;
-        let stored: HashSet<PackId> = listed
-            .iter()
-            .filter_map(|object| object.name.last().parse().ok())
-            .collect();
+        let stored: HashSet<PackId> = self.listed_ids(PACKS)?;
         let suspects = self.suspects();
         let suspect_packs = index
             .pack_ids()

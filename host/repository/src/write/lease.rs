@@ -6,7 +6,7 @@
 use crate::format::root::Root;
 use crate::format::session::{PackTombstone, SessionNote, decode, encode};
 use crate::ground::chance::random;
-use crate::ground::names::{PACKS, TOMBSTONES, names_packs, session_name};
+use crate::ground::names::{TOMBSTONES, names_packs, session_name};
 use crate::objects::error::ObjectError;
 use crate::repository::Repository;
 use crate::snapshot::Commit;
@@ -132,10 +132,7 @@ impl Lease {
         repository: &Repository,
         relied: &[(PackId, Option<u64>)],
     ) -> Result<(), ObjectError> {
-        let listed = repository.setup.store.list(PACKS)?.into_iter();
-        let stored: HashMap<PackId, u64> = listed
-            .filter_map(|object| Some((object.name.last().parse().ok()?, object.size)))
-            .collect();
+        let stored = repository.stored_packs()?;
         let gone = |(id, size): &&(PackId, Option<u64>)| {
             let stored = stored.get(id);
             self.avoided.contains(id)

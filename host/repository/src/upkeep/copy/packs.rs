@@ -3,7 +3,7 @@
 use crate::format::root::Root;
 use crate::format::segment::IndexedPack;
 use crate::format::signed::Sign as _;
-use crate::ground::names::{PACKS, pack_name};
+use crate::ground::names::pack_name;
 use crate::index::Index;
 use crate::objects::error::{IoStep, ObjectError, ensure_not_cancelled, require_hash};
 use crate::pipeline::pack::start;
@@ -71,7 +71,7 @@ fn copy_under(
     let transfer = Transfer {
         copier,
         lease,
-        stored: stored(to)?,
+        stored: to.stored_packs()?,
         catalogue: &catalogue,
         cancel,
         progress,
@@ -131,12 +131,6 @@ fn wanted(
         return Err(ObjectError::Disagree { area: "index" }.into());
     }
     Ok(packs.into_values().collect())
-}
-
-fn stored(to: &Repository) -> Result<HashMap<PackId, u64>, UpkeepError> {
-    let listed = to.setup.store.list(PACKS)?.into_iter();
-    let packs = listed.filter_map(|object| Some((object.name.last().parse().ok()?, object.size)));
-    Ok(packs.collect())
 }
 
 /// Moves packs, several at a time.

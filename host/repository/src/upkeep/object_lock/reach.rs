@@ -4,7 +4,7 @@ use crate::format::refs::{Reference, decode_ids};
 use crate::format::root::Root;
 use crate::ground::domain::Domain;
 use crate::ground::names::{
-    AREAS_WITH_SPARES, PACKS, SNAPSHOTS, SPARES, header_name, pack_name, snapshot_name,
+    AREAS_WITH_SPARES, SNAPSHOTS, SPARES, header_name, pack_name, snapshot_name,
 };
 use crate::objects::error::ensure_not_cancelled;
 use crate::read::Reader;
@@ -49,7 +49,7 @@ pub(super) fn reached(
     if roots.is_empty() {
         return Ok(Vec::new());
     }
-    let stored = stored(repository)?;
+    let stored = repository.stored_packs()?;
     let mut reach = Reach {
         reader: reader(repository, &stored)?,
         cancel,
@@ -67,13 +67,6 @@ pub(super) fn reached(
         objects.push(Object { name, bytes });
     }
     Ok(objects)
-}
-
-/// Returns the packs that are there, with their lengths.
-fn stored(repository: &Repository) -> Result<HashMap<PackId, u64>, UpkeepError> {
-    let listed = repository.setup.store.list(PACKS)?.into_iter();
-    let packs = listed.filter_map(|object| Some((object.name.last().parse().ok()?, object.size)));
-    Ok(packs.collect())
 }
 
 /// Returns a reader that finds chunks in packs that are there, and prefers those that stay.

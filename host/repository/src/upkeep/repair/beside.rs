@@ -21,12 +21,7 @@ impl Work<'_> {
         shape: Option<Shape>,
         cancel: &Cancel,
     ) -> Result<(), UpkeepError> {
-        let mut there: BTreeSet<PackId> = self
-            .store()
-            .list(PARITY)?
-            .iter()
-            .filter_map(|listed| listed.name.last().parse().ok())
-            .collect();
+        let mut there: BTreeSet<PackId> = self.repository.listed_ids(PARITY)?;
         for pack in self.survey.damaged_parity.clone() {
             match parity::check(self.store(), &pack) {
                 Ok(()) => continue,
