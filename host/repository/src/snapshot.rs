@@ -6,7 +6,6 @@
 //!   the two the snapshot may have been forgotten and its packs collected.
 //! - Collection takes the place of a snapshot to end its session: one of the two is first, and the other sees it.
 
-use crate::objects::error::{ObjectError, ObjectFault};
 /// What can go wrong with a snapshot as a whole.
 mod error;
 /// Marks on snapshots: which are forgotten, and which are held.
@@ -19,6 +18,7 @@ use crate::format::session::{Expired, encode};
 use crate::ground::names::{SNAPSHOTS, snapshot_name};
 use crate::ground::seal::open_bytes;
 use crate::objects::catalog::expand_small;
+use crate::objects::error::{ObjectError, ObjectFault};
 use crate::repository::Repository;
 use holdfast_base::cancel::Cancel;
 use holdfast_base::error::join_causes;
@@ -82,7 +82,7 @@ impl Repository {
                 }
             }
         }
-        self.prove(&root.snapshot)?;
+        self.read_back(&root.snapshot)?;
         Ok(Commit::Done)
     }
 
@@ -97,7 +97,7 @@ impl Repository {
     }
 
     /// Reads a snapshot again that was just committed, which also brings it into the cache.
-    fn prove(&self, id: &SnapshotId) -> Result<(), ObjectError> {
+    fn read_back(&self, id: &SnapshotId) -> Result<(), ObjectError> {
         match self.stored_slot(id) {
             Ok(_) => Ok(()),
             Err(error) if matches!(error.kind(), Kind::Damaged | Kind::Key) => {

@@ -1,7 +1,7 @@
 //! Writes chunks that the repository holds, or should hold, into new packs.
 //!
 //! For whatever moves chunks without making a snapshot of its own: repacking, sealing anew, healing, copying.
-//! What goes in was checked by whoever read it; what was stored is proven like a run's packs, and
+//! What goes in was checked by whoever read it; what was stored is read back like a run's packs, and
 //! listed only then. The old copies stay: collection removes what nobody needs.
 
 use crate::format::segment::PackKind;
@@ -129,7 +129,7 @@ impl<'a> Rewriter<'a> {
         let domain = match kind {
             PackKind::Content => Some(Domain::Content),
             PackKind::Items => Some(Domain::Items),
-            // The catalog's frames hold chunks of two domains; the stored pack is proven all the same.
+            // The catalog's frames hold chunks of two domains; the stored pack is read back all the same.
             PackKind::Catalog => None,
         };
         let check = self.repository.id_key.clone().zip(domain);
