@@ -3,27 +3,28 @@
 //! Libraries name the step; the command line alone knows how it is typed. So a flag can get another name, or a second
 //! program can use the libraries, and no library has to change.
 
-use std::fmt;
-
 /// One step that an operator can take next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Advice {
     /// A step that is no command of ours: a change in the configuration or outside, or what a plugin advises.
     Words(String),
+    /// Snapshots, and what they consist of.
+    Snapshot(SnapshotAdvice),
+    /// The keys of a repository, and its epochs.
+    Key(KeyAdvice),
+    /// Plugins, and what they may do in a job.
+    Plugin(PluginAdvice),
+    /// Who can open a repository, and how it is made.
+    Access(AccessAdvice),
+    /// The configuration and the runs of jobs.
+    Job(JobAdvice),
+}
 
-    // Store: places that objects lie in.
+/// A step about snapshots, and what they consist of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SnapshotAdvice {
     /// Have what a snapshot needs thawed, and restore it when all of that can be read.
     RestoreThawed,
-
-    // Repository: snapshots, keys and what lies in the store.
-    /// Create a repository.
-    CreateRepository,
-    /// Make the write key of a repository again, if that is what is missing.
-    RecoverWriteKey,
-    /// Begin a new epoch, if the store was brought back from an older copy.
-    BeginEpochAfterRollback,
-    /// Begin a new epoch, and name everybody who shall open it.
-    BeginEpochForEverybody,
     /// See which snapshots there are.
     ListSnapshots,
     /// See whether a snapshot exists when the store works again.
@@ -46,12 +47,6 @@ pub enum Advice {
         /// The host.
         host: String,
     },
-    /// Open a repository with a write or read key: no operator can.
-    OpenWithoutOperator,
-    /// See who can open the repository now, and try again.
-    ReviewOperators,
-    /// See who can open the repository.
-    ListOperators,
     /// Release a snapshot whose hold is damaged: it holds all the same.
     ReleaseDamagedHold,
     /// Let collection remove a session that is damaged.
@@ -64,6 +59,25 @@ pub enum Advice {
     AwaitThaw,
     /// Ask the service to thaw what is needed.
     RequestThaw,
+}
+
+/// A step about the keys of a repository, and its epochs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyAdvice {
+    /// Create a repository.
+    CreateRepository,
+    /// Make the write key of a repository again, if that is what is missing.
+    RecoverWriteKey,
+    /// Begin a new epoch, if the store was brought back from an older copy.
+    BeginEpochAfterRollback,
+    /// Begin a new epoch, and name everybody who shall open it.
+    BeginEpochForEverybody,
+    /// Open a repository with a write or read key: no operator can.
+    OpenWithoutOperator,
+    /// See who can open the repository now, and try again.
+    ReviewOperators,
+    /// See who can open the repository.
+    ListOperators,
     /// Open the repository with something that can read.
     GiveReadingKey,
     /// Open the repository with a read key that was exported before somebody wrote below its epochs.
@@ -75,8 +89,11 @@ pub enum Advice {
         /// The role.
         role: String,
     },
+}
 
-    // Sandbox: plugins, and what they may do in a job.
+/// A step about plugins, and what they may do in a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PluginAdvice {
     /// Grant a plugin what it asks for; if programs are named, let it run only these.
     GrantPlugin {
         /// The plugin.
@@ -130,15 +147,6 @@ pub enum Advice {
     PackManifest,
     /// Build a component again with the SDK that fits this host.
     RebuildComponent,
-
-    // Jobs: configuration, keys, plugins, runs.
-    /// Write a configuration, or name another file.
-    WriteConfiguration {
-        /// The smallest one that works.
-        example: &'static str,
-    },
-    /// Name in the job the plugin that makes the backup.
-    NameSourcePlugin,
     /// Install a plugin.
     InstallPlugin {
         /// The plugin.
@@ -151,10 +159,11 @@ pub enum Advice {
     },
     /// Remove the list of installed plugins, and install them again.
     RebuildPluginList,
-    /// Wait for the other run of the job to end, or look it up in the history.
-    AwaitRun,
-    /// Restore without a safety backup.
-    SkipSafetyBackup,
+}
+
+/// A step about who can open a repository, and what makes one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccessAdvice {
     /// Bring a key file back, or make it again from an operator's identity.
     RecoverKeyFile {
         /// The key file.
@@ -174,11 +183,33 @@ pub enum Advice {
     NameHost,
     /// Copy with a key that reads, or give both stores the same keys.
     ReadOrShareKeys,
+    /// Do without object lock, or move to a bucket that has it.
+    MoveToLockingBucket,
+    /// Give a file with one identity, or write the secret on the sheet by hand.
+    GiveOneIdentity,
+    /// Write the secret on the sheet by hand.
+    WriteSecretByHand,
+}
+
+/// A step about the configuration and the runs of jobs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobAdvice {
+    /// Write a configuration, or name another file.
+    WriteConfiguration {
+        /// The smallest one that works.
+        example: &'static str,
+    },
     /// See which snapshots of a job can be read, and name one by its id.
     NameReadableSnapshot {
         /// The job.
         job: String,
     },
+    /// Name in the job the plugin that makes the backup.
+    NameSourcePlugin,
+    /// Wait for the other run of the job to end, or look it up in the history.
+    AwaitRun,
+    /// Restore without a safety backup.
+    SkipSafetyBackup,
     /// Make the first snapshot.
     MakeSnapshot,
     /// See which forgotten snapshots can be brought back.
@@ -187,17 +218,29 @@ pub enum Advice {
     NameVerifier,
     /// Name a directory to restore to.
     NameTargetDirectory,
-    /// Do without object lock, or move to a bucket that has it.
-    MoveToLockingBucket,
     /// Say how long something is to be locked.
     SetLockTime,
     /// Give a reason for a hold.
     GiveReason,
-    /// Give a file with one identity, or write the secret on the sheet by hand.
-    GiveOneIdentity,
-    /// Write the secret on the sheet by hand.
-    WriteSecretByHand,
 }
+
+macro_rules! from_steps {
+    ($($group:ident($steps:ty)),+) => {
+        $(impl From<$steps> for Advice {
+            fn from(step: $steps) -> Self {
+                Self::$group(step)
+            }
+        })+
+    };
+}
+
+from_steps!(
+    Snapshot(SnapshotAdvice),
+    Key(KeyAdvice),
+    Plugin(PluginAdvice),
+    Access(AccessAdvice),
+    Job(JobAdvice)
+);
 
 /// A plugin in a job: who owns the tables of the configuration that an [`Advice`] names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -240,14 +283,4 @@ pub enum Allowed {
     Paths,
     /// Secrets, by name.
     Secrets,
-}
-
-impl fmt::Display for Advice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Words(words) => f.write_str(words),
-            // Only who knows the commands has words for a step: this is for logs of libraries.
-            step => write!(f, "{step:?}"),
-        }
-    }
 }

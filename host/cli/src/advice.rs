@@ -1,127 +1,119 @@
 //! Puts advice into words and into commands to type: the one place that knows how holdfast is typed.
 
-use holdfast_base::advice::Advice;
+use holdfast_base::advice::{
+    AccessAdvice, Advice, JobAdvice, KeyAdvice, PluginAdvice, SnapshotAdvice,
+};
 use holdfast_jobs::config::{allow_line, command_table, settings_line};
 
 /// Returns what an operator can do next, in words.
 pub(crate) fn spell(advice: &Advice) -> String {
-    let spelled = spell_store(advice)
-        .or_else(|| spell_snapshots(advice))
-        .or_else(|| spell_keys(advice))
-        .or_else(|| spell_sandbox(advice))
-        .or_else(|| spell_jobs(advice));
-    spelled.unwrap_or_else(|| advice.to_string())
+    match advice {
+        Advice::Words(words) => words.clone(),
+        Advice::Snapshot(step) => spell_snapshots(step),
+        Advice::Key(step) => spell_keys(step),
+        Advice::Plugin(step) => spell_plugins(step),
+        Advice::Access(step) => spell_access(step),
+        Advice::Job(step) => spell_jobs(step),
+    }
 }
 
-/// Spells what concerns places that objects lie in.
-fn spell_store(advice: &Advice) -> Option<String> {
-    Some(match advice {
-        Advice::RestoreThawed => {
+/// Spells a step about snapshots, and what they consist of.
+fn spell_snapshots(step: &SnapshotAdvice) -> String {
+    let words = match step {
+        SnapshotAdvice::RestoreThawed => {
             "Have what a snapshot needs thawed, and run it again when it is: `holdfast restore SNAPSHOT --target DIR \
              --thaw` asks the service, and restores nothing before all of it can be read"
-                .to_owned()
         }
-        _ => return None,
-    })
-}
-
-/// Spells what concerns snapshots and what they consist of.
-fn spell_snapshots(advice: &Advice) -> Option<String> {
-    let words = match advice {
-        Advice::ListSnapshots => "See what there is: holdfast list",
-        Advice::ListSnapshotsLater => {
+        SnapshotAdvice::ListSnapshots => "See what there is: holdfast list",
+        SnapshotAdvice::ListSnapshotsLater => {
             "See whether it exists, when the store works again: holdfast list"
         }
-        Advice::ListHeldSnapshots => "See what is held: holdfast list",
-        Advice::ListRestorableSnapshots => {
+        SnapshotAdvice::ListHeldSnapshots => "See what is held: holdfast list",
+        SnapshotAdvice::ListRestorableSnapshots => {
             "See what can be brought back: holdfast list --forgotten"
         }
-        Advice::ListEntries => {
+        SnapshotAdvice::ListEntries => {
             "See what there is: holdfast ls SNAPSHOT; or find it at any depth: holdfast find NAME"
         }
-        Advice::ListOpenSessions => "See which are open: holdfast gc --dry-run",
-        Advice::ReleaseHold { snapshot } => {
-            return Some(format!(
-                "Nothing but its end overrides a hold: holdfast release {snapshot}"
-            ));
+        SnapshotAdvice::ListOpenSessions => "See which are open: holdfast gc --dry-run",
+        SnapshotAdvice::ReleaseHold { snapshot } => {
+            return format!("Nothing but its end overrides a hold: holdfast release {snapshot}");
         }
-        Advice::ForgetOnHost { host } => {
-            return Some(format!(
-                "Forget it on {host}, or as an operator: --identity FILE"
-            ));
+        SnapshotAdvice::ForgetOnHost { host } => {
+            return format!("Forget it on {host}, or as an operator: --identity FILE");
         }
-        Advice::ReleaseDamagedHold => "it holds all the same; `holdfast release` ends it",
-        Advice::CollectDamagedSession => "`holdfast gc` removes it",
-        Advice::CollectWithoutTombstone => "`holdfast gc` goes on without it, and frees less",
-        Advice::CheckData => "See how far the damage goes: holdfast check --data",
-        Advice::AwaitThaw => {
+        SnapshotAdvice::ReleaseDamagedHold => "it holds all the same; `holdfast release` ends it",
+        SnapshotAdvice::CollectDamagedSession => "`holdfast gc` removes it",
+        SnapshotAdvice::CollectWithoutTombstone => {
+            "`holdfast gc` goes on without it, and frees less"
+        }
+        SnapshotAdvice::CheckData => "See how far the damage goes: holdfast check --data",
+        SnapshotAdvice::AwaitThaw => {
             "Run the same again later, and it goes on; or let it wait for them: --thaw --wait"
         }
-        Advice::RequestThaw => {
+        SnapshotAdvice::RequestThaw => {
             "Ask the service to thaw exactly these, which it charges for: --thaw; docs/s3.md says more"
         }
-        _ => return None,
     };
-    Some(words.to_owned())
+    words.to_owned()
 }
 
-/// Spells what concerns who can open a repository.
-fn spell_keys(advice: &Advice) -> Option<String> {
-    let words = match advice {
-        Advice::CreateRepository => "Create one: holdfast init STORE",
-        Advice::RecoverWriteKey => {
+/// Spells a step about the keys of a repository, and its epochs.
+fn spell_keys(step: &KeyAdvice) -> String {
+    let words = match step {
+        KeyAdvice::CreateRepository => "Create one: holdfast init STORE",
+        KeyAdvice::RecoverWriteKey => {
             "Make its write key again, if that is what is missing: holdfast key recover STORE \
              --identity FILE"
         }
-        Advice::BeginEpochAfterRollback => {
+        KeyAdvice::BeginEpochAfterRollback => {
             "Was the store brought back from an older copy? Then begin a new epoch: holdfast rotate \
              --identity FILE"
         }
-        Advice::BeginEpochForEverybody => {
+        KeyAdvice::BeginEpochForEverybody => {
             "Begin a new epoch, and name everybody: holdfast rotate --recipient age1… --identity FILE"
         }
-        Advice::OpenWithoutOperator => {
+        KeyAdvice::OpenWithoutOperator => {
             "A write or read key still opens what it could: leave `--identity` out, or give `--key \
              FILE`"
         }
-        Advice::ReviewOperators => "Look, and try again: holdfast key recipients",
-        Advice::ListOperators => "See who can open it: holdfast key recipients",
-        Advice::GiveReadingKey => {
+        KeyAdvice::ReviewOperators => "Look, and try again: holdfast key recipients",
+        KeyAdvice::ListOperators => "See who can open it: holdfast key recipients",
+        KeyAdvice::GiveReadingKey => {
             "Give a key that can read: `--identity FILE` with an operator's identity, or a read key"
         }
-        Advice::GiveExportedReadKey => {
+        KeyAdvice::GiveExportedReadKey => {
             "Somebody who may create objects wrote below `epochs/` in the store. A read key that \
              was exported before still opens everything: give it with `--key FILE`"
         }
-        Advice::ExportHostKey => {
+        KeyAdvice::ExportHostKey => {
             "Get a key for this host: holdfast key export write FILE --host NAME --identity FILE"
         }
-        Advice::GiveKeyOfRole { role } => {
-            return Some(format!(
+        KeyAdvice::GiveKeyOfRole { role } => {
+            return format!(
                 "Give a key of role `{role}` with `--key FILE`, or an operator's identity with \
              `--identity FILE`"
-            ));
+            );
         }
-        _ => return None,
     };
-    Some(words.to_owned())
+    words.to_owned()
 }
 
-/// Spells what concerns plugins, and what they may do in a job.
-fn spell_sandbox(advice: &Advice) -> Option<String> {
-    Some(match advice {
-        Advice::GrantPlugin { plugin, programs } => {
+/// Spells a step about plugins, and what they may do in a job.
+fn spell_plugins(step: &PluginAdvice) -> String {
+    match step {
+        PluginAdvice::GrantPlugin { plugin, programs } => {
             let allowed = programs.iter().map(|p| format!(" --allow-command {p}"));
             let allowed = allowed.collect::<String>();
             format!("To grant it: holdfast plugin grant {plugin}{allowed}")
         }
-        Advice::ShowRequests { plugin } => format!(
+        PluginAdvice::ShowRequests { plugin } => format!(
             "No grant can allow it: see what the manifest asks for with `holdfast plugin show {plugin}`"
         ),
-        Advice::RemoveLine { plugin } => format!(
+        PluginAdvice::RemoveLine { plugin } => format!(
             "Remove it: the plugin does not ask for such things (holdfast plugin show {plugin})"
         ),
-        Advice::NameInSettings {
+        PluginAdvice::NameInSettings {
             owner,
             setting,
             value,
@@ -129,7 +121,7 @@ fn spell_sandbox(advice: &Advice) -> Option<String> {
             let line = settings_line(owner, setting, value);
             format!("To allow it, write into {line}")
         }
-        Advice::AllowInJob {
+        PluginAdvice::AllowInJob {
             owner,
             what,
             values,
@@ -137,126 +129,108 @@ fn spell_sandbox(advice: &Advice) -> Option<String> {
             let line = allow_line(owner, *what, values);
             format!("To allow it, write into {line}")
         }
-        Advice::RaiseCommandTimeout { owner, program } => {
+        PluginAdvice::RaiseCommandTimeout { owner, program } => {
             let table = command_table(owner, program);
             format!("To give it more time, raise timeout-seconds in {table}")
         }
-        Advice::ReinstallPlugin { plugin } => format!(
+        PluginAdvice::ReinstallPlugin { plugin } => format!(
             "If you trust the new file, install it again: holdfast plugin install {plugin}.wasm"
         ),
-        Advice::BuildComponent => "Build it with: cargo holdfast build".to_owned(),
-        Advice::PackManifest => "Add a manifest with: cargo holdfast pack".to_owned(),
-        Advice::RebuildComponent => {
+        PluginAdvice::BuildComponent => "Build it with: cargo holdfast build".to_owned(),
+        PluginAdvice::PackManifest => "Add a manifest with: cargo holdfast pack".to_owned(),
+        PluginAdvice::RebuildComponent => {
             "Build it again with the SDK of this version of holdfast".to_owned()
         }
-        _ => return None,
-    })
+        PluginAdvice::InstallPlugin { plugin } => {
+            format!("Install it: holdfast plugin install {plugin}.wasm")
+        }
+        PluginAdvice::ApproveRequests { plugin } => {
+            format!("Look at what it asks for, and say yes: holdfast plugin grant {plugin}")
+        }
+        PluginAdvice::RebuildPluginList => {
+            "Remove it and install the plugins again: holdfast plugin install FILE".to_owned()
+        }
+    }
 }
 
-/// Spells a step that `jobs` advises.
-fn spell_jobs(advice: &Advice) -> Option<String> {
-    spell_run(advice)
-        .or_else(|| spell_plugins(advice))
-        .or_else(|| spell_access(advice))
-}
-
-/// Spells a step about plugins and the secret on a recovery sheet.
-fn spell_plugins(advice: &Advice) -> Option<String> {
-    let words = match advice {
-        Advice::InstallPlugin { plugin } => {
-            return Some(format!("Install it: holdfast plugin install {plugin}.wasm"));
-        }
-        Advice::ApproveRequests { plugin } => {
-            return Some(format!(
-                "Look at what it asks for, and say yes: holdfast plugin grant {plugin}"
-            ));
-        }
-        Advice::RebuildPluginList => {
-            "Remove it and install the plugins again: holdfast plugin install FILE"
-        }
-        Advice::GiveOneIdentity => {
+/// Spells a step about who can open a repository, and what makes one.
+fn spell_access(step: &AccessAdvice) -> String {
+    let words = match step {
+        AccessAdvice::GiveOneIdentity => {
             "Give a file with one identity, or leave --identity out and write the secret by hand"
         }
-        Advice::WriteSecretByHand => "Leave --identity out, and write the secret by hand",
-        _ => return None,
-    };
-    Some(words.to_owned())
-}
-
-/// Spells a step about who can open a repository.
-fn spell_access(advice: &Advice) -> Option<String> {
-    let words = match advice {
-        Advice::RecoverKeyFile { path } => {
-            return Some(format!(
+        AccessAdvice::WriteSecretByHand => "Leave --identity out, and write the secret by hand",
+        AccessAdvice::RecoverKeyFile { path } => {
+            return format!(
                 "Bring `{path}` back from where it was exported to, or make it again from an operator's \
                      identity: holdfast key recover STORE --identity FILE"
-            ));
+            );
         }
-        Advice::UseOperatorCredentials => {
+        AccessAdvice::UseOperatorCredentials => {
             "It opens with what `init` sealed it to: an operator's identity (--identity FILE), or a passphrase \
                  (--passphrase)"
         }
-        Advice::NameFirstOperator => {
+        AccessAdvice::NameFirstOperator => {
             "Name a recipient with --recipient age1…, let an identity be made with --new-identity FILE, or use \
                  --passphrase"
         }
-        Advice::NameNewOperator => {
+        AccessAdvice::NameNewOperator => {
             "Name a recipient (age1…), or let a passphrase open it with --new-passphrase"
         }
-        Advice::ReviewRecipients => "Look at --recipient, and at `recipients` in the store's table",
-        Advice::OmitHost => "Leave `--host` out, or export a write key",
-        Advice::NameHost => "Name the host: --host NAME",
-        Advice::ReadOrShareKeys => {
+        AccessAdvice::ReviewRecipients => {
+            "Look at --recipient, and at `recipients` in the store's table"
+        }
+        AccessAdvice::OmitHost => "Leave `--host` out, or export a write key",
+        AccessAdvice::NameHost => "Name the host: --host NAME",
+        AccessAdvice::ReadOrShareKeys => {
             "Give an operator's identity with --identity FILE, or let a new store have the same keys: holdfast \
                  init STORE --same-keys-as OTHER. Where only one of the two was rotated: holdfast rotate STORE \
                  --same-keys-as OTHER"
         }
-        Advice::MoveToLockingBucket => {
+        AccessAdvice::MoveToLockingBucket => {
             "Leave `lock` out; or make a bucket with object lock, a repository in it (holdfast init STORE), and \
                  bring everything there (holdfast copy)"
         }
-        _ => return None,
     };
-    Some(words.to_owned())
+    words.to_owned()
 }
 
-/// Spells a step about the configuration, runs and snapshots.
-fn spell_run(advice: &Advice) -> Option<String> {
-    let words = match advice {
-        Advice::WriteConfiguration { example } => {
-            return Some(format!(
+/// Spells a step about the configuration and the runs of jobs.
+fn spell_jobs(step: &JobAdvice) -> String {
+    let words = match step {
+        JobAdvice::WriteConfiguration { example } => {
+            return format!(
                 "Write one, at the least:\n  {example}\nor name another with --config FILE"
-            ));
+            );
         }
-        Advice::NameReadableSnapshot { job } => {
-            return Some(format!(
+        JobAdvice::NameReadableSnapshot { job } => {
+            return format!(
                 "See which ones can be read, and name one by its id, such as {job}@ID: holdfast list"
-            ));
+            );
         }
-        Advice::NameSourcePlugin => {
+        JobAdvice::NameSourcePlugin => {
             "Name the plugin that makes the backup: source = \"files\". What is installed: holdfast plugin list"
         }
-        Advice::AwaitRun => "Wait for it to end, or see what it does: holdfast history",
-        Advice::SkipSafetyBackup => {
+        JobAdvice::AwaitRun => "Wait for it to end, or see what it does: holdfast history",
+        JobAdvice::SkipSafetyBackup => {
             "If it is not worth saving, or on a new machine: --no-safety-backup"
         }
-        Advice::MakeSnapshot => "There are none yet; make one: holdfast run JOB",
-        Advice::ListForgotten => {
+        JobAdvice::MakeSnapshot => "There are none yet; make one: holdfast run JOB",
+        JobAdvice::ListForgotten => {
             "What collection has removed does not come back. What can: holdfast list --forgotten"
         }
-        Advice::NameVerifier => {
+        JobAdvice::NameVerifier => {
             "Add to the job: verify = [\"archive-check\"], or name one with --with PLUGIN"
         }
-        Advice::NameTargetDirectory => {
+        JobAdvice::NameTargetDirectory => {
             "Name a directory, which need not be there yet: --target DIR"
         }
-        Advice::SetLockTime => {
+        JobAdvice::SetLockTime => {
             "Say it: --for 30d, or --until 2030-12-31; or in the store's table: lock = \"30d\""
         }
-        Advice::GiveReason => "Say why: --reason TEXT",
-        _ => return None,
+        JobAdvice::GiveReason => "Say why: --reason TEXT",
     };
-    Some(words.to_owned())
+    words.to_owned()
 }
 
 #[cfg(test)]
@@ -279,48 +253,54 @@ mod tests {
         let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
         for (advice, expected) in [
             (
-                Advice::GrantPlugin {
+                PluginAdvice::GrantPlugin {
                     plugin: "p".into(),
                     programs: vec![],
-                },
+                }
+                .into(),
                 "To grant it: holdfast plugin grant p",
             ),
             (
-                Advice::GrantPlugin {
+                PluginAdvice::GrantPlugin {
                     plugin: "p".into(),
                     programs: texts(&["sqlite3", "tar"]),
-                },
+                }
+                .into(),
                 "To grant it: holdfast plugin grant p --allow-command sqlite3 --allow-command tar",
             ),
             (
-                Advice::AllowInJob {
+                PluginAdvice::AllowInJob {
                     owner: source(),
                     what: Allowed::Commands,
                     values: texts(&["pg_dump --format=* *", "pg_dump -Fc"]),
-                },
+                }
+                .into(),
                 r#"To allow it, write into [job.j.allow]: commands = ["pg_dump --format=* *", "pg_dump -Fc"]"#,
             ),
             (
-                Advice::AllowInJob {
+                PluginAdvice::AllowInJob {
                     owner: verifier(),
                     what: Allowed::Paths,
                     values: texts(&["/etc"]),
-                },
+                }
+                .into(),
                 r#"To allow it, write into [job.j.verify-allow.p]: paths = ["/etc"]"#,
             ),
             (
-                Advice::NameInSettings {
+                PluginAdvice::NameInSettings {
                     owner: source(),
                     setting: "password".into(),
                     value: SettingValue::SecretReference,
-                },
+                }
+                .into(),
                 r#"To allow it, write into [job.j.with]: password = { secret = "file:/PATH" }"#,
             ),
             (
-                Advice::RaiseCommandTimeout {
+                PluginAdvice::RaiseCommandTimeout {
                     owner: verifier(),
                     program: "*".into(),
-                },
+                }
+                .into(),
                 r#"To give it more time, raise timeout-seconds in [job.j.verify-command.p."*"]"#,
             ),
         ] {

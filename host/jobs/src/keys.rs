@@ -1,7 +1,7 @@
 //! Key files and identities: read as they are, written once, never made by reading; and what opens a repository.
 
 use crate::files::FileError;
-use holdfast_base::advice::Advice;
+use holdfast_base::advice::{AccessAdvice, Advice};
 use holdfast_base::error::{Describe, Kind};
 use holdfast_repository::format::signed::{Author, Sign};
 use holdfast_repository::keys::{KeyError, KeyFile};
@@ -62,7 +62,7 @@ impl Describe for CredentialError {
     fn advice(&self) -> Vec<Advice> {
         match self {
             Self::ReadKey { path, source } if source.kind() == io::ErrorKind::NotFound => {
-                vec![Advice::RecoverKeyFile { path: path.clone() }]
+                vec![AccessAdvice::RecoverKeyFile { path: path.clone() }.into()]
             }
             Self::InvalidKey { source, .. } => source.advice(),
             Self::AlreadyExists { path } => vec![Advice::Words(format!(

@@ -5,7 +5,7 @@
 
 use crate::files::{FileError, write_whole};
 use crate::places::{COMPILE_ARGUMENT, Places};
-use holdfast_base::advice::Advice;
+use holdfast_base::advice::{Advice, PluginAdvice};
 use holdfast_base::error::{Describe, Kind};
 use holdfast_base::nearest::closest;
 use holdfast_sandbox::cache::{CacheError, Compiler};
@@ -130,7 +130,8 @@ impl Describe for PluginError {
                 let near = near.iter().map(|near| format!("Did you mean `{near}`?"));
                 let plugin = name.clone();
                 let near = near.map(Advice::Words);
-                near.chain([Advice::InstallPlugin { plugin }]).collect()
+                near.chain([PluginAdvice::InstallPlugin { plugin }.into()])
+                    .collect()
             }
             Self::WrongKind { kinds, .. } => {
                 let words: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
@@ -138,9 +139,9 @@ impl Describe for PluginError {
             }
             Self::NotGranted { name, .. } => {
                 let plugin = name.clone();
-                vec![Advice::ApproveRequests { plugin }]
+                vec![PluginAdvice::ApproveRequests { plugin }.into()]
             }
-            Self::InvalidList { .. } => vec![Advice::RebuildPluginList],
+            Self::InvalidList { .. } => vec![PluginAdvice::RebuildPluginList.into()],
             Self::File(error) => error.advice(),
         }
     }

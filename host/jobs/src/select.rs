@@ -1,7 +1,7 @@
 //! Finds snapshots by what people call them (`JOB`, `JOB@ID`, an id, or `latest`), and entries by path or pattern.
 
 use crate::retention::is_safety;
-use holdfast_base::advice::Advice;
+use holdfast_base::advice::{Advice, JobAdvice};
 use holdfast_base::entry::{EntryKind, EntryPath, PathError, printable};
 use holdfast_base::error::{Describe, Kind};
 use holdfast_base::id::SnapshotId;
@@ -102,17 +102,17 @@ impl Describe for SelectError {
         let words = match self {
             Self::Unclear { wanted, .. } => {
                 let job = wanted.split('@').next().unwrap_or(wanted).to_owned();
-                return vec![Advice::NameReadableSnapshot { job }];
+                return vec![JobAdvice::NameReadableSnapshot { job }.into()];
             }
             Self::Unknown { near, .. } => match near {
-                Near::Nothing => return vec![Advice::MakeSnapshot],
+                Near::Nothing => return vec![JobAdvice::MakeSnapshot.into()],
                 Near::LongerId => format!("Give at least {ID_DIGITS_MIN} digits of an id"),
                 Near::Job(job) => format!("Did you mean job `{job}`?"),
             },
             Self::Ambiguous { newest, .. } => {
                 format!("Give more digits of the id: {}", newest.join(", "))
             }
-            Self::NotForgotten { .. } => return vec![Advice::ListForgotten],
+            Self::NotForgotten { .. } => return vec![JobAdvice::ListForgotten.into()],
             Self::Repository(error) => return error.advice(),
             Self::Path(_) | Self::Pattern(_) | Self::NoContent { .. } => return Vec::new(),
         };
@@ -356,6 +356,7 @@ fn trim_slashes(bytes: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use holdfast_base::advice::SnapshotAdvice;
     use holdfast_base::error::Describe;
 
     fn root(id: &str, job: &str) -> Root {
@@ -398,7 +399,10 @@ mod tests {
         let refused = |roots: &[Root], wanted: &str| {
             let error = pick_snapshot(roots, wanted).unwrap_err();
             let hints = error.advice();
-            format!("{error}; {}", hints.first().unwrap())
+            let [Advice::Words(words), ..] = &hints[..] else {
+                panic!("{error}: {hints:?}");
+            };
+            format!("{error}; {words}")
         };
         let said = refused(&roots, "abcd");
         assert!(
@@ -419,11 +423,11 @@ mod tests {
             let unknown = pick_snapshot(&roots, wanted).unwrap_err();
             let expected = format!("there is no snapshot `{wanted}`");
             assert_eq!(unknown.to_string(), expected);
-            assert_eq!(unknown.advice(), [Advice::ListSnapshots]);
+            assert_eq!(unknown.advice(), [SnapshotAdvice::ListSnapshots.into()]);
         }
         let none = pick_snapshot(&[], "etc").unwrap_err();
         assert_eq!(none.to_string(), "there is no snapshot `etc`");
-        assert_eq!(none.advice(), [Advice::MakeSnapshot]);
+        assert_eq!(none.advice(), [JobAdvice::MakeSnapshot.into()]);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use crate::limits::{COMPONENT_BYTES_MAX, MANIFEST_BYTES_MAX};
 use crate::manifest::{Manifest, ManifestError, PluginKind, SECTION};
-use holdfast_base::advice::Advice;
+use holdfast_base::advice::{Advice, PluginAdvice};
 use holdfast_base::error::{Describe, Kind, kind_of_io};
 use holdfast_base::hex;
 use sha2::{Digest, Sha256};
@@ -111,9 +111,9 @@ impl Describe for ComponentError {
 
     fn advice(&self) -> Vec<Advice> {
         match self {
-            Self::CoreModule => vec![Advice::BuildComponent],
-            Self::NoManifest => vec![Advice::PackManifest],
-            Self::Contract { .. } => vec![Advice::RebuildComponent],
+            Self::CoreModule => vec![PluginAdvice::BuildComponent.into()],
+            Self::NoManifest => vec![PluginAdvice::PackManifest.into()],
+            Self::Contract { .. } => vec![PluginAdvice::RebuildComponent.into()],
             _ => Vec::new(),
         }
     }

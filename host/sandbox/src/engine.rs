@@ -6,7 +6,7 @@ use crate::component::{CONTRACT, ComponentError, Inspection, digest, inspect};
 use crate::plugin::Plugin;
 use crate::ports::SpellAdvice;
 use crate::watchdog::Watchdog;
-use holdfast_base::advice::Advice;
+use holdfast_base::advice::{Advice, PluginAdvice};
 use holdfast_base::error::{Describe, Kind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -81,9 +81,12 @@ impl Describe for LoadError {
     fn advice(&self) -> Vec<Advice> {
         match self {
             Self::Component(error) => error.advice(),
-            Self::Changed { name } => vec![Advice::ReinstallPlugin {
-                plugin: name.clone(),
-            }],
+            Self::Changed { name } => vec![
+                PluginAdvice::ReinstallPlugin {
+                    plugin: name.clone(),
+                }
+                .into(),
+            ],
             _ => Vec::new(),
         }
     }

@@ -1,6 +1,6 @@
 //! Why a service on the network did not do what it was asked.
 
-use holdfast_base::advice::Advice;
+use holdfast_base::advice::{Advice, SnapshotAdvice};
 use holdfast_base::error::Kind;
 use std::fmt;
 
@@ -109,7 +109,7 @@ impl Cause {
             }
             Self::Skewed => "Set this machine's clock right (timedatectl status), and run it again",
             Self::NoBucket => "Create the bucket with the service's own tools, or correct `url`",
-            Self::Cold => return Advice::RestoreThawed,
+            Self::Cold => return SnapshotAdvice::RestoreThawed.into(),
             Self::Locked => "Wait until the lock has ended",
             Self::Unsupported => {
                 "This service cannot be used so: docs/s3.md says what a store must be able to do"

@@ -5,7 +5,7 @@
 //! granted would promise what is not so.
 
 use super::{Config, ConfigError};
-use holdfast_base::advice::{Advice, Allowed, PluginInJob, SettingValue};
+use holdfast_base::advice::{Advice, Allowed, PluginAdvice, PluginInJob, SettingValue};
 use holdfast_base::nearest::closest;
 use holdfast_sandbox::grant::{
     Asker, Correction, Effective, Narrowing, NarrowingError, PluginRole, Terms, TermsTable,
@@ -297,13 +297,15 @@ pub(super) fn advise_correction(error: &NarrowingError) -> Advice {
         NarrowingError::NotGranted {
             owner, correction, ..
         } => match correction.clone() {
-            Correction::GrantPrograms(programs) => Advice::GrantPlugin {
+            Correction::GrantPrograms(programs) => PluginAdvice::GrantPlugin {
                 plugin: owner.plugin.clone(),
                 programs,
-            },
-            Correction::Remove => Advice::RemoveLine {
+            }
+            .into(),
+            Correction::Remove => PluginAdvice::RemoveLine {
                 plugin: owner.plugin.clone(),
-            },
+            }
+            .into(),
             Correction::NameInSettings(settings) => Advice::Words(format!(
                 "Remove it here, or name it in {}, setting `{}`",
                 settings_table(owner),

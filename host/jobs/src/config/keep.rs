@@ -469,7 +469,9 @@ mod tests {
             let said = error.to_string();
             assert!(said.starts_with(message), "{job}: {said}");
             let hints = error.advice();
-            let given = hints.first().map_or(String::new(), ToString::to_string);
+            let given = hints
+                .first()
+                .map_or(String::new(), |advice| format!("{advice:?}"));
             assert!(given.contains(hint), "{job}: {given}");
         }
     }

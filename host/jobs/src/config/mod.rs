@@ -12,7 +12,7 @@ pub use allow::{
 pub use keep::{CopyConfig, KeepConfig, TagRules};
 pub use store::StoreConfig;
 
-use holdfast_base::advice::Advice;
+use holdfast_base::advice::{Advice, JobAdvice};
 use holdfast_base::error::{Describe, Kind};
 use holdfast_base::nearest::closest;
 use holdfast_sandbox::grant::NarrowingError;
@@ -196,7 +196,7 @@ impl Describe for ConfigError {
     fn advice(&self) -> Vec<Advice> {
         let words = match self {
             Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
-                return vec![Advice::WriteConfiguration { example: LEAST }];
+                return vec![JobAdvice::WriteConfiguration { example: LEAST }.into()];
             }
             Self::Wrong { suggestion, .. } => {
                 return suggestion.iter().map(|advice| (**advice).clone()).collect();
@@ -541,7 +541,8 @@ mod tests {
                 .starts_with("holdfast.toml:4:1: unknown key `sorce`"),
             "{error}"
         );
-        assert_eq!(error.advice()[0].to_string(), "Did you mean `source`?");
+        let suggestion = Advice::Words("Did you mean `source`?".to_owned());
+        assert_eq!(error.advice(), [suggestion]);
     }
 
     #[test]

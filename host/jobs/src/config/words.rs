@@ -1,6 +1,6 @@
 //! Translates what a TOML parser found into words of an operator.
 
-use holdfast_base::advice::Advice;
+use holdfast_base::advice::{Advice, JobAdvice};
 use holdfast_base::nearest::closest;
 
 /// What a parser expects, and what an operator calls it.
@@ -53,7 +53,7 @@ fn describe_missing(key: &str) -> (String, Option<Advice>) {
         "url" => Some(Advice::Words(
             "Say where the store is: url = \"file:///absolute/directory\"".to_owned(),
         )),
-        "source" => Some(Advice::NameSourcePlugin),
+        "source" => Some(JobAdvice::NameSourcePlugin.into()),
         _ => None,
     };
     let message = format!("this table has no `{key}`");

@@ -1,6 +1,6 @@
 //! Why somebody cannot open a repository, or cannot be let open it.
 
-use holdfast_base::advice::Advice;
+use holdfast_base::advice::{AccessAdvice, Advice};
 use holdfast_base::error::{Describe, Kind};
 use holdfast_repository::keys::Role;
 use std::fmt;
@@ -83,13 +83,13 @@ impl Describe for AccessError {
 
     fn advice(&self) -> Vec<Advice> {
         vec![match self {
-            Self::WrongOperator { .. } => Advice::UseOperatorCredentials,
-            Self::NoOperator => Advice::NameFirstOperator,
-            Self::NoNewOperator => Advice::NameNewOperator,
-            Self::InvalidRecipient { .. } => Advice::ReviewRecipients,
-            Self::HostlessRole { .. } => Advice::OmitHost,
-            Self::InvalidHost { .. } => Advice::NameHost,
-            Self::DifferentKeys { .. } => Advice::ReadOrShareKeys,
+            Self::WrongOperator { .. } => AccessAdvice::UseOperatorCredentials.into(),
+            Self::NoOperator => AccessAdvice::NameFirstOperator.into(),
+            Self::NoNewOperator => AccessAdvice::NameNewOperator.into(),
+            Self::InvalidRecipient { .. } => AccessAdvice::ReviewRecipients.into(),
+            Self::HostlessRole { .. } => AccessAdvice::OmitHost.into(),
+            Self::InvalidHost { .. } => AccessAdvice::NameHost.into(),
+            Self::DifferentKeys { .. } => AccessAdvice::ReadOrShareKeys.into(),
         }]
     }
 }

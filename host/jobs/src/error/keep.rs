@@ -1,6 +1,6 @@
 //! Why something is not kept as long as was asked, or cannot be forgotten.
 
-use holdfast_base::advice::Advice;
+use holdfast_base::advice::{AccessAdvice, Advice, JobAdvice};
 use holdfast_base::error::{Describe, Kind};
 
 /// Why something is not kept as long as was asked, or cannot be forgotten.
@@ -72,9 +72,9 @@ impl Describe for KeepError {
 
     fn advice(&self) -> Vec<Advice> {
         let words = match self {
-            Self::NoObjectLock { .. } => return vec![Advice::MoveToLockingBucket],
-            Self::NoLockTime { .. } => return vec![Advice::SetLockTime],
-            Self::NoReason => return vec![Advice::GiveReason],
+            Self::NoObjectLock { .. } => return vec![AccessAdvice::MoveToLockingBucket.into()],
+            Self::NoLockTime { .. } => return vec![JobAdvice::SetLockTime.into()],
+            Self::NoReason => return vec![JobAdvice::GiveReason.into()],
             Self::LockTooLong { .. } => "Services lock for a hundred years at most",
             Self::InvalidLockEnd { .. } | Self::InvalidHoldEnd { .. } => {
                 "Give a day to come, such as 2030-12-31, or a time such as 2030-12-31T12:00:00Z"

@@ -16,7 +16,7 @@ use crate::plugins::PluginError;
 use crate::secrets::SecretError;
 use crate::select::SelectError;
 use access::AccessError;
-use holdfast_base::advice::Advice;
+use holdfast_base::advice::{Advice, JobAdvice};
 use holdfast_base::error::{Describe, Kind, kind_of_io};
 use holdfast_repository::{
     ObjectError, OpenError, ReadError, RepositoryError, SnapshotError, UpkeepError, WriteError,
@@ -159,8 +159,8 @@ impl Describe for JobError {
     fn advice(&self) -> Vec<Advice> {
         let mut advice = self.inner().map(Describe::advice).unwrap_or_default();
         match self {
-            Self::SafetyBackup { .. } => advice.push(Advice::SkipSafetyBackup),
-            Self::NoDirectory { .. } => advice.push(Advice::NameTargetDirectory),
+            Self::SafetyBackup { .. } => advice.push(JobAdvice::SkipSafetyBackup.into()),
+            Self::NoDirectory { .. } => advice.push(JobAdvice::NameTargetDirectory.into()),
             _ => {}
         }
         advice

@@ -1,6 +1,6 @@
 //! Why a run did not make its snapshot.
 
-use holdfast_base::advice::Advice;
+use holdfast_base::advice::{Advice, JobAdvice};
 use holdfast_base::error::{Describe, Kind};
 
 /// Why a run did not make its snapshot.
@@ -61,8 +61,8 @@ impl Describe for RunError {
 
     fn advice(&self) -> Vec<Advice> {
         let words = match self {
-            Self::Busy { .. } => return vec![Advice::AwaitRun],
-            Self::NoVerifier { .. } => return vec![Advice::NameVerifier],
+            Self::Busy { .. } => return vec![JobAdvice::AwaitRun.into()],
+            Self::NoVerifier { .. } => return vec![JobAdvice::NameVerifier.into()],
             Self::BusyCopying { .. } => "It takes this snapshot along, or the next run does",
             Self::BusyCollecting { .. } => "Wait for it to end",
             Self::Timeout { .. } => "Give it more time: timeout-minutes",

@@ -1,6 +1,6 @@
 //! Why no recovery sheet can be made.
 
-use holdfast_base::advice::Advice;
+use holdfast_base::advice::{AccessAdvice, Advice};
 use holdfast_base::error::{Describe, Kind};
 use qrcode::types::QrError;
 
@@ -25,9 +25,9 @@ impl Describe for SheetError {
 
     fn advice(&self) -> Vec<Advice> {
         vec![match self {
-            Self::NotOneSecret => Advice::GiveOneIdentity,
+            Self::NotOneSecret => AccessAdvice::GiveOneIdentity.into(),
             Self::SeveralIdentities => Advice::Words("Make a sheet for each of them".to_owned()),
-            Self::NoPicture(_) => Advice::WriteSecretByHand,
+            Self::NoPicture(_) => AccessAdvice::WriteSecretByHand.into(),
         }]
     }
 }

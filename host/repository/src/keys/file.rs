@@ -8,7 +8,7 @@ use crate::format::certificate::Certificate;
 use crate::ground::seal::{KeyPair, Secret};
 use crate::keys::signer::Signer;
 use ed25519_dalek::{SigningKey, VerifyingKey};
-use holdfast_base::advice::Advice;
+use holdfast_base::advice::{Advice, KeyAdvice};
 use holdfast_base::error::{Describe, Kind};
 use holdfast_base::hex;
 use holdfast_base::id::RepositoryId;
@@ -154,14 +154,17 @@ impl Describe for KeyError {
             Self::Role {
                 needed: Role::Read, ..
             }
-            | Self::Epoch { .. } => vec![Advice::GiveReadingKey],
-            Self::Planted => vec![Advice::GiveExportedReadKey],
+            | Self::Epoch { .. } => vec![KeyAdvice::GiveReadingKey.into()],
+            Self::Planted => vec![KeyAdvice::GiveExportedReadKey.into()],
             Self::Unsigning | Self::Certificate(FormatError::Revoked { .. }) => {
-                vec![Advice::ExportHostKey]
+                vec![KeyAdvice::ExportHostKey.into()]
             }
-            Self::Role { needed, .. } => vec![Advice::GiveKeyOfRole {
-                role: needed.to_string(),
-            }],
+            Self::Role { needed, .. } => vec![
+                KeyAdvice::GiveKeyOfRole {
+                    role: needed.to_string(),
+                }
+                .into(),
+            ],
             _ => Vec::new(),
         }
     }

@@ -8,7 +8,7 @@ use crate::format::pack::FrameError;
 use crate::ground::chance::EntropyError;
 use crate::ground::seal::SealError;
 use crate::keys::KeyError;
-use holdfast_base::advice::Advice;
+use holdfast_base::advice::{Advice, KeyAdvice, SnapshotAdvice};
 use holdfast_base::cancel::Cancel;
 use holdfast_base::error::{Describe, Kind, kind_of_io};
 use holdfast_base::id::{PackId, SnapshotId};
@@ -393,24 +393,27 @@ impl Describe for ObjectError {
     fn advice(&self) -> Vec<Advice> {
         let words = |words: &str| vec![Advice::Words(words.into())];
         match self {
-            Self::NotOwn { made_by, .. } => vec![Advice::ForgetOnHost {
-                host: made_by.clone(),
-            }],
+            Self::NotOwn { made_by, .. } => vec![
+                SnapshotAdvice::ForgetOnHost {
+                    host: made_by.clone(),
+                }
+                .into(),
+            ],
             Self::Disagree { .. } => words(
                 "Nothing was decided on it; run it again. Where it stays so, the store's listings cannot be relied on",
             ),
-            Self::NoEpoch { .. } => vec![Advice::OpenWithoutOperator],
+            Self::NoEpoch { .. } => vec![KeyAdvice::OpenWithoutOperator.into()],
             Self::Unanswered { .. } => {
-                vec![Advice::ListSnapshotsLater]
+                vec![SnapshotAdvice::ListSnapshotsLater.into()]
             }
             Self::Overtaken { .. } => words("Run it again: it stores anew what is gone"),
-            Self::KeysChanged => vec![Advice::ReviewOperators],
+            Self::KeysChanged => vec![KeyAdvice::ReviewOperators.into()],
             Self::ReadBackFailed { .. } => words(
                 "Look at the memory and the disks of this machine and of the store before you run it again",
             ),
             Self::Store(error) => error.advice(),
             Self::Key(error) => error.advice(),
-            Self::Damaged { .. } => vec![Advice::CheckData],
+            Self::Damaged { .. } => vec![SnapshotAdvice::CheckData.into()],
             Self::Format(FormatError::Newer { .. }) => {
                 words("Use the version of holdfast that wrote it, or a newer one")
             }

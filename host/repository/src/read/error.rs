@@ -1,7 +1,7 @@
 //! What can go wrong when a snapshot is read.
 
 use crate::objects::error::{ObjectError, wrap_object_error};
-use holdfast_base::advice::Advice;
+use holdfast_base::advice::{Advice, SnapshotAdvice};
 use holdfast_base::error::{Describe, Kind};
 use holdfast_base::id::ChunkId;
 
@@ -40,9 +40,9 @@ impl Describe for ReadError {
         match self {
             Self::Object(error) => error.advice(),
             Self::MissingChunk { .. } => {
-                vec![Advice::CheckData]
+                vec![SnapshotAdvice::CheckData.into()]
             }
-            Self::NoEntry { .. } => vec![Advice::ListEntries],
+            Self::NoEntry { .. } => vec![SnapshotAdvice::ListEntries.into()],
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What can go wrong when a repository is made or opened.
 
 use crate::objects::error::{ObjectError, wrap_object_error};
-use holdfast_base::advice::Advice;
+use holdfast_base::advice::{Advice, KeyAdvice};
 use holdfast_base::error::{Describe, Kind};
 
 /// What can go wrong when a repository is made or opened.
@@ -54,12 +54,12 @@ impl Describe for OpenError {
         let words = |words: &str| vec![Advice::Words(words.into())];
         match self {
             Self::Object(error) => error.advice(),
-            Self::Absent { .. } => vec![Advice::CreateRepository],
-            Self::Exists { .. } => vec![Advice::RecoverWriteKey],
+            Self::Absent { .. } => vec![KeyAdvice::CreateRepository.into()],
+            Self::Exists { .. } => vec![KeyAdvice::RecoverWriteKey.into()],
             Self::NoHeader { .. } => words(
                 "Bring `format` back from a copy of the repository; it is small and never changes",
             ),
-            Self::Hidden { .. } => vec![Advice::BeginEpochAfterRollback],
+            Self::Hidden { .. } => vec![KeyAdvice::BeginEpochAfterRollback.into()],
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What can go wrong with a snapshot as a whole.
 
 use crate::objects::error::{ObjectError, wrap_object_error};
-use holdfast_base::advice::Advice;
+use holdfast_base::advice::{Advice, SnapshotAdvice};
 use holdfast_base::error::{Describe, Kind};
 use holdfast_base::id::SnapshotId;
 
@@ -41,7 +41,7 @@ impl Describe for SnapshotError {
         match self {
             Self::Object(error) => error.advice(),
             Self::NoSnapshot { .. } => {
-                vec![Advice::ListSnapshots]
+                vec![SnapshotAdvice::ListSnapshots.into()]
             }
         }
     }

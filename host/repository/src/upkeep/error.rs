@@ -4,7 +4,7 @@ use crate::read::StoredError;
 use crate::read::stored_error::wrap_stored_error;
 use crate::upkeep::frozen::Frozen;
 use crate::write::WriteError;
-use holdfast_base::advice::Advice;
+use holdfast_base::advice::{Advice, KeyAdvice, SnapshotAdvice};
 use holdfast_base::error::{Describe, Kind};
 use holdfast_base::id::SnapshotId;
 use holdfast_base::size::ByteSize;
@@ -236,17 +236,22 @@ impl Describe for UpkeepError {
         match self {
             Self::Stored(error) => error.advice(),
             Self::Write(error) => error.advice(),
-            Self::Operators(OperatorsError::Unrecorded) => vec![Advice::BeginEpochForEverybody],
-            Self::Operators(_) => vec![Advice::ListOperators],
-            Self::Held { snapshot, .. } => vec![Advice::ReleaseHold {
-                snapshot: snapshot.short(),
-            }],
-            Self::NotHeld { .. } => vec![Advice::ListHeldSnapshots],
-            Self::NotForgotten { .. } => {
-                vec![Advice::ListRestorableSnapshots]
+            Self::Operators(OperatorsError::Unrecorded) => {
+                vec![KeyAdvice::BeginEpochForEverybody.into()]
             }
-            Self::Incomplete { .. } => vec![Advice::CheckData],
-            Self::NoSession { .. } => vec![Advice::ListOpenSessions],
+            Self::Operators(_) => vec![KeyAdvice::ListOperators.into()],
+            Self::Held { snapshot, .. } => vec![
+                SnapshotAdvice::ReleaseHold {
+                    snapshot: snapshot.short(),
+                }
+                .into(),
+            ],
+            Self::NotHeld { .. } => vec![SnapshotAdvice::ListHeldSnapshots.into()],
+            Self::NotForgotten { .. } => {
+                vec![SnapshotAdvice::ListRestorableSnapshots.into()]
+            }
+            Self::Incomplete { .. } => vec![SnapshotAdvice::CheckData.into()],
+            Self::NoSession { .. } => vec![SnapshotAdvice::ListOpenSessions.into()],
             Self::ClocksDiffer { .. } => {
                 words("Set the clocks right and run it again: nothing was removed")
             }

@@ -1,6 +1,6 @@
 //! How far it is with packs that cannot be read yet.
 
-use holdfast_base::advice::Advice;
+use holdfast_base::advice::{Advice, SnapshotAdvice};
 
 /// Packs that cannot be read at once, and how far it is with them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,9 +24,9 @@ impl Frozen {
     /// Returns what to do next.
     pub(crate) fn advice(&self) -> Advice {
         if self.asked == self.packs {
-            Advice::AwaitThaw
+            SnapshotAdvice::AwaitThaw.into()
         } else {
-            Advice::RequestThaw
+            SnapshotAdvice::RequestThaw.into()
         }
     }
 }

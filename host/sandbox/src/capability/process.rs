@@ -13,7 +13,7 @@ use super::streams::{Reader, Writer};
 use crate::contract::{Failure, FailureKind};
 use crate::ports::StreamSink;
 use crate::watchdog::Watch;
-use holdfast_base::advice::Advice;
+use holdfast_base::advice::PluginAdvice;
 use holdfast_base::cancel::{Cancel, Reason};
 use holdfast_base::error::join_causes;
 use holdfast_base::size::ByteSize;
@@ -304,10 +304,11 @@ impl Guest {
     fn control_command(&self, program: &str) -> CommandControl {
         let effective = &self.context.effective;
         let timeout = effective.terms.for_program(program).timeout.map(|time| {
-            let advice = Advice::RaiseCommandTimeout {
+            let advice = PluginAdvice::RaiseCommandTimeout {
                 owner: self.asker().with_role(effective.role),
                 program: effective.terms.table_name(program).to_owned(),
-            };
+            }
+            .into();
             Arc::new(Timeout {
                 time,
                 advice: (self.spell)(&advice),

@@ -4,7 +4,7 @@
 //! line knows how commands are typed.
 
 use crate::manifest::Ask;
-use holdfast_base::advice::{Advice, Allowed, PluginInJob, PluginRole, SettingValue};
+use holdfast_base::advice::{Advice, Allowed, PluginAdvice, PluginInJob, PluginRole, SettingValue};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -128,23 +128,27 @@ impl Denial {
     pub fn advice(&self) -> Advice {
         let owner = self.owner.clone();
         match self.denied_by.clone() {
-            DeniedBy::Manifest => Advice::ShowRequests {
+            DeniedBy::Manifest => PluginAdvice::ShowRequests {
                 plugin: owner.plugin,
-            },
-            DeniedBy::Grant { programs } => Advice::GrantPlugin {
+            }
+            .into(),
+            DeniedBy::Grant { programs } => PluginAdvice::GrantPlugin {
                 plugin: owner.plugin,
                 programs,
-            },
-            DeniedBy::Settings { setting, value } => Advice::NameInSettings {
+            }
+            .into(),
+            DeniedBy::Settings { setting, value } => PluginAdvice::NameInSettings {
                 owner,
                 setting,
                 value,
-            },
-            DeniedBy::Narrowing { what, values } => Advice::AllowInJob {
+            }
+            .into(),
+            DeniedBy::Narrowing { what, values } => PluginAdvice::AllowInJob {
                 owner,
                 what,
                 values,
-            },
+            }
+            .into(),
         }
     }
 }

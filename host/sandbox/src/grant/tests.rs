@@ -3,7 +3,7 @@
 use super::*;
 use crate::manifest::{Access, Manifest};
 use crate::pattern::Pattern;
-use holdfast_base::advice::{Advice, Allowed};
+use holdfast_base::advice::{Allowed, PluginAdvice};
 use serde_json::{Map, Value, json};
 
 const BY: Asker<'_> = Asker {
@@ -75,10 +75,11 @@ fn what_was_never_granted_is_named() {
     let denial = none.check_granted(&BY).unwrap_err();
     assert_eq!(
         denial.advice(),
-        Advice::GrantPlugin {
+        PluginAdvice::GrantPlugin {
             plugin: "p".into(),
             programs: vec![],
         }
+        .into()
     );
 }
 
@@ -113,10 +114,13 @@ fn a_job_takes_away_and_the_denial_shows_the_line() {
         denial.to_string(),
         "plugin `p` asked to run `pg_dump -Fc`, which job `j` does not allow"
     );
-    let advice = |what, values: &[&str]| Advice::AllowInJob {
-        owner: BY.with_role(PluginRole::Source),
-        what,
-        values: values.iter().map(|text| (*text).to_owned()).collect(),
+    let advice = |what, values: &[&str]| {
+        PluginAdvice::AllowInJob {
+            owner: BY.with_role(PluginRole::Source),
+            what,
+            values: values.iter().map(|text| (*text).to_owned()).collect(),
+        }
+        .into()
     };
     assert_eq!(
         denial.advice(),
@@ -136,10 +140,11 @@ fn an_install_may_grant_only_some_programs() {
     let denial = yes.check_command(&BY, "tar", &words("-c db")).unwrap_err();
     assert_eq!(
         denial.advice(),
-        Advice::GrantPlugin {
+        PluginAdvice::GrantPlugin {
             plugin: "p".into(),
             programs: vec!["sqlite3".into(), "tar".into()],
         }
+        .into()
     );
 }
 

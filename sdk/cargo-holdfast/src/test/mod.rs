@@ -12,6 +12,7 @@ mod verifier;
 
 use crate::failure::Json;
 use crate::{Failure, Trying};
+use holdfast_base::advice::Advice;
 use holdfast_base::error::join_causes;
 use holdfast_sandbox::cache::Compiler;
 use holdfast_sandbox::component::{Inspection, inspect, read};
@@ -77,6 +78,18 @@ pub(crate) fn test_component(arguments: &Arguments) -> Result<(), Failure> {
     bench.conclude()
 }
 
+/// Names what an operator could do. An author has no operator's commands, so the name of the step is enough.
+fn spell_for_author(advice: &Advice) -> String {
+    match advice {
+        Advice::Words(words) => words.clone(),
+        Advice::Snapshot(step) => format!("{step:?}"),
+        Advice::Key(step) => format!("{step:?}"),
+        Advice::Plugin(step) => format!("{step:?}"),
+        Advice::Access(step) => format!("{step:?}"),
+        Advice::Job(step) => format!("{step:?}"),
+    }
+}
+
 /// Reads a job's settings, and fills in what they leave out.
 fn read_settings(file: Option<&Path>, manifest: &Manifest) -> Result<(Given, Given), Failure> {
     let file = file.map(Json::read_file).transpose()?;
@@ -105,7 +118,7 @@ impl Bench {
         let config = SandboxConfig {
             cache: None,
             compiler: Compiler::Here,
-            spell: |advice| advice.to_string(),
+            spell: spell_for_author,
         };
         Ok(Self {
             sandbox: Sandbox::new(config).trying("set up the engine")?,

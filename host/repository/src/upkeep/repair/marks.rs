@@ -3,7 +3,7 @@
 use crate::objects::error::ObjectFault;
 use crate::upkeep::UpkeepError;
 use crate::upkeep::repair::Work;
-use holdfast_base::advice::Advice;
+use holdfast_base::advice::{Advice, SnapshotAdvice};
 use holdfast_store::Name;
 use std::collections::HashSet;
 
@@ -12,17 +12,17 @@ const LEFT: [(&str, &str, Advice); 3] = [
     (
         "holds/",
         "it holds all the same, until it is released",
-        Advice::ReleaseDamagedHold,
+        Advice::Snapshot(SnapshotAdvice::ReleaseDamagedHold),
     ),
     (
         "sessions/",
         "collection removes it",
-        Advice::CollectDamagedSession,
+        Advice::Snapshot(SnapshotAdvice::CollectDamagedSession),
     ),
     (
         "tombstones/",
         "collection goes on without it, and frees less",
-        Advice::CollectWithoutTombstone,
+        Advice::Snapshot(SnapshotAdvice::CollectWithoutTombstone),
     ),
 ];
 /// Tombstones of snapshots: one that cannot be read forgets nothing, and is in the way of the next.
