@@ -4,7 +4,7 @@
 
 use crate::context::Context;
 use crate::error::JobError;
-use crate::list::require_job;
+use crate::list::{Listing, read_snapshots};
 use crate::open::Access;
 use crate::select::{Paths, SelectError, find_snapshot};
 use holdfast_base::entry::{EntryKind, EntryPath};
@@ -90,12 +90,10 @@ pub fn find_entries(
     visit: &mut dyn FnMut(&Root, &Item) -> ControlFlow<()>,
 ) -> Result<Search, JobError> {
     let repository = access.open(context)?;
-    let (mut roots, unread) = repository.snapshots()?;
-    require_job(context, job, &roots)?;
-    roots.retain(|root| job.is_none_or(|job| root.job == job));
+    let Listing { found, unread } = read_snapshots(context, &repository, job)?;
     let reader = Reader::new(repository)?;
     let mut has_some = false;
-    for root in &roots {
+    for root in &found {
         for item in reader.read_items(root)? {
             let (item, _) = item?;
             if !paths.includes(&item.entry.path) {
@@ -110,7 +108,6 @@ pub fn find_entries(
             }
         }
     }
-    let unread = unread.into_iter().map(RepositoryError::from).collect();
     Ok(Search { has_some, unread })
 }
 

@@ -90,14 +90,8 @@ pub mod entries;
 /// Judges a snapshot's content.
 pub mod verify;
 
-/// Checks a repository for damage.
-pub mod check;
-
-/// Repairs a damaged repository.
-pub mod repair;
-
-/// Collects what nobody needs.
-pub mod collect;
+/// Checks and repairs repositories, and collects what nobody needs.
+pub mod upkeep;
 
 /// Who can open a repository.
 pub mod operators;

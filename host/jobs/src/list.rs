@@ -50,18 +50,14 @@ pub fn list_snapshots(
     job: Option<&str>,
 ) -> Result<Listing<ListedSnapshot>, JobError> {
     let repository = access.open(context)?;
-    let (mut roots, unread) = repository.snapshots()?;
-    require_job(context, job, &roots)?;
-    roots.retain(|root| job.is_none_or(|job| root.job == job));
+    let Listing { found, unread } = read_snapshots(context, &repository, job)?;
     let mut holds = find_holds(context, &repository)?;
-    let found = roots.into_iter().map(|root| ListedSnapshot {
+    let found = found.into_iter().map(|root| ListedSnapshot {
         held: holds.remove(&root.snapshot),
         root,
     });
-    Ok(Listing {
-        found: found.collect(),
-        unread: unread.into_iter().map(RepositoryError::from).collect(),
-    })
+    let found = found.collect();
+    Ok(Listing { found, unread })
 }
 
 /// Finds one snapshot.
@@ -140,17 +136,19 @@ fn find_holds(
     Ok(holds.map(|held| (held.snapshot, held)).collect())
 }
 
-/// Refuses a job that neither the configuration nor any snapshot knows.
-pub(crate) fn require_job(
+/// Reads the snapshots of a repository, or of one job in it, which the configuration or a snapshot must know.
+pub(crate) fn read_snapshots(
     context: &Context,
+    repository: &Repository,
     job: Option<&str>,
-    roots: &[Root],
-) -> Result<(), JobError> {
-    match job {
-        Some(job) if !roots.iter().any(|root| root.job == job) => {
+) -> Result<Listing<Root>, JobError> {
+    let (mut found, unread) = repository.snapshots()?;
+    if let Some(job) = job {
+        found.retain(|root| root.job == job);
+        if found.is_empty() {
             context.config.job(job)?;
-            Ok(())
         }
-        _ => Ok(()),
     }
+    let unread = unread.into_iter().map(RepositoryError::from).collect();
+    Ok(Listing { found, unread })
 }

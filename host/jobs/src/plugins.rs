@@ -3,6 +3,7 @@
 //! The lock file lies beside the configuration and pins each plugin to the SHA-256 of its file: a
 //! file that changed, or that asks for more, needs a new yes.
 
+use crate::config::prefix_place;
 use crate::files::{FileError, write_whole};
 use crate::places::{COMPILE_ARGUMENT, Places};
 use holdfast_base::advice::{Advice, PluginAdvice};
@@ -102,11 +103,6 @@ pub enum PluginError {
     /// A file of this machine cannot be used.
     #[error(transparent)]
     File(#[from] FileError),
-}
-
-/// Puts a place in front of what is wrong there.
-fn prefix_place(place: Option<&str>) -> String {
-    place.map(|place| format!("{place}: ")).unwrap_or_default()
 }
 
 impl Describe for PluginError {

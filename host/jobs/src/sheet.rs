@@ -61,6 +61,7 @@ fn strip_comments(identity: &Identity) -> Result<Option<Secret>, SheetError> {
 
 /// Makes the recovery sheet of a store and writes it to a new file: as a picture if the name ends in `.svg`, as a
 /// text otherwise. The secret is on it if an identity is given. `commands` is what is to be typed to restore.
+/// Returns whether the secret is on it.
 ///
 /// # Errors
 /// It is not recorded who can open the repository, or what is given is not one identity.
@@ -69,7 +70,7 @@ pub fn write_sheet(
     access: &Access,
     file: &Path,
     commands: &[String],
-) -> Result<WrittenSheet, JobError> {
+) -> Result<bool, JobError> {
     let repository = access.open(context)?;
     let secret = match access.credentials.read_operators()?.as_slice() {
         [] => None,
@@ -90,16 +91,7 @@ pub fn write_sheet(
         sheet.to_text()?
     };
     write_private_file(file, written.expose().as_bytes())?;
-    Ok(WrittenSheet {
-        has_secret: sheet.secret.is_some(),
-    })
-}
-
-/// A sheet that was written to a file.
-#[derive(Debug, Clone, Copy)]
-pub struct WrittenSheet {
-    /// Whether the secret is on it.
-    pub has_secret: bool,
+    Ok(sheet.secret.is_some())
 }
 
 impl Sheet {
@@ -193,7 +185,7 @@ impl Sheet {
         for line in &self.lines {
             match line {
                 Line::Plain(words) => text.push_str(words),
-                Line::Checked(words) => text.push_str(&add_cheposix_checksum(words.expose())),
+                Line::Checked(words) => text.push_str(&add_checksum(words.expose())),
                 Line::Picture => text.push_str(&draw_blocks(&self.draw_modules()?)),
             }
             text.push('\n');
@@ -210,7 +202,7 @@ impl Sheet {
         for line in &self.lines {
             let words = match line {
                 Line::Plain(words) => words.clone(),
-                Line::Checked(words) => add_cheposix_checksum(words.expose()),
+                Line::Checked(words) => add_checksum(words.expose()),
                 Line::Picture => {
                     let modules = self.draw_modules()?;
                     draw_squares(&modules, at, &mut body);
@@ -249,7 +241,7 @@ impl Sheet {
 }
 
 /// Puts the checksum of a line behind it.
-fn add_cheposix_checksum(line: &str) -> String {
+fn add_checksum(line: &str) -> String {
     format!("{line}  [{:04}]", posix_checksum(line.as_bytes()) % 10_000)
 }
 
@@ -322,7 +314,7 @@ mod tests {
             letters.swap(at - 1, at);
             let swapped: String = letters.into_iter().collect();
             assert_eq!(
-                add_cheposix_checksum(&swapped) == add_cheposix_checksum(line),
+                add_checksum(&swapped) == add_checksum(line),
                 swapped == line
             );
         }

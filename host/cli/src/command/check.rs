@@ -8,10 +8,10 @@ use crate::progress::{Moment, Watch, watch_work};
 use crate::view::View;
 use holdfast_base::progress::Progress;
 use holdfast_base::size::ByteSize;
-use holdfast_jobs::check::check_repository;
 use holdfast_jobs::context::Context;
 use holdfast_jobs::model::{Author, CheckReport, Depth, Frozen, Loss};
 use holdfast_jobs::tally::Tally;
+use holdfast_jobs::upkeep::check_repository;
 use holdfast_jobs::verify::plan_verification;
 use std::sync::Arc;
 

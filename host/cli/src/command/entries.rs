@@ -73,7 +73,7 @@ fn show_entry(item: &Item, root: Option<&Root>, view: &View) {
 }
 
 /// Goes on as long as somebody reads.
-fn flow(view: &View) -> ControlFlow<()> {
+pub(super) fn flow(view: &View) -> ControlFlow<()> {
     match view.is_gone() {
         true => ControlFlow::Break(()),
         false => ControlFlow::Continue(()),

@@ -6,9 +6,9 @@ use crate::fail::Failure;
 use crate::progress::{Moment, watch_work};
 use crate::view::View;
 use holdfast_base::size::ByteSize;
-use holdfast_jobs::collect::collect_store;
 use holdfast_jobs::context::Context;
 use holdfast_jobs::model::{Amount, CollectOptions, CollectProgress, CollectReport};
+use holdfast_jobs::upkeep::collect_store;
 use std::sync::Arc;
 
 pub(super) fn collect(context: &Context, gc: Gc, view: &View) -> Result<Outcome, Failure> {

@@ -10,7 +10,7 @@ use holdfast_base::progress::Progress;
 use holdfast_jobs::context::Context;
 use holdfast_jobs::model::{Deed, Depth, RepairStep, Repaired};
 use holdfast_jobs::open::Access;
-use holdfast_jobs::repair::{RepairOptions, repair_repository};
+use holdfast_jobs::upkeep::{RepairOptions, repair_repository};
 use std::sync::Arc;
 
 pub(super) fn repair(context: &Context, check: &Check, view: &View) -> Result<Outcome, Failure> {

@@ -5,7 +5,7 @@ use crate::exit::Outcome;
 use crate::fail::Failure;
 use crate::view::View;
 use holdfast_jobs::context::Context;
-use holdfast_jobs::sheet::{self, WrittenSheet};
+use holdfast_jobs::sheet;
 use std::path::Path;
 
 /// What is typed to restore with a configuration and an identity that were typed from the sheet.
@@ -24,7 +24,7 @@ pub(super) fn write_sheet(
     let access = super::find_access(context, keys, None)?;
     let store = &access.store;
     let commands = COMMANDS.map(str::to_owned);
-    let WrittenSheet { has_secret } = sheet::write_sheet(context, &access, file, &commands)?;
+    let has_secret = sheet::write_sheet(context, &access, file, &commands)?;
     let json = serde_json::json!({"sheet": file, "store": store, "has-secret": has_secret});
     view.answer(&json, |view| {
         view.say(&format!("Wrote a recovery sheet to {}", file.display()));

@@ -11,7 +11,6 @@ use holdfast_jobs::entries::{Difference, compare_snapshots};
 use holdfast_jobs::list::{ListedSnapshot, Listing, list_snapshots, show_snapshot};
 use holdfast_jobs::model::{Author, Held, Item, RepositoryError, Root};
 use holdfast_jobs::open::Access;
-use std::ops::ControlFlow;
 
 /// Returns a snapshot as scripts read it.
 pub(super) fn snapshot_json(root: &Root, held: Option<&Held>) -> serde_json::Value {
@@ -176,10 +175,7 @@ pub(super) fn compare(
     let access = super::find_access(context, keys, Some(from))?;
     compare_snapshots(context, &access, from, to, &mut |difference, item| {
         show_difference(difference, item, view);
-        match view.is_gone() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        }
+        super::entries::flow(view)
     })?;
     Ok(Outcome::Done)
 }

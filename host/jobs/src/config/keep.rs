@@ -265,8 +265,18 @@ fn percent(words: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use holdfast_base::advice::Advice;
     use holdfast_base::error::Describe;
     use std::path::Path;
+
+    /// Returns the first advice, which is in words; nothing if there is none.
+    fn first_words(error: &ConfigError) -> String {
+        match error.advice().first() {
+            Some(Advice::Words(words)) => words.clone(),
+            Some(step) => panic!("{step:?}"),
+            None => String::new(),
+        }
+    }
 
     const STORES: &str =
         "[store.local]\nurl = \"file:///b\"\n[store.offsite]\nurl = \"file:///c\"\n";
@@ -468,10 +478,7 @@ mod tests {
             let error = parse(head, job).map(|_| ()).unwrap_err();
             let said = error.to_string();
             assert!(said.starts_with(message), "{job}: {said}");
-            let hints = error.advice();
-            let given = hints
-                .first()
-                .map_or(String::new(), |advice| format!("{advice:?}"));
+            let given = first_words(&error);
             assert!(given.contains(hint), "{job}: {given}");
         }
     }

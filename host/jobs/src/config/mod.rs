@@ -504,6 +504,11 @@ impl Config {
     }
 }
 
+/// Puts a place in front of what is wrong there.
+pub(crate) fn prefix_place(place: Option<&str>) -> String {
+    place.map(|place| format!("{place}: ")).unwrap_or_default()
+}
+
 /// Returns the place of something: file, line and column, counted from 1.
 fn place(path: &Path, text: &str, span: Option<Range<usize>>) -> String {
     let Some(span) = span else {

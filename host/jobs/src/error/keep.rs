@@ -1,5 +1,6 @@
 //! Why something is not kept as long as was asked, or cannot be forgotten.
 
+use crate::config::prefix_place;
 use holdfast_base::advice::{AccessAdvice, Advice, JobAdvice};
 use holdfast_base::error::{Describe, Kind};
 
@@ -7,7 +8,7 @@ use holdfast_base::error::{Describe, Kind};
 #[derive(Debug, thiserror::Error)]
 pub enum KeepError {
     /// The store's bucket has no object lock.
-    #[error("{}{store} had no object lock when its repository was made", prefix(.place.as_deref()))]
+    #[error("{}{store} had no object lock when its repository was made", prefix_place(.place.as_deref()))]
     NoObjectLock {
         /// The place in the configuration that asks for it.
         place: Option<String>,
@@ -58,11 +59,6 @@ pub enum KeepError {
     /// No job has rules.
     #[error("no job says what is kept")]
     NoRulesAtAll,
-}
-
-/// Puts a place in front of what is wrong there.
-pub(crate) fn prefix(place: Option<&str>) -> String {
-    place.map(|place| format!("{place}: ")).unwrap_or_default()
 }
 
 impl Describe for KeepError {
