@@ -197,6 +197,10 @@ fn what_is_named_is_forgotten_and_what_is_gone_does_not_come_back() {
 fn times_that_cannot_be_are_named_and_push_nothing_out() {
     let world = world("keep = { last = 1 }", 3);
     let hours = |n: u64| Duration::from_secs(n * 3600);
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "files get a time beside that of the program under test"
+    )]
     let now = SystemTime::now();
     // As if their clock had been two hours ahead of the store's.
     receive(&world, now - hours(2));

@@ -132,6 +132,10 @@ fn a_run_whose_clock_and_session_are_a_year_off_loses_nothing() {
     let scene = Scene::new();
     scene.world.run(&["run", "fails"]).expect(1);
     let run = scene.run_until_it_waits();
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "files get a time beside that of the program under test"
+    )]
     let long_ago = SystemTime::now() - Duration::from_secs(366 * 86_400);
     for session in scene.world.files("repository/sessions") {
         let file = std::fs::File::options().append(true).open(session).unwrap();

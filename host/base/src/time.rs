@@ -59,6 +59,10 @@ pub trait Clock: Send + Sync {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the clock that is passed in"
+    )]
     fn now(&self) -> Instant {
         let now = jiff::Timestamp::now();
         Instant(i64::try_from(now.as_nanosecond()).unwrap_or(i64::MAX))
