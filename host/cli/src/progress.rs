@@ -26,6 +26,14 @@ pub(crate) struct Moment {
     pub(crate) words: String,
 }
 
+impl Moment {
+    /// Describes work of which nobody knows how much there is.
+    pub(crate) fn unbounded(words: String) -> Self {
+        let (done, total) = (0, 0);
+        Self { done, total, words }
+    }
+}
+
 /// Shows how far some work is until this is dropped.
 pub(crate) struct Watch {
     end: Option<Sender<()>>,

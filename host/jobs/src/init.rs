@@ -8,7 +8,7 @@ use crate::open::{Access, find_key_file, prepare_setup};
 use crate::operators::{make_host_key, name_bad_recipient};
 use holdfast_repository::repository::{NewPlace, read_header};
 use holdfast_repository::seal::{KeyPair, Recipient, Secret};
-use holdfast_repository::{OpenError, Repository, RepositoryError, Setup};
+use holdfast_repository::{OpenError, Repository, Setup};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -111,7 +111,7 @@ fn refuse_existing(path: &Path) -> Result<(), JobError> {
 
 /// Makes an operator's identity and writes it to a new file.
 fn make_identity(setup: &Setup, path: &Path) -> Result<Recipient, JobError> {
-    let pair = setup.sealer.generate().map_err(RepositoryError::from)?;
+    let pair = setup.sealer.generate()?;
     keys::write_private_file(path, identity_text(&pair).as_bytes())?;
     Ok(Recipient::PublicKey(pair.public_key))
 }

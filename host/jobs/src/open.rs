@@ -13,7 +13,7 @@ use crate::wire::{NullListener, PluginSealer};
 use holdfast_repository::keys::Role;
 use holdfast_repository::parity::ParityStore;
 use holdfast_repository::seal::{SealError, Sealer};
-use holdfast_repository::{ObjectError, OpenError, Repository, RepositoryError, Setup};
+use holdfast_repository::{ObjectError, OpenError, Repository, Setup};
 use holdfast_sandbox::CallContext;
 use holdfast_sandbox::grant::Effective;
 use holdfast_sandbox::limits::CallLimits;
@@ -170,6 +170,5 @@ fn open_as_operator(setup: Setup, credentials: &Credentials) -> Result<Repositor
 
 /// Refuses a key that does not read.
 pub(crate) fn require_reading(repository: &Repository) -> Result<(), JobError> {
-    let allowed = repository.key().require(Role::Read);
-    Ok(allowed.map_err(RepositoryError::from)?)
+    Ok(repository.key().require(Role::Read)?)
 }

@@ -63,7 +63,7 @@ pub fn export_key(
     } else if host.is_some() {
         return Err(AccessError::HostlessRole { role }.into());
     } else {
-        narrow_key(&repository, role)?
+        repository.key().narrowed(role)?
     };
     save_key(file.to_owned(), &key)
 }
@@ -94,11 +94,6 @@ fn save_key(path: PathBuf, key: &KeyFile) -> Result<WrittenKey, JobError> {
     })
 }
 
-fn narrow_key(repository: &Repository, role: Role) -> Result<KeyFile, JobError> {
-    let narrowed = repository.key().narrowed(role);
-    Ok(narrowed.map_err(RepositoryError::from)?)
-}
-
 /// Makes the write key of a host.
 ///
 /// Made of a read key it is a new one, for the host that is named, or else for `here`. Made of a write key it is
@@ -122,9 +117,9 @@ pub(crate) fn make_host_key(
     let same = repository.certified_host();
     if host.is_some_and(|host| same.as_deref() != Some(host)) {
         let needed = Role::Read;
-        return Err(RepositoryError::from(KeyError::Role { held, needed }).into());
+        return Err(KeyError::Role { held, needed }.into());
     }
-    narrow_key(repository, Role::Write)
+    Ok(repository.key().narrowed(Role::Write)?)
 }
 
 /// Names the recipient that cannot be used if that is what failed.
@@ -230,9 +225,9 @@ pub fn reseal_store(
     let repository = access.open(context)?;
     require_reading(&repository)?;
     let key = repository.key();
-    let epoch = key.writing().map_err(RepositoryError::from)?.epoch;
+    let epoch = key.writing()?.epoch;
     // What is sealed anew is opened again before anything relies on it.
-    key.epoch(epoch).map_err(RepositoryError::from)?;
+    key.epoch(epoch)?;
     let options = collect::Options {
         reseal_before: Some(epoch),
         host: repository.host_or(&context.places.host),

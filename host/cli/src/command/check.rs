@@ -176,10 +176,8 @@ pub(super) fn verify(
     for verifier in &plan.verifiers {
         let tally = Arc::new(Tally::default());
         let seen = Arc::clone(&tally);
-        let watch = watch_work(view, verifier, move || Moment {
-            done: 0,
-            total: 0,
-            words: super::restore::describe_tally(&seen, "read"),
+        let watch = watch_work(view, verifier, move || {
+            Moment::unbounded(super::restore::describe_tally(&seen, "read"))
         });
         let findings = plan.judge_content(context, verifier, &tally)?;
         drop(watch);

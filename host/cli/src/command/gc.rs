@@ -30,11 +30,9 @@ pub(super) fn collect(context: &Context, gc: Gc, view: &View) -> Result<Outcome,
     let watching = watch_work(view, "gc", move || {
         let snapshots = seen.snapshots.done();
         let removed = seen.removed.done();
-        Moment {
-            done: 0,
-            total: 0,
-            words: format!("{snapshots} snapshots looked at, {removed} packs removed"),
-        }
+        Moment::unbounded(format!(
+            "{snapshots} snapshots looked at, {removed} packs removed"
+        ))
     });
     let report = collect_store(context, &access, &options, &progress)?;
     drop(watching);

@@ -95,8 +95,7 @@ pub(super) fn list_forgotten(
         if found.is_empty() {
             return view.note("nothing is forgotten that could be brought back");
         }
-        let width = found.iter().map(|one| one.root.job.len()).max();
-        let width = width.unwrap_or(0).max(3);
+        let width = super::snapshots::job_width(found.iter().map(|one| &one.root));
         view.line(&format!(
             "{:8}  {:25}  {:width$}  {:25}  why",
             "id", "time", "job", "until"

@@ -158,10 +158,8 @@ pub(super) fn reseal(context: &Context, keys: &Keys, view: &View) -> Result<Outc
 fn seal_anew(context: &Context, access: &Access, view: &View) -> Result<Outcome, Failure> {
     let progress = Arc::new(CollectProgress::default());
     let seen = Arc::clone(&progress);
-    let watch = watch_work(view, "reseal", move || Moment {
-        done: 0,
-        total: 0,
-        words: format!("{} snapshots looked at", seen.snapshots.done()),
+    let watch = watch_work(view, "reseal", move || {
+        Moment::unbounded(format!("{} snapshots looked at", seen.snapshots.done()))
     });
     let report = reseal_store(context, access, &progress)?;
     drop(watch);

@@ -117,11 +117,7 @@ fn watch_run(job: &str, options: &RunOptions, view: &View) -> Watch {
             ByteSize(read(&gauge.new_bytes))
         );
         // How much there is, only the source knows.
-        Moment {
-            done: 0,
-            total: 0,
-            words,
-        }
+        Moment::unbounded(words)
     })
 }
 

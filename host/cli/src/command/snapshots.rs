@@ -8,7 +8,7 @@ use holdfast_base::error::join_causes;
 use holdfast_base::size::ByteSize;
 use holdfast_jobs::context::Context;
 use holdfast_jobs::entries::{Difference, compare_snapshots};
-use holdfast_jobs::list::{ListedSnapshot, Listing, list_snapshots, show_snapshot};
+use holdfast_jobs::list::{ListedSnapshot, list_snapshots, show_snapshot};
 use holdfast_jobs::model::{Author, Held, Item, RepositoryError, Root};
 use holdfast_jobs::open::Access;
 
@@ -49,24 +49,30 @@ pub(super) fn list(
     job: Option<&str>,
     view: &View,
 ) -> Result<Outcome, Failure> {
-    let Listing { found, unread } = list_snapshots(context, access, job)?;
-    let json = |one: &ListedSnapshot| snapshot_json(&one.root, one.held.as_ref());
-    let all: serde_json::Value = found.iter().map(json).collect();
-    view.answer(&all, |view| {
+    let listing = list_snapshots(context, access, job)?;
+    let found = &listing.found;
+    let json = found
+        .iter()
+        .map(|one| snapshot_json(&one.root, one.held.as_ref()));
+    view.answer(&json.collect(), |view| {
         if found.is_empty() {
             return view.note("there are no snapshots yet: holdfast run JOB makes one");
         }
-        let width = found.iter().map(|one| one.root.job.len()).max();
-        let width = width.unwrap_or(0).max(3);
+        let width = job_width(found.iter().map(|one| &one.root));
         view.line(&format!(
             "{:8}  {:25}  {:width$}  {:>9}  {:>10}  host",
             "id", "time", "job", "entries", "size"
         ));
-        for listed in &found {
+        for listed in found {
             view.line(&snapshot_row(listed, width));
         }
     });
-    Ok(warn_unread(&unread, view))
+    Ok(warn_unread(&listing.unread, view))
+}
+
+/// Returns how wide a column is that takes the jobs of all these snapshots, and its head.
+pub(super) fn job_width<'a>(roots: impl Iterator<Item = &'a Root>) -> usize {
+    roots.map(|root| root.job.len()).max().unwrap_or(0).max(3)
 }
 
 fn snapshot_row(listed: &ListedSnapshot, width: usize) -> String {

@@ -18,6 +18,8 @@ use crate::select::SelectError;
 use access::AccessError;
 use holdfast_base::advice::{Advice, JobAdvice};
 use holdfast_base::error::{Describe, Kind, kind_of_io};
+use holdfast_repository::keys::KeyError;
+use holdfast_repository::seal::SealError;
 use holdfast_repository::{
     ObjectError, OpenError, ReadError, RepositoryError, SnapshotError, UpkeepError, WriteError,
 };
@@ -111,6 +113,8 @@ macro_rules! from_repository {
 }
 
 from_repository!(
+    KeyError,
+    SealError,
     StoreError,
     ObjectError,
     OpenError,
