@@ -5,6 +5,7 @@ use holdfast_base::sync::Unpoisoned;
 use holdfast_jobs::model::Root;
 use holdfast_jobs::model::{Finding, Severity};
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+use std::ops::ControlFlow;
 use std::sync::Mutex;
 
 /// Bytes that are gathered before they are written: a listing may have millions of lines.
@@ -83,9 +84,12 @@ impl View {
         !self.quiet && !self.json
     }
 
-    /// Returns whether nobody reads on, as after `head`: then there is no more to do.
-    pub(crate) fn is_gone(&self) -> bool {
-        self.lock_output().failure.is_some()
+    /// Goes on as long as somebody reads: after `head`, there is no more to do.
+    pub(crate) fn flow(&self) -> ControlFlow<()> {
+        match self.lock_output().failure {
+            Some(_) => ControlFlow::Break(()),
+            None => ControlFlow::Continue(()),
+        }
     }
 
     /// Writes a line of data.

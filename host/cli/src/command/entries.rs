@@ -12,7 +12,6 @@ use holdfast_jobs::model::{Item, Root};
 use holdfast_jobs::select::{Paths, kind_word};
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
-use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
 
 /// Bytes of content that are read at once.
@@ -72,14 +71,6 @@ fn show_entry(item: &Item, root: Option<&Root>, view: &View) {
     });
 }
 
-/// Goes on as long as somebody reads.
-pub(super) fn flow(view: &View) -> ControlFlow<()> {
-    match view.is_gone() {
-        true => ControlFlow::Break(()),
-        false => ControlFlow::Continue(()),
-    }
-}
-
 pub(super) fn list(
     context: &Context,
     snapshot: &str,
@@ -91,7 +82,7 @@ pub(super) fn list(
     let access = super::find_access(context, keys, Some(snapshot))?;
     list_entries(context, &access, snapshot, &paths, &mut |item| {
         show_entry(item, None, view);
-        flow(view)
+        view.flow()
     })?;
     Ok(Outcome::Done)
 }
@@ -204,7 +195,7 @@ pub(super) fn search(
             headed = Some(root.snapshot);
         }
         show_entry(item, Some(root), view);
-        flow(view)
+        view.flow()
     })?;
     if !search.has_some {
         view.note(&format!("nothing fits `{}`", paths.as_words()));

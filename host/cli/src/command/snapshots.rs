@@ -181,7 +181,7 @@ pub(super) fn compare(
     let access = super::find_access(context, keys, Some(from))?;
     compare_snapshots(context, &access, from, to, &mut |difference, item| {
         show_difference(difference, item, view);
-        super::entries::flow(view)
+        view.flow()
     })?;
     Ok(Outcome::Done)
 }
