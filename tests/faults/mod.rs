@@ -5,6 +5,7 @@
 mod full;
 mod kills;
 mod room;
+mod shortage;
 mod small;
 
 use holdfast_filetree::compare::compare;
@@ -126,10 +127,12 @@ fn several_jobs_back_up_into_one_repository_at_once() {
 fn files_that_cannot_be_read_are_named_and_change_the_exit_code() {
     let world = World::ready(TREE, &["files"]);
     world.write("tree/a", "a");
-    let _socket = std::os::unix::net::UnixListener::bind(world.at("tree/socket")).unwrap();
+    world.write("tree/secret", "for nobody");
+    let nobody = std::os::unix::fs::PermissionsExt::from_mode(0o000);
+    std::fs::set_permissions(world.at("tree/secret"), nobody).unwrap();
     world
-        .run(&["run", "tree"])
+        .bound_by_permissions(&["run", "tree"])
         .expect(3)
-        .says("tree/socket: it is a socket");
+        .says("tree/secret: it cannot be read and is left out: Permission denied");
     assert_eq!(world.snapshots(), 1);
 }

@@ -79,7 +79,7 @@ fn names_that_would_leave_the_target_are_refused() {
     fails("traverse", 1, "has a component that is empty, `.` or `..`");
     fails("absolute", 1, "is absolute");
     fails("nul", 1, "has a NUL byte");
-    fails("twice", 1, "was added twice");
+    fails("twice", 1, "is in the snapshot already");
 }
 
 #[test]

@@ -13,6 +13,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, SystemTime};
 
 /// Directories of its own, with a configuration, plugins and perhaps a repository.
 pub struct World {
@@ -214,6 +215,14 @@ impl World {
         std::fs::write(path, bytes).unwrap();
     }
 
+    /// Writes a file with a time that no snapshot can keep, which every backup of it warns of.
+    pub fn write_far_ahead(&self, name: &str) {
+        self.write(name, "from after 2262");
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(10_413_792_000);
+        let file = std::fs::File::options().write(true).open(self.at(name));
+        file.unwrap().set_modified(time).unwrap();
+    }
+
     /// Prepares a call of the program.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(program());
@@ -249,6 +258,15 @@ impl World {
             .arg("--wait")
             .args(spelled_out(&self.command(arguments)));
         apart.stdin(Stdio::null()).output().unwrap().into()
+    }
+
+    /// Calls the program with at most so many descriptors.
+    pub fn with_descriptors(&self, count: u32, arguments: &[&str]) -> Ended {
+        let mut limited = Command::new("prlimit");
+        limited
+            .args([&format!("--nofile={count}:{count}"), "--"])
+            .args(spelled_out(&self.command(arguments)));
+        limited.stdin(Stdio::null()).output().unwrap().into()
     }
 
     /// Calls the program as somebody whom the system's permissions bind, as they do not bind root.

@@ -6,6 +6,7 @@
 use crate::limits::{ATTRIBUTES_BYTES_MAX, NAME_BYTES_MAX, PATH_BYTES_MAX, XATTR_BYTES_MAX};
 use crate::time::Instant;
 use std::fmt;
+use std::fs::File;
 use std::io;
 
 /// The path of an entry: raw bytes, relative, `/` between components.
@@ -316,18 +317,45 @@ pub trait RestoreTarget: Send + Sync {
     /// Refuses to replace what stands there, unless it was told to overwrite.
     fn make(&self, entry: &Entry) -> io::Result<()>;
 
-    /// Starts a file or a stream of `size` bytes; none if an earlier, interrupted restore already
-    /// completed it.
+    /// Makes a directory that only something in it was asked for, and leaves alone what stands there.
+    ///
+    /// # Errors
+    /// Passes on what the system answers.
+    fn make_parent(&self, entry: &Entry) -> io::Result<()>;
+
+    /// Gives the place itself, if this restore made it or overwrites, what belongs to the directory that it stands for.
+    ///
+    /// # Errors
+    /// Passes on what the system answers.
+    fn set_root(&self, entry: &Entry) -> io::Result<()>;
+
+    /// Starts a file or a stream of `size` bytes, unless what stands there may be it already.
     ///
     /// # Errors
     /// Refuses to replace what stands there, unless it was told to overwrite.
-    fn start(&self, entry: &Entry, size: u64) -> io::Result<Option<Box<dyn TargetFile>>>;
+    fn start(&self, entry: &Entry, size: u64) -> io::Result<Started>;
+
+    /// Starts a file in whose place one of the same size and time stands, with other content.
+    ///
+    /// # Errors
+    /// Refuses to replace it, unless it was told to overwrite.
+    fn start_over(&self, entry: &Entry, size: u64) -> io::Result<Box<dyn TargetFile>>;
 
     /// Ends the restore: sets what could not be set before, such as the times of directories.
     ///
     /// # Errors
     /// Passes on what the system answers, with the first entry it concerns in the message.
     fn finish(&self) -> io::Result<()>;
+}
+
+/// What became of a file that a restore wanted to start.
+pub enum Started {
+    /// It is started.
+    New(Box<dyn TargetFile>),
+    /// A file of its size and time stands there: whether it is the same, its content tells.
+    Alike(File),
+    /// A file of its size and time stands there, and was to be believed.
+    Trusted,
 }
 
 /// A file that is being written, in any order, from any thread.

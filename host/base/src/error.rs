@@ -40,11 +40,26 @@ pub trait Describe: Error {
     }
 }
 
+/// Returns whether the system is short of something: what it refused is there, and may be had another time.
+#[must_use]
+pub fn is_shortage(error: &std::io::Error) -> bool {
+    // EAGAIN, ENOMEM, ENFILE and EMFILE, which are the same on every Linux.
+    matches!(error.raw_os_error(), Some(11 | 12 | 23 | 24))
+}
+
+/// Returns whether a device could not read what it holds.
+#[must_use]
+pub fn is_device_failure(error: &std::io::Error) -> bool {
+    // EIO.
+    error.raw_os_error() == Some(5)
+}
+
 /// Classifies an operating system error that stopped work on a store or a tree.
 #[must_use]
 pub fn kind_of_io(error: &std::io::Error) -> Kind {
     use std::io::ErrorKind;
     match error.kind() {
+        _ if is_shortage(error) => Kind::Temporary,
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Kind::Denied,
         ErrorKind::TimedOut
         | ErrorKind::ConnectionRefused

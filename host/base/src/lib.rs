@@ -15,6 +15,9 @@ pub mod time;
 /// Entries: the named things inside a snapshot, and the two traits that move their content.
 pub mod entry;
 
+/// Trees that are added to a snapshot.
+pub mod added_tree;
+
 /// What an operator can do about a failure.
 pub mod advice;
 

@@ -44,7 +44,7 @@ Examples:
 
 const RESTORE_EXAMPLES: &str = "\
 Nothing that stands in the target is replaced without --overwrite. A restore that was interrupted
-goes on when it is run again. What lies in a cold class of a bucket has to be thawed first: without
+goes on when it is run again: files that are there already are compared with the snapshot. What lies in a cold class of a bucket has to be thawed first: without
 --wait the command ends with 75 meanwhile, and the same command goes on later.
 
 Examples:
@@ -531,6 +531,9 @@ pub(crate) struct Restore {
     /// Replace what stands in the way
     #[arg(long)]
     pub(crate) overwrite: bool,
+    /// Leave a file of the right size and time alone without comparing its content
+    #[arg(long, conflicts_with = "to_source")]
+    pub(crate) trust_times: bool,
     /// Only say how much would be restored
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -115,7 +115,7 @@ impl Differences {
         loop {
             match walk.next()? {
                 Found::Entry(entry, content) => return Some((entry, content)),
-                Found::Skipped(warning) => {
+                Found::Skipped(warning) | Found::Unreadable(warning, _) | Found::Noted(warning) => {
                     self.add_difference(warning.subject, Aspect::Unreadable, warning.message);
                 }
             }

@@ -12,16 +12,19 @@ mod replaced;
 mod standing;
 mod written;
 
-use holdfast_base::entry::{Entry, EntryKind, EntryPath, Ownership, RestoreTarget, TargetFile};
+use holdfast_base::entry::{
+    Entry, EntryKind, EntryPath, Ownership, RestoreTarget, Started, TargetFile, printable,
+};
 use holdfast_base::sync::Unpoisoned;
 use holdfast_base::time::Instant;
 use holdfast_direct::PositionedFile;
 use opened::{Directories, OpenDirectory};
-use replaced::{Place, beside, replace};
+use replaced::{Place, make_beside, replace};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use standing::{
-    BEGUN, BEGUN_DIRECTORY, already_taken, file_type, is_adopted, is_begun, is_complete, stat_entry,
+    BEGUN, BEGUN_DIRECTORY, already_taken, file_type, is_adopted, is_begun, is_complete, is_marked,
+    stat_entry,
 };
 use std::collections::HashSet;
 use std::fs::File;
@@ -37,6 +40,16 @@ use written::{Common, Inherited, Notes, WrittenFile};
 pub struct ExtractOptions {
     /// Whether what stands in the way is replaced.
     pub overwrite: bool,
+    /// Whether a file of the entry's size and time is believed to be the entry, unread.
+    pub trust_times: bool,
+}
+
+/// How a file of an entry begins.
+enum Creation {
+    /// It is created; the place is what it takes when it is whole.
+    New(OwnedFd, Option<Place>),
+    /// One of its size and time stands there.
+    Alike,
 }
 
 /// A directory whose owner, mode and time are set at the end.
@@ -51,6 +64,8 @@ struct Pending {
 pub struct Extractor {
     options: ExtractOptions,
     common: Arc<Common>,
+    /// Whether the directory itself was made by this restore.
+    is_new: bool,
     directories: Directories,
     pending: Mutex<Vec<Pending>>,
     /// Directories that were made only because something lies in them.
@@ -67,7 +82,7 @@ impl Extractor {
     /// # Errors
     /// The directory cannot be made or opened.
     pub fn new(target: &Path, options: ExtractOptions) -> io::Result<Self> {
-        std::fs::create_dir_all(target)?;
+        let is_new = make_target(target)?;
         let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
         let common = Common {
             set_owner: uid.is_root(),
@@ -77,6 +92,7 @@ impl Extractor {
         };
         Ok(Self {
             options,
+            is_new,
             directories: Directories::new(target, gid.as_raw())?,
             common: Arc::new(common),
             pending: Mutex::default(),
@@ -84,6 +100,13 @@ impl Extractor {
             absent: Arc::default(),
             hasher: RandomState::new(),
         })
+    }
+
+    /// Takes the directory itself for new: whoever opened it made it for this restore.
+    #[must_use]
+    pub fn into_new_root(mut self) -> Self {
+        self.is_new = true;
+        self
     }
 
     /// Sets owners if asked to, whoever runs this; by default only root sets them.
@@ -142,7 +165,7 @@ impl Extractor {
             standing::remove(parent, name)?;
             return make(parent, name);
         }
-        replace(parent, name, make)
+        replace(parent, name, self.common.own.0, make)
     }
 
     fn make_directory(&self, entry: &Entry) -> io::Result<()> {
@@ -159,11 +182,7 @@ impl Extractor {
             Err(error) => return Err(error.into()),
         };
         match &entry.ownership {
-            Some(ownership) if is_ours => self.pending.lock_unpoisoned().push(Pending {
-                path: entry.path.as_bytes().into(),
-                ownership: ownership.clone(),
-                modified: entry.modified,
-            }),
+            Some(_) if is_ours => self.set_later(entry.path.as_bytes(), entry),
             Some(_) => self.common.notes.lock_unpoisoned().add_note(format!(
                 "{}: the directory stood there already, with something in it, and keeps its \
                  owner, mode and time; a restore that overwrites sets them",
@@ -172,6 +191,17 @@ impl Extractor {
             None => {}
         }
         Ok(())
+    }
+
+    /// Notes what a directory is given when all that lies in it is there.
+    fn set_later(&self, path: &[u8], entry: &Entry) {
+        if let Some(ownership) = &entry.ownership {
+            self.pending.lock_unpoisoned().push(Pending {
+                path: path.into(),
+                ownership: ownership.clone(),
+                modified: entry.modified,
+            });
+        }
     }
 
     /// Handles what stands where a directory belongs; returns whether its mode is ours to set.
@@ -285,20 +315,21 @@ impl Extractor {
         }
     }
 
-    /// Creates the file of an entry, and says whose place it takes later; none if it is complete.
+    /// Creates the file of an entry, unless what stands there may be it; `differs` says that it is not.
     fn create_file(
         &self,
         parent: &Arc<OpenDirectory>,
         entry: &Entry,
         size: u64,
-    ) -> io::Result<Option<(OwnedFd, Option<Place>)>> {
+        differs: bool,
+    ) -> io::Result<Creation> {
         let (opened, parent) = (parent, &parent.fd);
         let name = entry.path.name();
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let create = |name: &[u8]| rustix::fs::openat(parent, name, flags, BEGUN);
         match create(name) {
-            Ok(fd) => return Ok(Some((fd, None))),
+            Ok(fd) => return Ok(Creation::New(fd, None)),
             Err(Errno::EXIST) => {}
             Err(error) => return Err(error.into()),
         }
@@ -307,34 +338,70 @@ impl Extractor {
             Some(stat) if is_begun(&stat, entry, Some(size), self.common.own.0) => {
                 standing::remove(parent, name)?;
             }
-            Some(stat) if is_complete(&stat, entry, size, strictly) => return Ok(None),
+            Some(stat) if !differs && is_complete(&stat, entry, size, strictly) => {
+                return Ok(Creation::Alike);
+            }
             _ if !self.options.overwrite => return Err(already_taken()),
             _ if is_directory(parent, name)? => standing::remove(parent, name)?,
             _ => {
-                standing::remove(parent, &beside(name))?;
-                let fd = create(&beside(name))?;
-                return Ok(Some((fd, Some(self.reserve_place(opened, entry)))));
+                let own = self.common.own.0;
+                let owner = entry.ownership.as_ref().map_or(own, |it| it.uid);
+                let (aside, fd) =
+                    make_beside(parent, name, [own, owner], |aside| Ok(create(aside)?))?;
+                let place = self.reserve_place(opened, entry, aside);
+                return Ok(Creation::New(fd, Some(place)));
             }
         }
-        Ok(Some((create(name)?, None)))
+        Ok(Creation::New(create(name)?, None))
     }
 
     /// Notes that a file takes its place only when it is whole.
-    fn reserve_place(&self, parent: &Arc<OpenDirectory>, entry: &Entry) -> Place {
+    fn reserve_place(&self, parent: &Arc<OpenDirectory>, entry: &Entry, aside: Vec<u8>) -> Place {
         let hash = self.hasher.hash_one(entry.path.as_bytes());
         self.absent.lock_unpoisoned().insert(hash);
         Place {
             parent: Arc::clone(parent),
             name: entry.path.name().to_vec(),
+            aside,
             absent: (Arc::clone(&self.absent), hash),
             is_taken: false,
         }
     }
 
+    fn open_written(
+        &self,
+        parent: &OpenDirectory,
+        entry: &Entry,
+        size: u64,
+        fd: OwnedFd,
+        place: Option<Place>,
+    ) -> io::Result<Box<dyn TargetFile>> {
+        let has_holes = matches!(&entry.kind, EntryKind::File { extents, .. } if extents.is_some());
+        if has_holes {
+            rustix::fs::ftruncate(&fd, size)?;
+        }
+        let inherited = Inherited {
+            owner: (self.common.own.0, parent.group),
+            has_acl: parent.hands_on_acl,
+        };
+        Ok(Box::new(WrittenFile {
+            file: PositionedFile::new(File::from(fd), size),
+            inherited,
+            common: Arc::clone(&self.common),
+            place: place.map(Mutex::new),
+        }))
+    }
+
+    /// Notes that a file is not restored: no link may be made to what stands in its place.
+    fn note_absent(&self, entry: &Entry) {
+        let hash = self.hasher.hash_one(entry.path.as_bytes());
+        self.absent.lock_unpoisoned().insert(hash);
+    }
+
     fn set_directory(&self, pending: &Pending) -> io::Result<()> {
-        let path = EntryPath::new(&*pending.path).map_err(io::Error::other)?;
+        let path = printable(&pending.path);
         let set = || -> io::Result<()> {
-            let fd = self.directories.open_to_change(&path)?;
+            let fd = self.directories.open_to_change(&pending.path)?;
             let stat = rustix::fs::fstat(&fd)?;
             // It may have stood there before, with an owner and an ACL of its own.
             let inherited = Inherited {
@@ -345,6 +412,33 @@ impl Extractor {
                 .set_opened(&fd, &path, &pending.ownership, pending.modified, inherited)
         };
         set().map_err(|e| io::Error::new(e.kind(), format!("`{path}`: {e}")))
+    }
+}
+
+/// Makes the directory that a restore writes into, and returns whether it was absent.
+fn make_target(target: &Path) -> io::Result<bool> {
+    let made = std::fs::create_dir(target).or_else(|error| match error.kind() {
+        io::ErrorKind::NotFound => std::fs::create_dir_all(target),
+        _ => Err(error),
+    });
+    match made {
+        Ok(()) => Ok(true),
+        Err(_) if target.is_dir() => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Opens a file that may be the one that is to be restored, to read it.
+fn open_alike(parent: &OwnedFd, name: &[u8]) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    match rustix::fs::openat(parent, name, flags, Mode::empty()) {
+        Ok(fd) => Ok(File::from(fd)),
+        Err(error) => Err(io::Error::new(
+            io::Error::from(error).kind(),
+            format!(
+                "a file of its size and time stands there, which cannot be read to compare it: {error}"
+            ),
+        )),
     }
 }
 
@@ -370,32 +464,55 @@ impl RestoreTarget for Extractor {
         }
     }
 
-    fn start(&self, entry: &Entry, size: u64) -> io::Result<Option<Box<dyn TargetFile>>> {
-        let start = || -> io::Result<Option<Box<dyn TargetFile>>> {
-            let parent = self.open_parent(&entry.path)?;
-            let Some((fd, place)) = self.create_file(&parent, entry, size)? else {
-                return Ok(None);
-            };
-            let has_holes =
-                matches!(&entry.kind, EntryKind::File { extents, .. } if extents.is_some());
-            if has_holes {
-                rustix::fs::ftruncate(&fd, size)?;
+    fn make_parent(&self, entry: &Entry) -> io::Result<()> {
+        let parent = self.open_parent(&entry.path)?;
+        let name = entry.path.name();
+        let path = entry.path.as_bytes();
+        let is_ours = match rustix::fs::mkdirat(&parent.fd, name, BEGUN_DIRECTORY) {
+            Ok(()) => true,
+            Err(Errno::EXIST) => {
+                let there = stat_entry(&parent.fd, name)?;
+                self.made_for_others.lock_unpoisoned().remove(path)
+                    || there.is_some_and(|stat| is_marked(&stat, self.common.own.0))
             }
-            let inherited = Inherited {
-                owner: (self.common.own.0, parent.group),
-                has_acl: parent.hands_on_acl,
-            };
-            Ok(Some(Box::new(WrittenFile {
-                file: PositionedFile::new(File::from(fd), size),
-                inherited,
-                common: Arc::clone(&self.common),
-                place: place.map(Mutex::new),
-            })))
+            Err(error) => return Err(error.into()),
         };
-        start().inspect_err(|_| {
-            let hash = self.hasher.hash_one(entry.path.as_bytes());
-            self.absent.lock_unpoisoned().insert(hash);
-        })
+        if is_ours {
+            self.set_later(path, entry);
+        }
+        Ok(())
+    }
+
+    fn set_root(&self, entry: &Entry) -> io::Result<()> {
+        if self.is_new || self.options.overwrite {
+            self.set_later(b"", entry);
+        }
+        Ok(())
+    }
+
+    fn start(&self, entry: &Entry, size: u64) -> io::Result<Started> {
+        let start = || -> io::Result<Started> {
+            let parent = self.open_parent(&entry.path)?;
+            Ok(match self.create_file(&parent, entry, size, false)? {
+                Creation::New(fd, place) => {
+                    Started::New(self.open_written(&parent, entry, size, fd, place)?)
+                }
+                Creation::Alike if self.options.trust_times => Started::Trusted,
+                Creation::Alike => Started::Alike(open_alike(&parent.fd, entry.path.name())?),
+            })
+        };
+        start().inspect_err(|_| self.note_absent(entry))
+    }
+
+    fn start_over(&self, entry: &Entry, size: u64) -> io::Result<Box<dyn TargetFile>> {
+        let start = || -> io::Result<Box<dyn TargetFile>> {
+            let parent = self.open_parent(&entry.path)?;
+            match self.create_file(&parent, entry, size, true)? {
+                Creation::New(fd, place) => self.open_written(&parent, entry, size, fd, place),
+                Creation::Alike => Err(already_taken()),
+            }
+        };
+        start().inspect_err(|_| self.note_absent(entry))
     }
 
     fn finish(&self) -> io::Result<()> {

@@ -16,6 +16,8 @@ mod links;
 mod names;
 /// A directory that access was given to.
 pub mod tree;
+/// Opens directories on ways that nobody else laid.
+pub mod trusted;
 /// Goes through a tree, in order.
 pub mod walk;
 /// Extended attributes, POSIX ACLs among them.
@@ -24,4 +26,5 @@ mod xattr;
 pub use exclude::{Excludes, PatternError};
 pub use extract::{ExtractOptions, Extractor};
 pub use tree::Tree;
+pub use trusted::TrustedDirectory;
 pub use walk::{Found, Walk, WalkOptions};

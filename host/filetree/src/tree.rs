@@ -4,6 +4,7 @@
 //! would leave it: through `..`, through an absolute path, or through a symbolic link.
 
 use crate::beneath::{open_beneath, resolve_within};
+use crate::trusted::read_place;
 use holdfast_base::entry::EntryPath;
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
@@ -55,7 +56,7 @@ impl Tree {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK;
         let root = resolve_within(&directory, below.as_os_str().as_bytes(), flags)?;
         // Links may lead elsewhere tomorrow: from here on it goes by where it really is.
-        let real = std::fs::read_link(format!("/proc/self/fd/{}", root.as_raw_fd()))?;
+        let real = read_place(&root)?;
         Self::from_descriptor(root, &real)
     }
 
@@ -75,6 +76,15 @@ impl Tree {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Returns the tree's real path, with links and `..` on the way followed, and its file system.
+    ///
+    /// # Errors
+    /// The system does not tell.
+    pub fn find_place(&self) -> io::Result<(PathBuf, u64)> {
+        let stat = rustix::fs::fstat(&*self.root)?;
+        Ok((read_place(&self.root)?, stat.st_dev))
     }
 
     /// Returns whether the tree is a directory and not a single file.

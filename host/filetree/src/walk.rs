@@ -1,7 +1,7 @@
 //! Goes through a tree, depth first, the names of each directory sorted by their bytes.
 //!
 //! - Symbolic links are entries and are never followed.
-//! - What cannot be read is named and passed over; nothing is left out in silence but what the
+//! - What cannot be read is named, with what the system answered, and passed over; nothing is left out in silence but what the
 //!   options exclude, and that is counted.
 //! - A name costs one `stat`; nothing but directories is opened. What is no file has its attributes
 //!   listed too; those of files come with their content.
@@ -58,6 +58,10 @@ pub enum Found {
     Entry(Entry, Option<Box<dyn FileContent>>),
     /// Something that had to be left out.
     Skipped(Warning),
+    /// Something that the system refused to give: whether the run can go on, its answer tells.
+    Unreadable(Warning, io::Error),
+    /// Something that nobody can back up, and that nobody misses.
+    Noted(Warning),
 }
 
 /// A directory whose names are being visited.
@@ -143,7 +147,7 @@ impl Tree {
         let walk = self.subtree(directory)?.walk_flat(options)?;
         let entries = walk.filter_map(|found| match found {
             Found::Entry(entry, _) => Some(entry),
-            Found::Skipped(_) => None,
+            Found::Skipped(_) | Found::Unreadable(..) | Found::Noted(_) => None,
         });
         Ok(entries.collect())
     }
@@ -200,6 +204,13 @@ impl Walk {
         }
     }
 
+    /// Leaves out the root itself, which comes first if there is a prefix, and keeps what lies in it.
+    pub fn skip_root(&mut self) {
+        if !self.levels.is_empty() {
+            self.pending.pop_front();
+        }
+    }
+
     /// Returns how many names the options left out so far, each directory counted once.
     #[must_use]
     pub fn excluded(&self) -> u64 {
@@ -216,6 +227,14 @@ impl Walk {
                            /proc, which is not mounted";
             self.report_skipped("/proc", message.to_owned());
         }
+    }
+
+    fn report_unreadable(&mut self, subject: impl Into<String>, what: &str, error: io::Error) {
+        let warning = Warning {
+            subject: subject.into(),
+            message: format!("{what}: {error}"),
+        };
+        self.pending.push_back(Found::Unreadable(warning, error));
     }
 
     fn report_skipped(&mut self, subject: impl Into<String>, message: String) {
@@ -240,7 +259,7 @@ impl Walk {
         let directory = Arc::clone(level.directory.as_ref()?);
         let stat = match rustix::fs::statat(&*directory, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => stat,
-            Err(error) => return Some(unreadable(&self.path, &error.into())),
+            Err(error) => return Some(unreadable(&self.path, error.into())),
         };
         let is_directory = FileType::from_raw_mode(stat.st_mode).is_dir();
         let inner = &self.path[self.inner_start..];
@@ -270,16 +289,15 @@ impl Walk {
     ) -> Found {
         let entry = match self.make_entry(place, name, path, EntryKind::Directory, stat) {
             Ok(entry) => entry,
-            Err(error) => return unreadable(&self.path, &error),
+            Err(error) => return unreadable(&self.path, error),
         };
         let stays_out = self.options.one_file_system && stat.st_dev != self.device;
         if !self.is_flat && !stays_out {
             match rustix::fs::openat(directory, name, DIRECTORY, Mode::empty()) {
                 Ok(opened) => self.enter_directory(opened, stat),
                 Err(error) => {
-                    let message =
-                        format!("what lies in it cannot be read and is left out: {error}");
-                    self.report_skipped(printable(&self.path), message);
+                    let what = "what lies in it cannot be read and is left out";
+                    self.report_unreadable(printable(&self.path), what, error.into());
                 }
             }
         }
@@ -290,13 +308,12 @@ impl Walk {
     fn enter_directory(&mut self, directory: OwnedFd, stat: &Stat) {
         let (names, trouble) = Names::read_sorted(&directory, &mut self.listing);
         if let Some(error) = trouble {
-            let message = format!("it could not be read to its end: {error}");
             let subject = if self.path.is_empty() {
                 ".".to_owned()
             } else {
                 printable(&self.path)
             };
-            self.report_skipped(subject, message);
+            self.report_unreadable(subject, "it could not be read to its end", error);
         }
         let is_cache = self.options.exclude_caches
             && names.contains(CACHEDIR_TAG)
@@ -340,8 +357,8 @@ impl Walk {
             Err(error) => {
                 let count = level.names.len() - level.next;
                 level.next = level.names.len();
-                let message = format!("{count} more of its entries are left out: {error}");
-                self.report_skipped(printable(&self.path), message);
+                let what = format!("{count} more of its entries are left out");
+                self.report_unreadable(printable(&self.path), &what, error);
             }
         }
     }
@@ -368,10 +385,12 @@ impl Walk {
         let entry = match entry() {
             Ok(Some(entry)) => entry,
             Ok(None) => {
-                let message = "it is a socket, which only its own program can make again";
-                return left_out(path.as_bytes(), message.into());
+                return Found::Noted(Warning {
+                    subject: path.to_string(),
+                    message: "it is a socket, which only its own program can make again".into(),
+                });
             }
-            Err(error) => return unreadable(path.as_bytes(), &error),
+            Err(error) => return unreadable(path.as_bytes(), error),
         };
         if !matches!(entry.kind, EntryKind::HardLink { .. }) && !self.links.remember(stat, &path) {
             let message = "there are so many hard links that this one, if another name of it \
@@ -403,10 +422,11 @@ impl Walk {
         } else {
             self.read_attributes(place, name, &path, stat)?
         };
+        let modified = self.read_time(&path, stat);
         Ok(Entry {
             path,
             kind,
-            modified: Instant::from_parts(stat.st_mtime, stat.st_mtime_nsec as i64),
+            modified,
             ownership: Some(Ownership {
                 mode: stat.st_mode & 0o7777,
                 uid: stat.st_uid,
@@ -415,6 +435,20 @@ impl Walk {
             }),
             attributes: Vec::new(),
         })
+    }
+
+    /// Returns when something was last changed, as near as an instant goes, and says so if that is not near.
+    fn read_time(&mut self, path: &EntryPath, stat: &Stat) -> Instant {
+        let modified = Instant::from_parts(stat.st_mtime, stat.st_mtime_nsec as i64);
+        if modified.seconds() != stat.st_mtime {
+            let message = format!(
+                "its time lies {} seconds from 1970 and is stored as {modified}: times before 1677 and after \
+                 2262 are not kept",
+                stat.st_mtime
+            );
+            self.report_skipped(path.to_string(), message);
+        }
+        modified
     }
 
     /// Reads the attributes of what is no file.
@@ -498,13 +532,15 @@ fn left_out(path: &[u8], message: String) -> Found {
     })
 }
 
-fn unreadable(path: &[u8], error: &io::Error) -> Found {
-    let message = if error.raw_os_error() == Some(Errno::NOENT.raw_os_error()) {
-        "it vanished before it could be looked at".to_owned()
-    } else {
-        format!("it cannot be read and is left out: {error}")
+fn unreadable(path: &[u8], error: io::Error) -> Found {
+    if error.raw_os_error() == Some(Errno::NOENT.raw_os_error()) {
+        return left_out(path, "it vanished before it could be looked at".to_owned());
+    }
+    let warning = Warning {
+        subject: printable(path),
+        message: format!("it cannot be read and is left out: {error}"),
     };
-    left_out(path, message)
+    Found::Unreadable(warning, error)
 }
 
 fn has_cache_tag(directory: &OwnedFd) -> bool {

@@ -32,7 +32,7 @@ pub(crate) fn proc_prefix(directory: impl AsFd) -> Vec<u8> {
 /// system has no attributes at all.
 ///
 /// # Errors
-/// It is not there.
+/// It is not there, the device failed, or the system is short of memory.
 pub(crate) fn read_at(path: &[u8]) -> io::Result<Option<Xattrs>> {
     read_xattrs(
         |listing| rustix::fs::llistxattr(path, listing),
@@ -67,7 +67,7 @@ fn read_xattrs(
         match list(listing) {
             Ok(length) => break &listing[..length],
             Err(Errno::OPNOTSUPP | Errno::NOSYS) => return Ok(None),
-            Err(Errno::NOENT) => return Err(Errno::NOENT.into()),
+            Err(error @ (Errno::NOENT | Errno::NOMEM | Errno::IO)) => return Err(error.into()),
             Err(Errno::RANGE) if room < XATTR_BYTES_MAX => large.resize(room * 4, 0),
             Err(error) => {
                 read.trouble = Some(format!("its attributes cannot be listed: {error}"));

@@ -192,7 +192,9 @@ fn copy_streaming(from: &Path, to: &Path) {
             holdfast_filetree::Found::Entry(entry, Some(content)) => {
                 support::write(&target, entry, content.open().unwrap()).unwrap();
             }
-            holdfast_filetree::Found::Skipped(warning) => panic!("{warning:?}"),
+            holdfast_filetree::Found::Skipped(warning)
+            | holdfast_filetree::Found::Unreadable(warning, _)
+            | holdfast_filetree::Found::Noted(warning) => panic!("{warning:?}"),
         }
     }
     target.finish().unwrap();
@@ -310,7 +312,7 @@ proptest! {
         prop_assert_eq!(compare(&from, &to).unwrap(), Vec::<String>::new());
         // Once more over what is complete, and once more over it with --overwrite.
         for overwrite in [false, true] {
-            copy(&from, &to, ExtractOptions { overwrite }).unwrap();
+            copy(&from, &to, ExtractOptions { overwrite, ..ExtractOptions::default() }).unwrap();
             prop_assert_eq!(compare(&from, &to).unwrap(), Vec::<String>::new());
         }
     }

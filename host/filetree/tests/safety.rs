@@ -11,7 +11,7 @@ use std::cell::Cell;
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::Path;
-use support::{assert_equal, copy, places, rich_tree, set_time, walk};
+use support::{assert_equal, copy, overwriting, places, rich_tree, set_time, start_new, walk};
 
 /// The steps of a restore, of which a kill lets only the first ones happen.
 fn copy_steps(from: &Path, to: &Path, steps: usize) -> io::Result<bool> {
@@ -41,7 +41,7 @@ fn copy_steps(from: &Path, to: &Path, steps: usize) -> io::Result<bool> {
         if !step() {
             return Ok(false);
         }
-        let Some(written) = target.start(&entry, file.size())? else {
+        let Some(written) = start_new(&target, &entry, file.size())? else {
             continue;
         };
         if !step() {
@@ -146,7 +146,7 @@ fn foreign_files_stay_even_those_without_any_permission() {
     assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
     std::fs::set_permissions(to.join("shadow"), PermissionsExt::from_mode(0o600)).unwrap();
     assert_eq!(std::fs::read(to.join("shadow")).unwrap(), b"somebody's");
-    copy(&from, &to, ExtractOptions { overwrite: true }).unwrap();
+    copy(&from, &to, overwriting()).unwrap();
     assert_equal(&from, &to);
 }
 
@@ -174,7 +174,7 @@ fn a_directory_of_somebody_else_keeps_its_mode_and_an_empty_one_is_adopted() {
     target.finish().unwrap();
     assert_eq!((mode("used"), mode("empty")), (0o711, 0o750));
     assert_eq!(target.notes().len(), 1);
-    copy(&from, &to, ExtractOptions { overwrite: true }).unwrap();
+    copy(&from, &to, overwriting()).unwrap();
     assert_eq!(mode("used"), 0o750);
     assert_eq!(std::fs::read(to.join("used/theirs")).unwrap(), b"x");
 }
@@ -187,10 +187,10 @@ fn overwriting_unlinks_first_and_never_removes_a_directory_with_something_in_it(
     std::fs::write(outside.join("precious"), b"precious").unwrap();
     std::fs::create_dir_all(to.join("directory/full")).unwrap();
     std::fs::hard_link(outside.join("precious"), to.join("shared")).unwrap();
-    let refused = copy(&from, &to, ExtractOptions { overwrite: true }).unwrap_err();
+    let refused = copy(&from, &to, overwriting()).unwrap_err();
     assert_eq!(refused.kind(), io::ErrorKind::DirectoryNotEmpty);
     std::fs::remove_dir(to.join("directory/full")).unwrap();
-    copy(&from, &to, ExtractOptions { overwrite: true }).unwrap();
+    copy(&from, &to, overwriting()).unwrap();
     assert_eq!(
         std::fs::read(outside.join("precious")).unwrap(),
         b"precious"
@@ -209,9 +209,9 @@ fn what_is_replaced_stays_until_what_comes_is_whole() {
         let mut entries = walk(&from, WalkOptions::default()).0.into_iter();
         (entries.next().unwrap().0, entries.next().unwrap().0)
     };
-    let overwrite = ExtractOptions { overwrite: true };
+    let overwrite = overwriting();
     let target = Extractor::new(&to, overwrite).unwrap();
-    let begun = target.start(&first, 3).unwrap().unwrap();
+    let begun = start_new(&target, &first, 3).unwrap().unwrap();
     begun.write_at(0, b"ne").unwrap();
     // Its content turned out to be damaged.
     drop(begun);
@@ -220,7 +220,7 @@ fn what_is_replaced_stays_until_what_comes_is_whole() {
     assert_eq!(std::fs::read(to.join("a")).unwrap(), b"old and longer");
     assert_eq!(std::fs::read_dir(&to).unwrap().count(), 1);
     // A killed restore leaves what it had begun; the next one takes it away.
-    std::mem::forget(target.start(&first, 3).unwrap());
+    std::mem::forget(start_new(&target, &first, 3).unwrap());
     assert_eq!(std::fs::read_dir(&to).unwrap().count(), 2);
     copy(&from, &to, overwrite).unwrap();
     assert_equal(&from, &to);
@@ -232,7 +232,7 @@ fn overwriting_sets_mode_and_owner_of_a_file_whose_content_is_right() {
     std::fs::write(from.join("file"), b"x").unwrap();
     copy(&from, &to, ExtractOptions::default()).unwrap();
     std::fs::set_permissions(to.join("file"), PermissionsExt::from_mode(0o666)).unwrap();
-    copy(&from, &to, ExtractOptions { overwrite: true }).unwrap();
+    copy(&from, &to, overwriting()).unwrap();
     assert_equal(&from, &to);
 }
 
@@ -271,7 +271,7 @@ fn no_link_is_made_to_a_file_that_was_refused_or_is_not_whole() {
     );
     std::fs::remove_file(to.join("a")).unwrap();
     let target = Extractor::new(&to, ExtractOptions::default()).unwrap();
-    let begun = target.start(&first, 17).unwrap();
+    let begun = start_new(&target, &first, 17).unwrap();
     assert!(target.make(&link).is_err());
     drop(begun);
     assert!(!to.join("b").exists());
@@ -310,7 +310,7 @@ fn a_planted_link_is_not_followed_out_of_the_target() {
     std::fs::write(from.join("dir/file"), b"x").unwrap();
     std::fs::write(outside.join("file"), b"precious").unwrap();
     symlink(&outside, to.join("dir")).unwrap();
-    let target = Extractor::new(&to, ExtractOptions { overwrite: true }).unwrap();
+    let target = Extractor::new(&to, overwriting()).unwrap();
     let entry = walk(&from, WalkOptions::default()).0.remove(1).0;
     assert!(target.start(&entry, 1).is_err());
     assert_eq!(std::fs::read(outside.join("file")).unwrap(), b"precious");
@@ -318,7 +318,138 @@ fn a_planted_link_is_not_followed_out_of_the_target() {
     std::fs::remove_file(to.join("dir")).unwrap();
     std::fs::create_dir(to.join("dir")).unwrap();
     symlink(outside.join("file"), to.join("dir/file")).unwrap();
-    copy(&from, &to, ExtractOptions { overwrite: true }).unwrap();
+    copy(&from, &to, overwriting()).unwrap();
     assert_eq!(std::fs::read(outside.join("file")).unwrap(), b"precious");
     assert_eq!(std::fs::read(to.join("dir/file")).unwrap(), b"x");
+}
+
+#[test]
+fn a_file_of_the_right_size_and_time_is_left_alone_only_if_its_content_is_right() {
+    let (_place, [from, to, _]) = places();
+    std::fs::write(from.join("file"), b"right").unwrap();
+    set_time(&from.join("file"), 1_000, 5);
+    copy(&from, &to, ExtractOptions::default()).unwrap();
+    std::fs::write(to.join("file"), b"wrong").unwrap();
+    set_time(&to.join("file"), 1_000, 5);
+    let refused = copy(&from, &to, ExtractOptions::default()).unwrap_err();
+    assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
+    let trusting = ExtractOptions {
+        overwrite: true,
+        trust_times: true,
+    };
+    copy(&from, &to, trusting).unwrap();
+    assert_eq!(std::fs::read(to.join("file")).unwrap(), b"wrong");
+    copy(&from, &to, overwriting()).unwrap();
+    assert_equal(&from, &to);
+}
+
+#[test]
+fn what_runs_as_its_owner_does_so_only_if_the_owner_came_back() {
+    let (_place, [from, to, _]) = places();
+    for (name, mode, owner) in [
+        ("user", 0o4755, 4321),
+        ("group", 0o2755, 4321),
+        ("own", 0o6755, 0),
+    ] {
+        std::fs::write(from.join(name), name).unwrap();
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(from.join(name), Some(owner), Some(owner)).unwrap();
+        }
+        std::fs::set_permissions(from.join(name), PermissionsExt::from_mode(mode)).unwrap();
+    }
+    let target = Extractor::new(&to, ExtractOptions::default())
+        .unwrap()
+        .with_owner(false);
+    for (entry, content) in walk(&from, WalkOptions::default()).0 {
+        support::write(&target, entry, content.unwrap().open().unwrap()).unwrap();
+    }
+    target.finish().unwrap();
+    let mode = |name| {
+        std::fs::metadata(to.join(name))
+            .unwrap()
+            .permissions()
+            .mode()
+            & 0o7777
+    };
+    assert_eq!(mode("own"), 0o6755);
+    if rustix::process::geteuid().is_root() {
+        assert_eq!((mode("user"), mode("group")), (0o755, 0o755));
+        assert_eq!(target.notes().len(), 2);
+    }
+}
+
+#[test]
+fn directories_above_what_was_chosen_are_made_as_they_were_and_left_as_they_are() {
+    let (_place, [from, to, _]) = places();
+    std::fs::create_dir_all(from.join("a/b")).unwrap();
+    std::fs::set_permissions(from.join("a/b"), PermissionsExt::from_mode(0o750)).unwrap();
+    std::fs::create_dir_all(to.join("a")).unwrap();
+    std::fs::set_permissions(to.join("a"), PermissionsExt::from_mode(0o711)).unwrap();
+    let target = Extractor::new(&to, ExtractOptions::default()).unwrap();
+    for (entry, _) in walk(&from, WalkOptions::default()).0 {
+        target.make_parent(&entry).unwrap();
+    }
+    target.finish().unwrap();
+    let mode = |name| {
+        std::fs::metadata(to.join(name))
+            .unwrap()
+            .permissions()
+            .mode()
+            & 0o7777
+    };
+    assert_eq!((mode("a"), mode("a/b")), (0o711, 0o750));
+}
+
+#[test]
+fn a_file_of_somebody_elses_that_is_named_like_ours_stays() {
+    let (_place, [from, to, _]) = places();
+    std::fs::write(from.join("file"), b"new").unwrap();
+    symlink("new", from.join("link")).unwrap();
+    std::fs::create_dir(&to).unwrap();
+    for name in ["file", "link"] {
+        std::fs::write(to.join(name), b"old content").unwrap();
+        let ours = format!(
+            ".holdfast-{}",
+            &blake3::hash(name.as_bytes()).to_hex()[..16]
+        );
+        std::fs::write(to.join(ours), b"precious").unwrap();
+    }
+    copy(&from, &to, overwriting()).unwrap();
+    let mut left: Vec<_> = std::fs::read_dir(&to)
+        .unwrap()
+        .map(|it| it.unwrap().path())
+        .collect();
+    left.sort();
+    assert_eq!(left.len(), 4);
+    assert!(
+        left[..2]
+            .iter()
+            .all(|path| std::fs::read(path).unwrap() == b"precious")
+    );
+    assert_eq!(std::fs::read(to.join("file")).unwrap(), b"new");
+    assert_eq!(
+        std::fs::read_link(to.join("link")).unwrap(),
+        Path::new("new")
+    );
+}
+
+#[test]
+fn a_directory_that_a_restore_makes_itself_is_what_it_was() {
+    let (_place, [from, to, _]) = places();
+    std::fs::set_permissions(&from, PermissionsExt::from_mode(0o710)).unwrap();
+    let options = WalkOptions {
+        prefix: Some(holdfast_base::entry::EntryPath::new("root").unwrap()),
+        ..WalkOptions::default()
+    };
+    let root = walk(&from, options).0.remove(0).0;
+    let mode = || std::fs::metadata(&to).unwrap().permissions().mode() & 0o7777;
+    for (before, after) in [(None, 0o710), (Some(0o777), 0o777)] {
+        if let Some(mode) = before {
+            std::fs::set_permissions(&to, PermissionsExt::from_mode(mode)).unwrap();
+        }
+        let target = Extractor::new(&to, ExtractOptions::default()).unwrap();
+        target.set_root(&root).unwrap();
+        target.finish().unwrap();
+        assert_eq!(mode(), after);
+    }
 }

@@ -1,6 +1,6 @@
 //! Counts what a restore or a verification has moved so far, for whoever watches.
 
-use holdfast_base::entry::{Entry, EntryKind, RestoreTarget, TargetFile};
+use holdfast_base::entry::{Entry, EntryKind, RestoreTarget, Started, TargetFile};
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -43,24 +43,41 @@ fn content_bytes(entry: &Entry, size: u64) -> u64 {
     }
 }
 
+impl CountedTarget<'_> {
+    fn count_file(&self, file: Box<dyn TargetFile>) -> Box<dyn TargetFile> {
+        self.tally.count(1, 0);
+        let tally = Arc::clone(self.tally);
+        Box::new(CountedFile { file, tally })
+    }
+}
+
 impl RestoreTarget for CountedTarget<'_> {
     fn make(&self, entry: &Entry) -> io::Result<()> {
         self.tally.count(1, 0);
         self.target.make(entry)
     }
 
-    fn start(&self, entry: &Entry, size: u64) -> io::Result<Option<Box<dyn TargetFile>>> {
-        match self.target.start(entry, size)? {
-            Some(file) => {
-                self.tally.count(1, 0);
-                let tally = Arc::clone(self.tally);
-                Ok(Some(Box::new(CountedFile { file, tally })))
-            }
-            None => {
+    fn make_parent(&self, entry: &Entry) -> io::Result<()> {
+        self.target.make_parent(entry)
+    }
+
+    fn set_root(&self, entry: &Entry) -> io::Result<()> {
+        self.target.set_root(entry)
+    }
+
+    fn start(&self, entry: &Entry, size: u64) -> io::Result<Started> {
+        Ok(match self.target.start(entry, size)? {
+            Started::New(file) => Started::New(self.count_file(file)),
+            there => {
                 self.tally.count(1, content_bytes(entry, size));
-                Ok(None)
+                there
             }
-        }
+        })
+    }
+
+    fn start_over(&self, entry: &Entry, size: u64) -> io::Result<Box<dyn TargetFile>> {
+        // It was counted when it was found to stand there.
+        self.target.start_over(entry, size)
     }
 
     fn finish(&self) -> io::Result<()> {

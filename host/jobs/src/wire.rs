@@ -4,9 +4,10 @@
 //! that is restored and verified; an encryptor plugin becomes the sealer of the repository.
 
 use crate::tally::{CountedReader, CountedTarget, Tally};
+use holdfast_base::added_tree::{AddedTree, LeftToAdd};
 use holdfast_base::cancel::Cancel;
 use holdfast_base::entry::{
-    Entry, EntryKind, EntryPath, FileContent, RestoreTarget, TargetFile, Warning,
+    Entry, EntryKind, EntryPath, FileContent, RestoreTarget, Started, TargetFile, Warning,
 };
 use holdfast_base::sync::Unpoisoned;
 use holdfast_repository::format::root::Root;
@@ -60,6 +61,10 @@ impl DraftPort for SessionDraft {
         self.0.add_entry(entry, content).map_err(into_io_error)
     }
 
+    fn take_tree(&self, tree: AddedTree) -> io::Result<LeftToAdd> {
+        self.0.take_tree(tree).map_err(into_io_error)
+    }
+
     fn settle(&self) -> io::Result<Totals> {
         let (entries, bytes, warnings) = self.0.settle().map_err(into_io_error)?;
         Ok(Totals {
@@ -75,6 +80,14 @@ impl DraftPort for SessionDraft {
 
     fn warn(&self, warning: Warning) {
         self.0.add_warning(warning);
+    }
+
+    fn leave_out(&self, warning: Warning, answer: io::Error) -> io::Result<()> {
+        self.0.leave_out(warning, answer).map_err(into_io_error)
+    }
+
+    fn count_left_out(&self, excluded: u64, noted: u64) {
+        self.0.count_left_out(excluded, noted);
     }
 }
 
@@ -168,8 +181,7 @@ impl ContentPort for SnapshotContent {
         target: &dyn RestoreTarget,
     ) -> io::Result<Totals> {
         let selection = |path: &EntryPath| {
-            prefix.is_none_or(|prefix| path.is_within(prefix) && path != prefix)
-                && self.is_shown(path)
+            prefix.is_none_or(|prefix| path.is_within(prefix)) && self.is_shown(path)
         };
         let below = Below {
             target,
@@ -222,11 +234,30 @@ impl Below<'_> {
 
 impl RestoreTarget for Below<'_> {
     fn make(&self, entry: &Entry) -> io::Result<()> {
+        if entry.path.as_bytes().len() < self.prefix {
+            return self.target.set_root(entry);
+        }
         self.target.make(&self.strip_prefix(entry)?)
     }
 
-    fn start(&self, entry: &Entry, size: u64) -> io::Result<Option<Box<dyn TargetFile>>> {
+    /// What lies above the prefix is not in the target.
+    fn make_parent(&self, entry: &Entry) -> io::Result<()> {
+        if entry.path.as_bytes().len() < self.prefix {
+            return Ok(());
+        }
+        self.target.make_parent(&self.strip_prefix(entry)?)
+    }
+
+    fn set_root(&self, entry: &Entry) -> io::Result<()> {
+        self.target.set_root(entry)
+    }
+
+    fn start(&self, entry: &Entry, size: u64) -> io::Result<Started> {
         self.target.start(&self.strip_prefix(entry)?, size)
+    }
+
+    fn start_over(&self, entry: &Entry, size: u64) -> io::Result<Box<dyn TargetFile>> {
+        self.target.start_over(&self.strip_prefix(entry)?, size)
     }
 
     fn finish(&self) -> io::Result<()> {

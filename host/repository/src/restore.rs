@@ -5,8 +5,15 @@
 //! go straight to their places in the files. Nothing grows with the size of the snapshot.
 //!
 //! - What lies damaged is named, and everything else is restored.
+//! - A file that stands there already is left alone only if it has the content of the snapshot.
+//! - The directories above what was chosen get their owners and modes too, if they are made here.
 //! - A file's time is set when its last chunk has been written: an interrupted restore can tell
 //!   which files are whole.
+
+mod alike;
+mod places;
+
+pub use places::placed;
 
 use crate::format::item::Item;
 use crate::format::pack::FrameError;
@@ -20,13 +27,14 @@ use crate::read::ReadError;
 use crate::read::{Reader, unread_after};
 use holdfast_base::cancel::Cancel;
 use holdfast_base::entry::{
-    Entry, EntryKind, EntryPath, Extent, RestoreTarget, TargetFile, Warning,
+    Entry, EntryKind, EntryPath, RestoreTarget, Started, TargetFile, Warning,
 };
 use holdfast_base::error::join_causes;
 use holdfast_base::id::ChunkId;
 use holdfast_base::parallel::{Workers, count_cores, try_map_parallel};
 use holdfast_base::sync::Unpoisoned;
 use std::collections::HashMap;
+use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -79,6 +87,7 @@ pub fn restore(
         cancel,
         outcome: Mutex::default(),
         links: Vec::new(),
+        above: Vec::new(),
     };
     let mut window = Window::default();
     let mut last = None;
@@ -93,8 +102,10 @@ pub fn restore(
         };
         last = Some(item.entry.path.clone());
         if !selection(&item.entry.path) {
+            run.remember_above(item.entry);
             continue;
         }
+        run.make_above(&item.entry.path);
         run.plan_window(item, &chunks, &mut window)?;
         if window.is_full() {
             run.write_window(&mut window)?;
@@ -117,12 +128,15 @@ struct Run<'a> {
     cancel: &'a Cancel,
     outcome: Mutex<Restored>,
     links: Vec<Entry>,
+    /// Directories that were not chosen, in which what comes next may lie: each lies in the one before.
+    above: Vec<Entry>,
 }
 
 /// A file that is being restored, shared by those who write its chunks.
 struct FileJob {
     entry: Entry,
     size: u64,
+    chunks: Box<[ChunkId]>,
     left: AtomicUsize,
     state: Mutex<FileState>,
 }
@@ -192,6 +206,7 @@ impl Run<'_> {
         let file = Arc::new(FileJob {
             entry: item.entry,
             size,
+            chunks: chunks.into(),
             left: AtomicUsize::new(chunks.len()),
             state: Mutex::new(FileState::Waiting),
         });
@@ -223,6 +238,34 @@ impl Run<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Remembers a directory for as long as what comes may lie in it.
+    fn remember_above(&mut self, entry: Entry) {
+        self.leave_above(&entry.path);
+        if entry.kind == EntryKind::Directory {
+            self.above.push(entry);
+        }
+    }
+
+    fn leave_above(&mut self, next: &EntryPath) {
+        while self
+            .above
+            .last()
+            .is_some_and(|above| !next.is_within(&above.path))
+        {
+            self.above.pop();
+        }
+    }
+
+    /// Makes the directories in which a chosen entry lies, as they were. They are not counted: nobody chose them.
+    fn make_above(&mut self, chosen: &EntryPath) {
+        self.leave_above(chosen);
+        for above in std::mem::take(&mut self.above) {
+            if let Err(error) = self.target.make_parent(&above) {
+                self.refuse(above.path.to_string(), error.to_string());
+            }
+        }
     }
 
     fn make_entry(&self, entry: &Entry) {
@@ -277,7 +320,7 @@ impl Run<'_> {
             FileState::Closed => return None,
             FileState::Waiting => {}
         }
-        match self.target.start(&file.entry, file.size) {
+        match self.start_file(file) {
             Ok(Some(open)) => {
                 let open: Arc<dyn TargetFile> = Arc::from(open);
                 *state = FileState::Open(Arc::clone(&open));
@@ -288,6 +331,16 @@ impl Run<'_> {
         }
         *state = FileState::Closed;
         None
+    }
+
+    /// Starts a file; none if it is there already.
+    fn start_file(&self, file: &FileJob) -> io::Result<Option<Box<dyn TargetFile>>> {
+        match self.target.start(&file.entry, file.size)? {
+            Started::New(open) => Ok(Some(open)),
+            Started::Trusted => Ok(None),
+            Started::Alike(there) if self.has_content(&there, file)? => Ok(None),
+            Started::Alike(_) => self.target.start_over(&file.entry, file.size).map(Some),
+        }
     }
 
     fn complete(&self, file: &FileJob) {
@@ -410,7 +463,7 @@ fn write_pieces(
     entry: &Entry,
     position: u64,
     bytes: &[u8],
-) -> std::io::Result<()> {
+) -> io::Result<()> {
     let EntryKind::File {
         extents: Some(extents),
         ..
@@ -427,30 +480,8 @@ fn write_pieces(
     if rest.is_empty() {
         Ok(())
     } else {
-        Err(std::io::Error::other(
-            "it has more content than its extents",
-        ))
+        Err(io::Error::other("it has more content than its extents"))
     }
-}
-
-/// Returns the offsets and lengths of a range of the content in a file with holes.
-#[must_use]
-pub fn placed(extents: &[Extent], position: u64, length: u64) -> Vec<(u64, u64)> {
-    let mut places = Vec::new();
-    let mut before = 0_u64;
-    let end = position + length;
-    for extent in extents {
-        let after = before + extent.length;
-        let (from, to) = (position.max(before), end.min(after));
-        if from < to {
-            places.push((extent.offset + (from - before), to - from));
-        }
-        before = after;
-        if before >= end {
-            break;
-        }
-    }
-    places
 }
 
 /// A range of a pack that is read at once: for each frame in it, the chunks that are needed.
@@ -513,27 +544,4 @@ fn group_uses(mut uses: Vec<Use>) -> Vec<Unit> {
         });
     }
     units
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn content_is_placed_around_holes() {
-        let extents = [
-            Extent {
-                offset: 100,
-                length: 10,
-            },
-            Extent {
-                offset: 200,
-                length: 5,
-            },
-        ];
-        assert_eq!(placed(&extents, 0, 15), [(100, 10), (200, 5)]);
-        assert_eq!(placed(&extents, 8, 4), [(108, 2), (200, 2)]);
-        assert_eq!(placed(&extents, 10, 5), [(200, 5)]);
-        assert_eq!(placed(&extents, 15, 0), []);
-    }
 }

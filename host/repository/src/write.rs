@@ -26,6 +26,10 @@ mod gather;
 mod groups;
 /// The session of a run in the store, which collection respects.
 pub(crate) mod lease;
+/// What is left out because the system refuses to give it.
+mod left_out;
+/// Which names are taken.
+mod names;
 /// What a run is told, and what it tells while it works.
 mod note;
 /// Processes, and whether they still live.

@@ -13,6 +13,7 @@ mod faults;
 mod forget;
 mod holds;
 mod interleaved;
+mod left_out;
 mod locks;
 mod lying_store;
 mod operators;

@@ -4,6 +4,7 @@
 //! - Implementations may block while what lies behind them is busy; a plugin call has a thread of
 //!   its own.
 
+use holdfast_base::added_tree::{AddedTree, LeftToAdd};
 use holdfast_base::advice::Advice;
 use holdfast_base::entry::{Entry, EntryPath, FileContent, RestoreTarget, Warning};
 use std::io;
@@ -33,6 +34,12 @@ pub trait DraftPort: Send + Sync {
     /// The run has failed.
     fn add(&self, entry: Entry, content: Option<Box<dyn FileContent>>) -> io::Result<()>;
 
+    /// Takes the names of a tree whose entries are added next, and returns what is left to add of it.
+    ///
+    /// # Errors
+    /// Some of them are taken.
+    fn take_tree(&self, tree: AddedTree) -> io::Result<LeftToAdd>;
+
     /// Waits until all that was added is in the draft, and returns what it came to.
     ///
     /// # Errors
@@ -47,6 +54,15 @@ pub trait DraftPort: Send + Sync {
 
     /// Names something that was left out.
     fn warn(&self, warning: Warning);
+
+    /// Leaves out something that the system refused to give, and names it.
+    ///
+    /// # Errors
+    /// The system is short of something, and would refuse whatever comes next: the run has failed.
+    fn leave_out(&self, warning: Warning, answer: io::Error) -> io::Result<()>;
+
+    /// Counts what the options of a walk left out, and what nobody misses.
+    fn count_left_out(&self, excluded: u64, noted: u64);
 }
 
 /// What a draft holds so far.

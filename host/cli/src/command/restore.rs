@@ -46,6 +46,7 @@ pub(super) fn restore(context: &Context, typed: &Restore, view: &View) -> Result
         Some(directory) => work.write_files(Target {
             directory,
             overwrite: typed.overwrite,
+            trust_times: typed.trust_times,
         }),
     }
 }

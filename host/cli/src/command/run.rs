@@ -79,8 +79,24 @@ fn back_up(context: &Context, run: &Run, job: &str, view: &View) -> Result<Outco
     drop(watch);
     let finished = result?;
     let root = &finished.root;
-    view.answer(&super::snapshots::snapshot_json(root, None), |view| {
-        show_snapshot(root, view)
+    let mut json = super::snapshots::snapshot_json(root, None);
+    let left_out = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    let excluded = left_out(&options.gauge.excluded);
+    let noted = left_out(&options.gauge.noted);
+    json["excluded"] = excluded.into();
+    json["noted"] = noted.into();
+    view.answer(&json, |view| {
+        show_snapshot(root, view);
+        if excluded > 0 {
+            view.say(&format!(
+                "  {excluded} names were left out by the job's settings"
+            ));
+        }
+        if noted > 0 {
+            view.say(&format!(
+                "  {noted} sockets were left out: only their own programs can make them again"
+            ));
+        }
     });
     warn_left_out(root, view);
     let mut outcome = match root.counts.warnings {

@@ -131,10 +131,11 @@ impl Directories {
         reached.ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
-    /// Opens a directory to set what belongs to it.
-    pub(super) fn open_to_change(&self, path: &EntryPath) -> io::Result<OwnedFd> {
+    /// Opens a directory to set what belongs to it; the root itself if the path is empty.
+    pub(super) fn open_to_change(&self, path: &[u8]) -> io::Result<OwnedFd> {
+        let path = if path.is_empty() { b"." } else { path };
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
-        open_beneath(&self.root.fd, path.as_bytes(), flags, Mode::empty())
+        open_beneath(&self.root.fd, path, flags, Mode::empty())
     }
 
     /// Closes all but the root.

@@ -12,23 +12,50 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
 
-/// Returns the name under which what replaces `name` is made: always the same, so that a restore that is
-/// run again finds what a killed one left.
-pub(super) fn beside(name: &[u8]) -> Vec<u8> {
-    format!(".holdfast-{}", &blake3::hash(name).to_hex()[..16]).into_bytes()
+/// How many names are tried for what is made beside its place.
+const NAMES_MAX: u32 = 100;
+
+/// Makes what replaces `name` beside it, and returns under which name, with what `make` returned.
+///
+/// The first name that is tried is always the same, so that a restore that is run again finds what a killed one
+/// left: it belongs to one of `owners` and bears the mark of what is begun. What does not bear it is somebody else's, whatever its name.
+pub(super) fn make_beside<T>(
+    parent: &OwnedFd,
+    name: &[u8],
+    owners: [u32; 2],
+    make: impl Fn(&[u8]) -> io::Result<T>,
+) -> io::Result<(Vec<u8>, T)> {
+    let hash = blake3::hash(name).to_hex();
+    let mut aside = format!(".holdfast-{}", &hash[..16]).into_bytes();
+    for more in 1..=NAMES_MAX {
+        match make(&aside) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => return Ok((aside, made?)),
+        }
+        let stat = standing::stat_entry(parent, &aside)?;
+        let is_ours = |stat| owners.iter().any(|owner| standing::is_marked(stat, *owner));
+        if stat.as_ref().is_some_and(is_ours) {
+            standing::remove(parent, &aside)?;
+        } else {
+            aside = format!(".holdfast-{}-{more}", &hash[..16]).into_bytes();
+        }
+    }
+    Err(io::Error::new(
+        io::ErrorKind::AlreadyExists,
+        "there is no free name beside it",
+    ))
 }
 
 /// Replaces what stands there, which is no directory, with what `make` makes in one step.
 pub(super) fn replace(
     parent: &OwnedFd,
     name: &[u8],
+    own: u32,
     make: impl Fn(&OwnedFd, &[u8]) -> io::Result<()>,
 ) -> io::Result<()> {
-    let beside = beside(name);
-    standing::remove(parent, &beside)?;
-    make(parent, &beside)?;
-    renameat(parent, &beside, parent, name).map_err(|error| {
-        let _ = standing::remove(parent, &beside);
+    let (aside, ()) = make_beside(parent, name, [own; 2], |aside| make(parent, aside))?;
+    renameat(parent, &aside, parent, name).map_err(|error| {
+        let _ = standing::remove(parent, &aside);
         error.into()
     })
 }
@@ -37,6 +64,8 @@ pub(super) fn replace(
 pub(super) struct Place {
     pub(super) parent: Arc<OpenDirectory>,
     pub(super) name: Vec<u8>,
+    /// Where it lies until then.
+    pub(super) aside: Vec<u8>,
     /// Files that are not there yet, whatever stands in their places, and which of them this is.
     pub(super) absent: (Arc<Mutex<HashSet<u64>>>, u64),
     pub(super) is_taken: bool,
@@ -46,7 +75,7 @@ impl Place {
     /// Takes the place.
     pub(super) fn take_place(&mut self) -> io::Result<()> {
         let fd = &self.parent.fd;
-        renameat(fd, beside(&self.name), fd, self.name.as_slice())?;
+        renameat(fd, self.aside.as_slice(), fd, self.name.as_slice())?;
         self.is_taken = true;
         self.absent.0.lock_unpoisoned().remove(&self.absent.1);
         Ok(())
@@ -56,7 +85,7 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         if !self.is_taken {
-            let _ = standing::remove(&self.parent.fd, &beside(&self.name));
+            let _ = standing::remove(&self.parent.fd, &self.aside);
         }
     }
 }

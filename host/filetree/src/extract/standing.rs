@@ -11,7 +11,7 @@
 //! |---|---|
 //! | the mark, and the owner is us or the entry's | begun: made again |
 //! | the sticky bit that the entry lacks, and its size and time | begun, but for the last step: made again |
-//! | a file with the entry's size and time | complete: left |
+//! | a file with the entry's size and time | perhaps complete: left if its content is the entry's |
 //! | anything else | foreign: refused, or with `overwrite` replaced once what comes is whole |
 
 use holdfast_base::entry::Entry;
@@ -49,16 +49,24 @@ fn modified(stat: &Stat) -> Instant {
     Instant::from_parts(stat.st_mtime, stat.st_mtime_nsec as i64)
 }
 
-/// Returns whether an earlier restore began this and did not end it.
-pub(super) fn is_begun(stat: &Stat, entry: &Entry, size: Option<u64>, own: u32) -> bool {
+/// Returns whether something bears the mark of what is begun, and is this user's.
+pub(super) fn is_marked(stat: &Stat, owner: u32) -> bool {
     let mark = match file_type(stat) {
         FileType::Directory => BEGUN_DIRECTORY,
         FileType::Symlink => return false,
         _ => BEGUN,
     };
+    stat.st_mode & PERMISSIONS & !HANDED_ON == mark.as_raw_mode() && stat.st_uid == owner
+}
+
+/// Returns whether an earlier restore began this and did not end it.
+pub(super) fn is_begun(stat: &Stat, entry: &Entry, size: Option<u64>, own: u32) -> bool {
+    if file_type(stat).is_symlink() {
+        return false;
+    }
     let mode = stat.st_mode & PERMISSIONS & !HANDED_ON;
     let owner = entry.ownership.as_ref().map_or(own, |it| it.uid);
-    let is_marked = mode == mark.as_raw_mode() && (stat.st_uid == own || stat.st_uid == owner);
+    let is_marked = is_marked(stat, own) || is_marked(stat, owner);
     // An ACL was set, which sets permissions too, and the final mode was not.
     let wanted = entry.ownership.as_ref().map_or(0o600, |it| it.mode);
     let lacks_only_mode = mode & STICKY != 0

@@ -7,16 +7,22 @@
 use super::opened::OpenDirectory;
 use super::replaced::Place;
 use crate::xattr;
-use holdfast_base::entry::{Entry, EntryPath, Ownership, TargetFile};
+use holdfast_base::entry::{Entry, Ownership, TargetFile};
 use holdfast_base::limits::WARNINGS_KEPT_MAX;
 use holdfast_base::sync::Unpoisoned;
 use holdfast_base::time::Instant;
 use holdfast_direct::PositionedFile;
 use rustix::fs::{AtFlags, Gid, Mode, Timespec, Timestamps, Uid};
 use rustix::io::Errno;
+use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex};
+
+/// Lets a file run as its owner.
+const SET_USER_ID: u32 = 0o4000;
+/// Lets a file run as its group.
+const SET_GROUP_ID: u32 = 0o2000;
 
 /// What could not be set on entries that were written all the same.
 #[derive(Debug, Default)]
@@ -54,7 +60,27 @@ pub(super) struct Common {
 }
 
 impl Common {
-    fn note_refused(&self, path: &EntryPath, refused: Vec<(String, Errno)>) {
+    /// Returns the mode that something gets whose owner, unless owners are set, is `owner`: what runs as its owner
+    /// or its group does so only if these are the entry's.
+    fn find_mode(&self, path: &dyn fmt::Display, ownership: &Ownership, owner: (u32, u32)) -> Mode {
+        let mut mode = ownership.mode & 0o7777;
+        if !self.set_owner && owner.0 != ownership.uid {
+            mode &= !SET_USER_ID;
+        }
+        if !self.set_owner && owner.1 != ownership.gid {
+            mode &= !SET_GROUP_ID;
+        }
+        if mode != ownership.mode & 0o7777 {
+            let wanted = ownership.mode & 0o7777;
+            self.notes.lock_unpoisoned().add_note(format!(
+                "{path}: its mode is {mode:04o}, not {wanted:04o}: it is not owned by whom it was \
+                 owned by, as whom it would run"
+            ));
+        }
+        Mode::from_raw_mode(mode)
+    }
+
+    fn note_refused(&self, path: &dyn fmt::Display, refused: Vec<(String, Errno)>) {
         for (name, error) in refused {
             let note = format!("{path}: the system refused to set attribute `{name}`: {error}");
             self.notes.lock_unpoisoned().add_note(note);
@@ -66,7 +92,7 @@ impl Common {
     pub(super) fn set_opened(
         &self,
         fd: impl AsFd + Copy,
-        path: &EntryPath,
+        path: &dyn fmt::Display,
         ownership: &Ownership,
         modified: Instant,
         from: Inherited,
@@ -87,7 +113,10 @@ impl Common {
             self.note_refused(path, xattr::write_open(fd, &ownership.xattrs)?);
         }
         rustix::fs::futimens(fd, &timestamps(modified))?;
-        Ok(rustix::fs::fchmod(fd, mode_bits(ownership))?)
+        Ok(rustix::fs::fchmod(
+            fd,
+            self.find_mode(path, ownership, from.owner),
+        )?)
     }
 
     /// The same for what cannot be opened: a link, a fifo or a device.
@@ -115,7 +144,9 @@ impl Common {
         if is_link {
             return Ok(());
         }
-        change_mode(&parent.fd, name, mode_bits(ownership))
+        let owner = (self.own.0, parent.group);
+        let mode = self.find_mode(&entry.path, ownership, owner);
+        change_mode(&parent.fd, name, mode)
     }
 }
 
@@ -149,10 +180,6 @@ fn owner_ids(ownership: &Ownership) -> (Option<Uid>, Option<Gid>) {
         Some(Uid::from_raw(ownership.uid)),
         Some(Gid::from_raw(ownership.gid)),
     )
-}
-
-fn mode_bits(ownership: &Ownership) -> Mode {
-    Mode::from_raw_mode(ownership.mode & 0o7777)
 }
 
 fn timestamps(modified: Instant) -> Timestamps {

@@ -6,7 +6,9 @@
     reason = "each test program uses a part of it, and a failure here is a failed test"
 )]
 
-use holdfast_base::entry::{Entry, EntryKind, FileContent, OpenFile, RestoreTarget};
+use holdfast_base::entry::{
+    Entry, EntryKind, FileContent, OpenFile, RestoreTarget, Started, TargetFile,
+};
 use holdfast_filetree::compare::compare;
 use holdfast_filetree::{ExtractOptions, Extractor, Found, Tree, WalkOptions};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, Timespec, Timestamps, XattrFlags};
@@ -25,7 +27,7 @@ pub fn walk(root: &Path, options: WalkOptions) -> Walked {
     for found in Tree::open(root).unwrap().walk(options).unwrap() {
         match found {
             Found::Entry(entry, content) => entries.push((entry, content)),
-            Found::Skipped(warning) => {
+            Found::Skipped(warning) | Found::Unreadable(warning, _) | Found::Noted(warning) => {
                 skipped.push(format!("{}: {}", warning.subject, warning.message))
             }
         }
@@ -67,8 +69,18 @@ pub fn write(target: &Extractor, entry: Entry, mut file: Box<dyn OpenFile>) -> i
     let entry = completed(entry, file.as_ref());
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
-    let Some(written) = target.start(&entry, size)? else {
-        return Ok(());
+    let written = match target.start(&entry, size)? {
+        Started::New(written) => written,
+        Started::Trusted => return Ok(()),
+        Started::Alike(mut there) => {
+            let mut held = Vec::new();
+            there.read_to_end(&mut held)?;
+            // Of a sparse file, only its time is compared: content is the repository's to compare.
+            if extents.is_some() || held == bytes {
+                return Ok(());
+            }
+            target.start_over(&entry, size)?
+        }
     };
     let mut rest = bytes.as_slice();
     for extent in extents.unwrap_or_else(|| {
@@ -82,6 +94,26 @@ pub fn write(target: &Extractor, entry: Entry, mut file: Box<dyn OpenFile>) -> i
         rest = later;
     }
     written.finish(&entry)
+}
+
+/// Starts a file in whose place nothing like it stands.
+pub fn start_new(
+    target: &Extractor,
+    entry: &Entry,
+    size: u64,
+) -> io::Result<Option<Box<dyn TargetFile>>> {
+    Ok(match target.start(entry, size)? {
+        Started::New(written) => Some(written),
+        Started::Trusted | Started::Alike(_) => None,
+    })
+}
+
+/// What replaces what stands in the way.
+pub fn overwriting() -> ExtractOptions {
+    ExtractOptions {
+        overwrite: true,
+        trust_times: false,
+    }
 }
 
 /// Sets when something was changed.

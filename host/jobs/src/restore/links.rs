@@ -3,9 +3,11 @@
 //! A hard link has no content of its own. If only the link is wanted, the first wanted link gets the content, and
 //! the others refer to that one.
 
-use holdfast_base::entry::{Entry, EntryKind, EntryPath, RestoreTarget, TargetFile};
+use holdfast_base::entry::{Entry, EntryKind, EntryPath, RestoreTarget, Started, TargetFile};
+use holdfast_base::sync::Unpoisoned;
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::Mutex;
 
 /// Wanted hard links, by the unwanted entry that they refer to.
 pub(crate) type StandIns = BTreeMap<EntryPath, Vec<EntryPath>>;
@@ -14,11 +16,26 @@ pub(crate) type StandIns = BTreeMap<EntryPath, Vec<EntryPath>>;
 pub(crate) struct RenamingTarget<'a> {
     pub(crate) target: &'a dyn RestoreTarget,
     pub(crate) stand_ins: &'a StandIns,
+    /// Directories above what was chosen: made once something is restored in them under its own name.
+    pub(crate) above: Mutex<Vec<Entry>>,
 }
 
 impl RenamingTarget<'_> {
     fn find_stand_in(&self, path: &EntryPath) -> Option<&EntryPath> {
         self.stand_ins.get(path)?.first()
+    }
+
+    /// Makes the directories above an entry that keeps its name.
+    fn make_above(&self, path: &EntryPath) -> io::Result<()> {
+        let mut above = self.above.lock_unpoisoned();
+        let (wanted, others) = std::mem::take(&mut *above)
+            .into_iter()
+            .partition(|directory| path.is_within(&directory.path));
+        *above = others;
+        let wanted: Vec<Entry> = wanted;
+        wanted
+            .iter()
+            .try_for_each(|directory| self.target.make_parent(directory))
     }
 
     /// Returns the entry under its new name; none if it keeps its own.
@@ -38,6 +55,9 @@ struct RenamedFile {
 
 impl RestoreTarget for RenamingTarget<'_> {
     fn make(&self, entry: &Entry) -> io::Result<()> {
+        if self.find_stand_in(&entry.path).is_none() {
+            self.make_above(&entry.path)?;
+        }
         if let EntryKind::HardLink { target } = &entry.kind
             && let Some(first) = self.find_stand_in(target)
         {
@@ -58,12 +78,33 @@ impl RestoreTarget for RenamingTarget<'_> {
         }
     }
 
-    fn start(&self, entry: &Entry, size: u64) -> io::Result<Option<Box<dyn TargetFile>>> {
+    fn make_parent(&self, entry: &Entry) -> io::Result<()> {
+        self.above.lock_unpoisoned().push(entry.clone());
+        Ok(())
+    }
+
+    fn set_root(&self, entry: &Entry) -> io::Result<()> {
+        self.target.set_root(entry)
+    }
+
+    fn start(&self, entry: &Entry, size: u64) -> io::Result<Started> {
         let Some(entry) = self.rename_entry(entry) else {
+            self.make_above(&entry.path)?;
             return self.target.start(entry, size);
         };
-        let file = self.target.start(&entry, size)?;
-        Ok(file.map(|file| Box::new(RenamedFile { file, entry }) as _))
+        self.make_above(&entry.path)?;
+        Ok(match self.target.start(&entry, size)? {
+            Started::New(file) => Started::New(Box::new(RenamedFile { file, entry })),
+            there => there,
+        })
+    }
+
+    fn start_over(&self, entry: &Entry, size: u64) -> io::Result<Box<dyn TargetFile>> {
+        let Some(entry) = self.rename_entry(entry) else {
+            return self.target.start_over(entry, size);
+        };
+        let file = self.target.start_over(&entry, size)?;
+        Ok(Box::new(RenamedFile { file, entry }))
     }
 
     fn finish(&self) -> io::Result<()> {

@@ -55,6 +55,8 @@ pub struct Target<'a> {
     pub directory: &'a Path,
     /// Whether what stands in the way is replaced.
     pub overwrite: bool,
+    /// Whether a file of the right size and time is left alone without being read.
+    pub trust_times: bool,
 }
 
 /// What a restore would do, and what keeps it from beginning.
@@ -186,12 +188,14 @@ impl<'a> Restore<'a> {
         }
         let options = ExtractOptions {
             overwrite: target.overwrite,
+            trust_times: target.trust_times,
         };
         let extractor = Extractor::new(target.directory, options);
         let extractor = extractor.map_err(FileError::about("use", target.directory))?;
         let renaming = RenamingTarget {
             target: &extractor,
             stand_ins: &plan.stand_ins,
+            above: Mutex::default(),
         };
         let counted = CountedTarget {
             target: &renaming,

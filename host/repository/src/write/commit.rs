@@ -27,12 +27,13 @@ impl SnapshotWriter {
     fn finish(&mut self) -> Result<Root, WriteError> {
         let handed_over = self.hand_over_batch(&mut self.state.lock_unpoisoned());
         let sequenced = self.join_threads();
+        // What failed first is told, and not that the run could not go on because of it.
+        if let Some(error) = self.take_failure() {
+            return Err(error);
+        }
         handed_over?;
-        let sequenced = match (self.take_failure(), sequenced) {
-            (Some(error), _) => return Err(error),
-            (None, Some(sequenced)) => sequenced,
-            (None, None) => return Err(ObjectError::StageEnded(Stage::Sequencing).into()),
-        };
+        let sequenced = sequenced.ok_or(ObjectError::StageEnded(Stage::Sequencing))?;
+        self.shared.ensure_devices_work(sequenced.entries)?;
         self.catalogue.flush()?;
         ensure_not_cancelled(&self.shared.cancel)?;
         let root = self.make_root(&sequenced)?;

@@ -11,17 +11,37 @@ pub enum WriteError {
     /// What is stored failed.
     #[error(transparent)]
     Stored(#[from] StoredError),
-    /// The same entry was added twice.
-    #[error("entry `{path}` was added twice")]
-    AddedTwice {
-        /// The entry.
+    /// The name of an entry or a tree is taken: what has both could not be restored.
+    #[error("`{path}` cannot be added: `{held}` is in the snapshot already")]
+    NameTaken {
+        /// What was to be added.
         path: String,
+        /// What has its name, holds it, or would lie in it.
+        held: String,
     },
     /// The path, the attributes and the kind of an entry are too long together.
     #[error("what belongs to `{path}` is more than a snapshot may hold")]
     EntryTooLarge {
         /// The entry.
         path: String,
+    },
+    /// The system is short of something, and would refuse whatever comes next.
+    #[error("cannot read `{path}`: this machine is short of something: {source}")]
+    Short {
+        /// What it refused first.
+        path: String,
+        /// What it answered.
+        source: std::io::Error,
+    },
+    /// A device fails to read what it holds.
+    #[error(
+        "{failures} of {entries} entries cannot be read, because a device fails: a snapshot without them would pass for a whole one"
+    )]
+    DeviceFails {
+        /// Entries that could not be read.
+        failures: u64,
+        /// All entries.
+        entries: u64,
     },
     /// The facts of a snapshot are too long together.
     #[error("the facts is more than a snapshot may hold")]
@@ -43,7 +63,8 @@ impl Describe for WriteError {
     fn kind(&self) -> Kind {
         match self {
             Self::Stored(error) => error.kind(),
-            Self::AddedTwice { .. }
+            Self::Short { .. } | Self::DeviceFails { .. } => Kind::Temporary,
+            Self::NameTaken { .. }
             | Self::EntryTooLarge { .. }
             | Self::FactsTooLarge
             | Self::StreamLeftOpen

@@ -23,7 +23,7 @@ pub(super) enum UnknownChange {
 /// A file that cannot be read is left out and named in a warning: then there is nothing to return.
 ///
 /// # Errors
-/// The chunks could not be taken, or this is a copy, in which nothing may be missing.
+/// The chunks could not be taken, the system is short of something, or this is a copy, in which nothing may be missing.
 pub(super) fn read_file(
     shared: &Shared,
     mut entry: Entry,
@@ -94,7 +94,7 @@ fn readable<T>(
         Err(error) => error,
     };
     if !shared.is_copy {
-        shared.add_warning(unreadable(entry, &error));
+        shared.leave_out(unreadable(entry, &error), error)?;
         return Ok(None);
     }
     let step = IoStep::ReadEntry(entry.path.to_string());

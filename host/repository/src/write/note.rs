@@ -59,4 +59,8 @@ pub struct Gauge {
     pub new_chunks: AtomicU64,
     /// Files that were known without being read.
     pub unchanged: AtomicU64,
+    /// Names that the options left out, a directory with all that is in it counted once.
+    pub excluded: AtomicU64,
+    /// Names that nobody can back up and nobody misses, such as sockets.
+    pub noted: AtomicU64,
 }

@@ -12,6 +12,7 @@ use holdfast_base::cancel::Cancel;
 use holdfast_base::entry::Warning;
 use holdfast_base::limits::WARNINGS_KEPT_MAX;
 use holdfast_base::sync::Unpoisoned;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 /// What all threads of a run share.
@@ -23,6 +24,8 @@ pub(crate) struct Shared {
     pub(crate) gauge: Arc<Gauge>,
     /// Whether everything must be read: what a copy cannot read is damage, and nothing that changed meanwhile.
     pub(crate) is_copy: bool,
+    /// Entries that a device failed to read.
+    pub(super) device_failures: AtomicU64,
     pub(super) failure: Mutex<Option<WriteError>>,
     pub(super) turn: Arc<Turn>,
     pub(super) warnings: Mutex<Warnings>,

@@ -11,6 +11,7 @@ use crate::repository::Repository;
 use crate::write::error::WriteError;
 use crate::write::file_cache::{KnownReader, KnownWriter};
 use crate::write::lease::Lease;
+use crate::write::names::TakenNames;
 use crate::write::note::{Gauge, RunNote};
 use crate::write::queues::{Job, Pending, Queues};
 use crate::write::read_back::{self, ReadBack};
@@ -19,13 +20,14 @@ use crate::write::shared::Shared;
 use crate::write::worker::Worker;
 use crate::write::{groups, setup};
 use crossbeam_channel::{Receiver, Sender};
+use holdfast_base::added_tree::{AddedTree, LeftToAdd};
 use holdfast_base::cancel::Cancel;
 use holdfast_base::entry::{Entry, EntryKind, FileContent, Warning};
 use holdfast_base::limits::FACTS_BYTES_MAX;
 use holdfast_base::sync::Unpoisoned;
 use holdfast_base::time::Instant;
-use std::collections::HashSet;
-use std::sync::atomic::Ordering;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -47,8 +49,7 @@ pub struct SnapshotWriter {
     /// Gone when no more entries come.
     queues: Option<Queues>,
     pub(super) state: Mutex<State>,
-    /// Paths of the streams so far: none may come twice.
-    pub(super) names: Mutex<HashSet<Vec<u8>>>,
+    pub(super) names: Mutex<TakenNames>,
     sequencer: Option<JoinHandle<Option<Sequenced>>>,
     threads: Vec<JoinHandle<()>>,
     pub(super) catalogue: Arc<Catalogue>,
@@ -102,6 +103,7 @@ impl SnapshotWriter {
             cancel: cancel.clone(),
             gauge,
             is_copy: note.of.is_some(),
+            device_failures: AtomicU64::default(),
             failure: Mutex::default(),
             turn: Arc::default(),
             warnings: Mutex::default(),
@@ -301,6 +303,35 @@ impl SnapshotWriter {
     /// Names something that was left out.
     pub fn add_warning(&self, warning: Warning) {
         self.shared.add_warning(warning);
+    }
+
+    /// Takes the names of a tree whose entries are added next, and returns what is left to add of it.
+    ///
+    /// # Errors
+    /// Some of them are taken.
+    pub fn take_tree(&self, tree: AddedTree) -> Result<LeftToAdd, WriteError> {
+        let path = tree.to_string();
+        let taken = self.names.lock_unpoisoned().take_tree(tree);
+        taken.map_err(|held| WriteError::NameTaken { path, held })
+    }
+
+    /// Leaves something out that the system refused to give, and names it.
+    ///
+    /// # Errors
+    /// The system is short of something, and would refuse whatever comes next: the run has failed.
+    pub fn leave_out(&self, warning: Warning, answer: io::Error) -> Result<(), WriteError> {
+        let left_out = self.shared.leave_out(warning, answer);
+        left_out.or_else(|error| {
+            self.shared.fail_run(error);
+            self.shared.ensure_running()
+        })
+    }
+
+    /// Counts what the options of a walk left out, and what nobody misses.
+    pub fn count_left_out(&self, excluded: u64, noted: u64) {
+        let gauge = &self.shared.gauge;
+        gauge.excluded.fetch_add(excluded, Ordering::Relaxed);
+        gauge.noted.fetch_add(noted, Ordering::Relaxed);
     }
 
     /// Records a fact.

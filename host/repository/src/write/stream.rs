@@ -45,15 +45,11 @@ impl SnapshotWriter {
             attributes,
         };
         ensure_within_limits(&entry)?;
-        if !self
-            .names
-            .lock_unpoisoned()
-            .insert(entry.path.as_bytes().to_vec())
-        {
-            return Err(WriteError::AddedTwice {
-                path: entry.path.to_string(),
-            });
-        }
+        let taken = self.names.lock_unpoisoned().take_stream(&entry.path);
+        taken.map_err(|held| WriteError::NameTaken {
+            path: entry.path.to_string(),
+            held,
+        })?;
         Ok(StreamWriter {
             writer: Arc::clone(self),
             entry,
@@ -124,8 +120,9 @@ impl Drop for StreamWriter {
         if self.is_finished {
             return;
         }
-        let path = self.entry.path.as_bytes();
-        self.writer.names.lock_unpoisoned().remove(path);
+        let mut names = self.writer.names.lock_unpoisoned();
+        names.free_stream(&self.entry.path);
+        drop(names);
         if let Some(begun) = &self.begun {
             let _ = begun.gather.give_up();
         }

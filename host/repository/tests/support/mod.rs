@@ -11,7 +11,7 @@ pub(crate) mod synthetic;
 use holdfast_base::cancel::Cancel;
 use holdfast_base::entry::{
     Entry, EntryKind, EntryPath, FileContent, Identity as FileIdentity, OpenFile, RestoreTarget,
-    TargetFile, Xattrs,
+    Started, TargetFile, Xattrs,
 };
 use holdfast_base::time::{Instant, SystemClock};
 use holdfast_repository::format::root::{Root, SourceNote};
@@ -261,13 +261,25 @@ impl RestoreTarget for Memory {
         Ok(())
     }
 
-    fn start(&self, entry: &Entry, size: u64) -> io::Result<Option<Box<dyn TargetFile>>> {
+    fn make_parent(&self, _: &Entry) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn set_root(&self, _: &Entry) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn start(&self, entry: &Entry, size: u64) -> io::Result<Started> {
+        self.start_over(entry, size).map(Started::New)
+    }
+
+    fn start_over(&self, entry: &Entry, size: u64) -> io::Result<Box<dyn TargetFile>> {
         let name = entry.path.to_string();
         self.0
             .lock()
             .unwrap()
             .insert(name.clone(), (vec![0; size as usize], false));
-        Ok(Some(Box::new(MemoryFile(self.clone(), name))))
+        Ok(Box::new(MemoryFile(self.clone(), name)))
     }
 
     fn finish(&self) -> io::Result<()> {

@@ -7,8 +7,10 @@ use super::trees::{OpenTree, entry_path, optional_path};
 use crate::contract::{Attributes, Failure};
 use crate::limits::{LISTING_MAX, STREAMS_MAX, WARNINGS_MAX};
 use crate::ports::{ContentPort, DraftPort, EntryIter, Totals};
+use holdfast_base::added_tree::{AddedTree, LeftToAdd};
 use holdfast_base::entry::{Entry, Warning};
 use holdfast_filetree::{Found, Tree, WalkOptions};
+use std::io;
 use std::sync::Arc;
 use tracing::Level;
 
@@ -32,6 +34,19 @@ impl Listing {
     }
 }
 
+/// Says which names a tree takes.
+fn describe_tree(tree: &Tree, options: &WalkOptions) -> io::Result<AddedTree> {
+    let (place, file_system) = tree.find_place()?;
+    let excludes = options.excludes.clone();
+    Ok(AddedTree {
+        prefix: options.prefix.clone(),
+        place,
+        only_file_system: options.one_file_system.then_some(file_system),
+        file_system,
+        passed_over: Box::new(move |name| excludes.excludes(name, true)),
+    })
+}
+
 impl Guest {
     /// Adds a whole tree to a draft.
     pub(crate) fn add_whole_tree(
@@ -41,22 +56,40 @@ impl Guest {
         options: WalkOptions,
     ) -> Result<Totals, Failure> {
         let before = draft.settle().map_err(|e| io_failure(&e))?;
-        let walk = tree.walk(options).map_err(|e| {
-            let message = format!("cannot read `{}`: {e}", tree.path().display());
+        let unreadable = |error: io::Error| {
+            let message = format!("cannot read `{}`: {error}", tree.path().display());
             Failure {
                 message,
-                ..io_failure(&e)
+                ..io_failure(&error)
             }
-        })?;
-        for found in walk {
+        };
+        let added = describe_tree(tree, &options).map_err(unreadable)?;
+        let left = draft.take_tree(added).map_err(|e| io_failure(&e))?;
+        if left == LeftToAdd::Nothing {
+            return Ok(Totals::default());
+        }
+        let mut walk = tree.walk(options).map_err(unreadable)?;
+        if left == LeftToAdd::WhatLiesInIt {
+            walk.skip_root();
+        }
+        let mut noted = 0;
+        for found in walk.by_ref() {
             self.check_cancelled()?;
             match found {
                 Found::Entry(entry, content) => {
                     draft.add(entry, content).map_err(|e| io_failure(&e))?
                 }
                 Found::Skipped(warning) => draft.warn(warning),
+                Found::Unreadable(warning, answer) => draft
+                    .leave_out(warning, answer)
+                    .map_err(|e| io_failure(&e))?,
+                Found::Noted(Warning { subject, message }) => {
+                    noted += 1;
+                    tracing::info!("{subject}: {message}");
+                }
             }
         }
+        draft.count_left_out(walk.excluded(), noted);
         let after = draft.settle().map_err(|e| io_failure(&e))?;
         Ok(Totals {
             entries: after.entries.saturating_sub(before.entries),

@@ -5,6 +5,7 @@ use crate::grant::Denial;
 use crate::limits::{STREAMS_MAX, TRANSFERS_MAX, WARNINGS_MAX};
 use crate::ports::SpellAdvice;
 use holdfast_base::cancel::{Cancel, Reason};
+use holdfast_base::error::is_shortage;
 use std::io;
 
 /// What a host function answers: a trap, or a failure that the guest sees, or a value.
@@ -92,6 +93,7 @@ pub(crate) fn io_failure(error: &io::Error) -> Failure {
         io::ErrorKind::InvalidInput => FailureKind::Invalid,
         io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => FailureKind::Damaged,
         io::ErrorKind::TimedOut => FailureKind::Timeout,
+        _ if is_shortage(error) => FailureKind::Unavailable,
         io::ErrorKind::StorageFull | io::ErrorKind::ConnectionRefused => FailureKind::Unavailable,
         _ if inner.is_some_and(|inner| inner.is::<holdfast_process::Cancelled>()) => {
             FailureKind::Cancelled

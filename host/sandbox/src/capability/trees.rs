@@ -10,14 +10,17 @@ use crate::grant::TreeRule;
 use crate::manifest::Access;
 use holdfast_base::entry::{Entry, EntryKind, EntryPath, RestoreTarget};
 use holdfast_base::time::{Clock, SystemClock};
-use holdfast_filetree::{ExtractOptions, Extractor, Tree};
+use holdfast_filetree::{ExtractOptions, Extractor, Tree, TrustedDirectory};
 use new_file::NewFile;
 use std::fs::File;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// What a plugin may give a file that it creates: nothing that runs as somebody else.
+const PERMISSIONS: u32 = 0o777;
 
 /// A directory tree that the operator granted.
 pub struct OpenTree {
@@ -50,9 +53,18 @@ impl OpenTree {
     /// Returns what writes into the tree, and makes the tree if it is absent.
     pub(crate) fn extractor(&self, overwrite: bool) -> Result<Extractor, Failure> {
         self.check_writable()?;
-        let options = ExtractOptions { overwrite };
-        self.with_path(options, |path| Extractor::new(path, options))
-            .map_err(|e| self.named_failure(&e))
+        let options = ExtractOptions {
+            overwrite,
+            trust_times: false,
+        };
+        let is_absent = self.tree.is_none();
+        let opened = self.with_path(options, |path| Extractor::new(path, options));
+        let extractor = opened.map_err(|e| self.named_failure(&e))?;
+        Ok(if is_absent {
+            extractor.into_new_root()
+        } else {
+            extractor
+        })
     }
 
     /// Does something with a path to the tree. If the job demands that the tree lies in some
@@ -63,7 +75,7 @@ impl OpenTree {
         work: impl FnOnce(&Path) -> io::Result<T>,
     ) -> io::Result<T> {
         let Some(within) = &self.rule.within else {
-            return work(&self.rule.path);
+            return work(&TrustedDirectory::open(&self.rule.path)?.held_path());
         };
         if let Some(tree) = self.tree.as_ref().filter(|tree| tree.is_directory()) {
             return work(&tree.held_path());
@@ -110,6 +122,12 @@ impl OpenTree {
         Ok(open)
     }
 
+    /// Returns the real path of the tree, and its file system.
+    pub(crate) fn find_place(&self) -> Result<(PathBuf, u64), Failure> {
+        let place = self.existing()?.find_place();
+        place.map_err(|e| self.named_failure(&e))
+    }
+
     /// Lists a directory of the tree; the tree itself if the name is empty.
     pub(crate) fn list_directory(&self, directory: Vec<u8>) -> Result<Vec<Entry>, Failure> {
         let below = optional_path(directory)?;
@@ -144,7 +162,14 @@ impl OpenTree {
     ) -> Result<Writer, Failure> {
         self.check_writable()?;
         let path = entry_path(file)?;
-        let options = ExtractOptions { overwrite };
+        if mode & !PERMISSIONS != 0 {
+            let message = format!("mode {mode:#o} of `{path}` has more than permissions (0o777)");
+            return Err(failure(FailureKind::Invalid, message));
+        }
+        let options = ExtractOptions {
+            overwrite,
+            ..ExtractOptions::default()
+        };
         let started = self.with_path(options, |tree| {
             NewFile::create_aside(tree, &path, mode, overwrite)
         });

@@ -7,6 +7,7 @@
     reason = "for tests, each of which uses a part of it"
 )]
 
+use holdfast_base::added_tree::{AddedTree, LeftToAdd};
 use holdfast_base::cancel::Cancel;
 use holdfast_base::entry::{Entry, EntryPath, FileContent, Warning};
 use holdfast_sandbox::cache::Compiler;
@@ -228,6 +229,10 @@ impl DraftPort for SharedDraft {
         Ok(())
     }
 
+    fn take_tree(&self, _: AddedTree) -> io::Result<LeftToAdd> {
+        Ok(LeftToAdd::Everything)
+    }
+
     fn settle(&self) -> io::Result<Totals> {
         let entries = self.0.entries.lock().unwrap();
         let bytes = entries.values().map(Vec::len).sum::<usize>() as u64;
@@ -246,6 +251,13 @@ impl DraftPort for SharedDraft {
     fn warn(&self, warning: Warning) {
         self.0.warnings.lock().unwrap().push(warning);
     }
+
+    fn leave_out(&self, warning: Warning, _: io::Error) -> io::Result<()> {
+        self.warn(warning);
+        Ok(())
+    }
+
+    fn count_left_out(&self, _: u64, _: u64) {}
 }
 
 impl StreamSink for MemorySink {

@@ -23,8 +23,20 @@ fn sample() -> Tree {
 #[test]
 fn trees_inside_each_other_are_backed_up_once_and_in_order() {
     let paths = json!({ "paths": ["/var/lib", "/etc/", "/var", "/variety", "/var"] });
-    let files = plugin(&Host::new(), paths);
-    assert_eq!(files.trees().unwrap(), ["/etc", "/var", "/variety"]);
+    let one = || Tree::new().with_file("lib/file", "x");
+    let host = Host::new()
+        .readable("/etc/", Tree::new())
+        .readable("/var", one())
+        .readable("/var/lib", Tree::new().with_file("file", "x"))
+        .readable("/variety", Tree::new());
+    let snapshot = Snapshot::new();
+    plugin(&host, paths)
+        .backup(&snapshot.draft(), None)
+        .unwrap();
+    assert_eq!(
+        snapshot.entry_names(),
+        ["etc", "var", "var/lib", "var/lib/file", "variety"]
+    );
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Snapshots and streams that fail at the place that a case names.
 
+use holdfast_base::added_tree::{AddedTree, LeftToAdd};
 use holdfast_base::entry::{
-    Entry, EntryKind, EntryPath, FileContent, RestoreTarget, Warning, printable,
+    Entry, EntryKind, EntryPath, FileContent, RestoreTarget, Started, Warning, printable,
 };
 use holdfast_base::sync::Unpoisoned;
 use holdfast_base::time::Instant;
@@ -239,6 +240,10 @@ impl DraftPort for Draft {
         self.0.keep_entry(KeptEntry { entry, content })
     }
 
+    fn take_tree(&self, _: AddedTree) -> io::Result<LeftToAdd> {
+        Ok(LeftToAdd::Everything)
+    }
+
     fn settle(&self) -> io::Result<Totals> {
         let entries = self.0.entries.lock_unpoisoned();
         Ok(Totals {
@@ -255,6 +260,12 @@ impl DraftPort for Draft {
     }
 
     fn warn(&self, _: Warning) {}
+
+    fn leave_out(&self, _: Warning, _: io::Error) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn count_left_out(&self, _: u64, _: u64) {}
 }
 
 struct Sink {
@@ -322,14 +333,24 @@ impl ContentPort for Snapshot {
                 target.make(&entry)?;
                 continue;
             }
-            if let Some(file) = target.start(&entry, content.size_bytes())? {
-                self.opened.lock_unpoisoned().push(entry.path.to_string());
-                let mut bytes = Vec::new();
-                content.open_reader().read_to_end(&mut bytes)?;
-                file.write_at(0, &bytes)?;
-                file.finish(&entry)?;
-                totals.bytes += bytes.len() as u64;
-            }
+            let mut bytes = Vec::new();
+            content.open_reader().read_to_end(&mut bytes)?;
+            let file = match target.start(&entry, content.size_bytes())? {
+                Started::New(file) => file,
+                Started::Trusted => continue,
+                Started::Alike(mut there) => {
+                    let mut held = Vec::new();
+                    there.read_to_end(&mut held)?;
+                    if held == bytes {
+                        continue;
+                    }
+                    target.start_over(&entry, content.size_bytes())?
+                }
+            };
+            self.opened.lock_unpoisoned().push(entry.path.to_string());
+            file.write_at(0, &bytes)?;
+            file.finish(&entry)?;
+            totals.bytes += bytes.len() as u64;
         }
         target.finish()?;
         Ok(totals)

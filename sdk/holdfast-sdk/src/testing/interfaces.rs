@@ -158,7 +158,9 @@ pub mod state {
 pub mod trees {
     use crate::testing::rules::not_granted;
     use crate::testing::state::current_state;
-    pub use crate::testing::trees::{Access, Node, NodeKind, OpenTree as Tree, WalkOptions};
+    pub use crate::testing::trees::{
+        Access, Node, NodeKind, OpenTree as Tree, TreePlace, WalkOptions,
+    };
     use crate::types::Failure;
 
     /// Returns the trees that the job grants, under the names that the job gives them.
@@ -179,7 +181,9 @@ pub mod trees {
     pub fn open(name: &str, access: Access) -> Result<Tree, Failure> {
         let state = current_state();
         let trees = state.trees.borrow();
-        let opened = trees.get(name).and_then(|granted| granted.open_for(access));
+        let opened = trees
+            .get(name)
+            .and_then(|granted| granted.open_for(access, name));
         opened.ok_or_else(|| not_granted(&format!("tree `{name}`")))
     }
 }

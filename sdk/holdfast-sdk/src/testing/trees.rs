@@ -16,6 +16,15 @@ pub enum Access {
     Write,
 }
 
+/// Where a tree really lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TreePlace {
+    /// Its path on this machine, with links and `..` on the way followed.
+    pub path: Vec<u8>,
+    /// The number of the file system that it is on.
+    pub file_system: u64,
+}
+
 /// What an entry of a tree is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NodeKind {
@@ -182,15 +191,19 @@ impl Granted {
     }
 
     /// Opens the tree; none if the operator did not grant so much.
-    pub(crate) fn open_for(&self, access: Access) -> Option<OpenTree> {
-        let tree = Rc::clone(&self.tree);
-        (self.access >= access).then_some(OpenTree { tree, access })
+    pub(crate) fn open_for(&self, access: Access, name: &str) -> Option<OpenTree> {
+        (self.access >= access).then(|| OpenTree {
+            name: name.to_owned(),
+            tree: Rc::clone(&self.tree),
+            access,
+        })
     }
 }
 
 /// A directory tree that the operator granted.
 #[derive(Debug)]
 pub struct OpenTree {
+    name: String,
     tree: Rc<RefCell<Tree>>,
     access: Access,
 }
@@ -236,6 +249,18 @@ impl OpenTree {
             Some(_) => Err(Failure::invalid("it is no file")),
             None => Err(absent(&path)),
         }
+    }
+
+    /// Returns the path of the tree: the one that the job says, since a tree of the tests lies behind no link.
+    ///
+    /// # Errors
+    /// None here; in the host, the tree may be absent.
+    pub fn find_place(&self) -> Result<TreePlace, Failure> {
+        let path = self.name.trim_end_matches('/').as_bytes().to_vec();
+        Ok(TreePlace {
+            path,
+            file_system: 0,
+        })
     }
 
     /// Lists the entries directly in a directory, sorted.

@@ -1,12 +1,13 @@
 //! Directory trees.
 
-use super::shared::trees::{Access as WitAccess, Host, HostTree, Node, NodeKind};
+use super::shared::trees::{Access as WitAccess, Host, HostTree, Node, NodeKind, TreePlace};
 use crate::capability::Guest;
 use crate::capability::failure::Answer;
 use crate::capability::streams::{Blob, Reader, Writer};
 use crate::capability::trees::OpenTree;
 use crate::manifest::Access;
 use holdfast_base::entry::{Entry, EntryKind};
+use std::os::unix::ffi::OsStringExt;
 use wasmtime::component::Resource;
 
 impl Host for Guest {
@@ -32,6 +33,14 @@ impl Host for Guest {
 }
 
 impl HostTree for Guest {
+    fn find_place(&mut self, this: Resource<OpenTree>) -> Answer<TreePlace> {
+        let place = self.table.get(&this)?.find_place();
+        Ok(place.map(|(path, file_system)| TreePlace {
+            path: path.into_os_string().into_vec(),
+            file_system,
+        }))
+    }
+
     fn list_directory(
         &mut self,
         this: Resource<OpenTree>,

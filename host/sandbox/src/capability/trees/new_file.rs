@@ -55,7 +55,7 @@ impl NewFile {
             name: path.name().to_vec(),
             aside,
             file: File::from(fd),
-            mode: Mode::from_raw_mode(mode & 0o7777),
+            mode: Mode::from_raw_mode(mode & 0o777),
             overwrite,
             taken: 0,
         })
