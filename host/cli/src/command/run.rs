@@ -88,13 +88,11 @@ fn back_up(context: &Context, run: &Run, job: &str, view: &View) -> Result<Outco
     view.answer(&json, |view| {
         show_snapshot(root, view);
         if excluded > 0 {
-            view.say(&format!(
-                "  {excluded} names were left out by the job's settings"
-            ));
+            view.say(&format!("  left out by the job's settings: {excluded}"));
         }
         if noted > 0 {
             view.say(&format!(
-                "  {noted} sockets were left out: only their own programs can make them again"
+                "  sockets, which only their own programs can make again: {noted}"
             ));
         }
     });
