@@ -399,7 +399,10 @@ impl Extractor {
     }
 
     fn set_directory(&self, pending: &Pending) -> io::Result<()> {
-        let path = printable(&pending.path);
+        let path = match &*pending.path {
+            [] => ".".to_owned(),
+            path => printable(path),
+        };
         let set = || -> io::Result<()> {
             let fd = self.directories.open_to_change(&pending.path)?;
             let stat = rustix::fs::fstat(&fd)?;

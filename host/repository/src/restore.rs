@@ -338,7 +338,8 @@ impl Run<'_> {
         match self.target.start(&file.entry, file.size)? {
             Started::New(open) => Ok(Some(open)),
             Started::Trusted => Ok(None),
-            Started::Alike(there) if self.has_content(&there, file)? => Ok(None),
+            // One that cannot be read is not the same.
+            Started::Alike(there) if self.has_content(&there, file).unwrap_or(false) => Ok(None),
             Started::Alike(_) => self.target.start_over(&file.entry, file.size).map(Some),
         }
     }

@@ -18,7 +18,8 @@ const NAMES_MAX: u32 = 100;
 /// Makes what replaces `name` beside it, and returns under which name, with what `make` returned.
 ///
 /// The first name that is tried is always the same, so that a restore that is run again finds what a killed one
-/// left: it belongs to one of `owners` and bears the mark of what is begun. What does not bear it is somebody else's, whatever its name.
+/// left: it belongs to one of `owners` and bears the mark of what is begun. What does not bear it is somebody
+/// else's, whatever its name.
 pub(super) fn make_beside<T>(
     parent: &OwnedFd,
     name: &[u8],
