@@ -44,8 +44,10 @@ Examples:
 
 const RESTORE_EXAMPLES: &str = "\
 Nothing that stands in the target is replaced without --overwrite. A restore that was interrupted
-goes on when it is run again: files that are there already are compared with the snapshot. What lies in a cold class of a bucket has to be thawed first: without
---wait the command ends with 75 meanwhile, and the same command goes on later.
+goes on when it is run again: files that are there already are compared with the snapshot.
+
+What lies in a cold class of a bucket has to be thawed first: without --wait the command ends with 75
+meanwhile, and the same command goes on later.
 
 Examples:
   holdfast restore etc --target /tmp/etc --identity operator.key

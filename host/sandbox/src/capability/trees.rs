@@ -265,3 +265,30 @@ impl BlobBytes for FileBlob {
         Ok(bytes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_file_gets_permissions_and_nothing_that_runs_as_somebody_else() {
+        let place = tempfile::tempdir().unwrap();
+        let rule = TreeRule {
+            name: "tree".into(),
+            path: place.path().to_owned(),
+            access: Access::Write,
+            within: None,
+        };
+        let Ok(tree) = OpenTree::open(rule, Access::Write) else {
+            panic!("it is there");
+        };
+        for mode in [0o4755, 0o2755, 0o1755, 0o6777] {
+            let refused = tree
+                .create_file(b"file".to_vec(), mode, false)
+                .err()
+                .unwrap();
+            assert_eq!(refused.kind, FailureKind::Invalid, "{mode:o}");
+        }
+        assert!(tree.create_file(b"file".to_vec(), 0o755, false).is_ok());
+    }
+}
