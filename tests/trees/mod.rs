@@ -214,8 +214,9 @@ fn a_path_that_is_not_there_is_named_whatever_it_seems_to_lie_in() {
 
 #[test]
 fn a_path_on_another_file_system_is_backed_up_though_the_one_around_it_stays_on_its_own() {
-    let world =
-        world_of_paths("\"{w}/d\", \"{w}/d/mnt\"]\none-file-system = true\nexclude = [\"none\"");
+    let world = world_of_paths(
+        "\"{w}/d\", \"{w}/d/mnt\", \"{w}/d/mnt/deep/down\"]\none-file-system = true\nexclude = [\"/deep\"",
+    );
     std::fs::create_dir(world.at("d/mnt")).unwrap();
     let mount = std::process::Command::new("mount")
         .args(["-t", "tmpfs", "none"])
@@ -225,6 +226,9 @@ fn a_path_on_another_file_system_is_backed_up_though_the_one_around_it_stays_on_
         return;
     }
     world.write("d/mnt/file", "on another file system");
+    world.write("d/mnt/deep/down/file", "below what is left out there");
+    let down = PermissionsExt::from_mode(0o751);
+    std::fs::set_permissions(world.at("d/mnt/deep/down"), down).unwrap();
     let run = world.run(&["run", "tree"]);
     let listed = world.as_operator(&["ls", "tree"]);
     let restored = world.restore("tree");
@@ -235,20 +239,37 @@ fn a_path_on_another_file_system_is_backed_up_though_the_one_around_it_stays_on_
     run.expect(0);
     let listed = listed.expect(0).stdout;
     assert_eq!(listed.matches("d/mnt\n").count(), 1, "{listed}");
-    let file = restored.join(world.at("d/mnt/file").strip_prefix("/").unwrap());
-    assert_eq!(
-        std::fs::read_to_string(file).unwrap(),
-        "on another file system"
-    );
+    let content = read_restored(&world, &restored, "d/mnt/file");
+    assert_eq!(content, "on another file system");
+    let content = read_restored(&world, &restored, "d/mnt/deep/down/file");
+    assert_eq!(content, "below what is left out there");
+    let down = restored.join(world.at("d/mnt/deep/down").strip_prefix("/").unwrap());
+    let mode = std::fs::metadata(down).unwrap().permissions().mode();
+    assert_eq!(mode & 0o7777, 0o751);
+}
+
+/// The content of a file of the world in a restored snapshot.
+fn read_restored(world: &World, restored: &std::path::Path, name: &str) -> String {
+    let file = restored.join(world.at(name).strip_prefix("/").unwrap());
+    std::fs::read_to_string(file).unwrap()
 }
 
 #[test]
 fn a_path_that_the_one_around_it_leaves_out_is_backed_up() {
-    let world = world_of_paths("\"{w}/d\", \"{w}/d/db/precious\"]\nexclude = [\"/db\"");
-    world.run(&["run", "tree"]).expect(0);
-    let restored = world.restore("tree");
-    let file = restored.join(world.at("d/db/precious/table").strip_prefix("/").unwrap());
-    assert_eq!(std::fs::read_to_string(file).unwrap(), "of the database");
+    for exclude in ["/db", "*/precious", "none"] {
+        let world = world_of_paths(&format!(
+            "\"{{w}}/d\", \"{{w}}/d/db/precious\"]\nexclude = [\"{exclude}\""
+        ));
+        if exclude == "none" {
+            // Beside a valid tag: `exclude-caches` leaves it out.
+            let tag = "Signature: 8a477f597d28d172789f06886806bc55\n";
+            world.write("d/db/CACHEDIR.TAG", tag);
+        }
+        world.run(&["run", "tree"]).expect(0);
+        let restored = world.restore("tree");
+        let content = read_restored(&world, &restored, "d/db/precious/table");
+        assert_eq!(content, "of the database", "{exclude}");
+    }
 }
 
 #[test]

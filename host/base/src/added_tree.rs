@@ -5,7 +5,7 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-/// Answers whether a walk passed over a name below its root, or over a directory above it.
+/// Answers whether a walk that looks at the names above a directory passes over the directory itself.
 pub type PassedOver = Box<dyn Fn(&[u8]) -> bool + Send + Sync>;
 
 /// A tree that is added.
@@ -36,7 +36,7 @@ impl fmt::Debug for AddedTree {
 pub enum LeftToAdd {
     /// All of it.
     Everything,
-    /// What lies in it: the directory itself is an entry of a tree around it.
+    /// What lies in it: the directory itself is an entry of a tree around it, which stays on its own file system.
     WhatLiesInIt,
     /// Nothing: a tree around it has it all.
     Nothing,
@@ -73,6 +73,10 @@ impl AddedTree {
         };
         if !self.enters(rest) {
             return Some(LeftToAdd::Everything);
+        }
+        // Under one prefix the second may differ in what it passes over, and none of it would be missed.
+        if rest.is_empty() {
+            return None;
         }
         let place = other.place.strip_prefix(&self.place).ok()?;
         if place.as_os_str().as_bytes() != rest {

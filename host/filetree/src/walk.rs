@@ -135,6 +135,26 @@ impl Tree {
         Ok(walk)
     }
 
+    /// Returns whether a walk with these options, which looks at the names above this one, passes over it: it is left
+    /// out, lies beside a valid tag, or in a directory on another file system. What cannot be told is not passed over.
+    #[must_use]
+    pub fn passes_over(&self, options: &WalkOptions, name: &[u8]) -> bool {
+        let (above, own) = match name.iter().rposition(|byte| *byte == b'/') {
+            Some(slash) => (&name[..slash], &name[slash + 1..]),
+            None => (&b"."[..], name),
+        };
+        let root = self.root_directory();
+        let Ok(parent) = open_beneath(root, above, DIRECTORY, Mode::empty()) else {
+            return false;
+        };
+        let stat = rustix::fs::statat(&parent, own, AtFlags::SYMLINK_NOFOLLOW);
+        let is_directory = stat.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_dir());
+        let device = |fd: &OwnedFd| rustix::fs::fstat(fd).map(|stat| stat.st_dev);
+        options.excludes.excludes(name, is_directory)
+            || (options.exclude_caches && own != CACHEDIR_TAG && has_cache_tag(&parent))
+            || (options.one_file_system && device(&parent) != device(root))
+    }
+
     /// Lists what lies directly in a directory, sorted; the root if none is given.
     ///
     /// # Errors

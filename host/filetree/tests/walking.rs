@@ -150,3 +150,34 @@ fn a_directory_that_cannot_be_read_is_an_entry_and_a_warning() {
     let (entries, skipped) = walk(&root, WalkOptions::default());
     assert_eq!((entries.len(), skipped.len()), (1, 1));
 }
+
+#[test]
+fn what_a_walk_passes_over_is_known_without_walking() {
+    let (_place, [root, ..]) = places();
+    std::fs::create_dir_all(root.join("cache/below")).unwrap();
+    std::fs::create_dir_all(root.join("kept/left out")).unwrap();
+    std::fs::write(root.join("kept/file"), b"x").unwrap();
+    let tag = b"Signature: 8a477f597d28d172789f06886806bc55\n";
+    std::fs::write(root.join("cache/CACHEDIR.TAG"), tag).unwrap();
+    let tree = Tree::open(&root).unwrap();
+    let options = WalkOptions {
+        excludes: Excludes::new(&["left out".into(), "file/".into()]).unwrap(),
+        exclude_caches: true,
+        one_file_system: true,
+        ..WalkOptions::default()
+    };
+    let passes_over = |name: &str| tree.passes_over(&options, name.as_bytes());
+    assert!(passes_over("cache/below") && passes_over("kept/left out"));
+    for met in [
+        "cache",
+        "cache/CACHEDIR.TAG",
+        "kept",
+        "kept/file",
+        "kept/file/in it",
+        "absent/x",
+    ] {
+        assert!(!passes_over(met), "{met}");
+    }
+    let all = WalkOptions::default();
+    assert!(!tree.passes_over(&all, b"cache/below"));
+}

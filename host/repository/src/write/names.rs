@@ -121,7 +121,7 @@ mod tests {
             ..tree("/d", 1)
         };
         names.take_tree(outer).unwrap();
-        assert_eq!(names.take_tree(tree("/d", 1)), Ok(LeftToAdd::Nothing));
+        assert_eq!(names.take_tree(tree("/d", 1)).unwrap_err(), "d");
         assert_eq!(names.take_tree(tree("/d/in", 1)), Ok(LeftToAdd::Nothing));
         assert_eq!(
             names.take_tree(tree("/d/mount", 2)),
@@ -146,6 +146,6 @@ mod tests {
         names.take_tree(tree("/", 1)).unwrap();
         assert!(names.take_stream(&path("x")).is_err());
         assert_eq!(names.take_tree(tree("/x", 1)), Ok(LeftToAdd::Nothing));
-        assert_eq!(names.take_tree(tree("/", 1)), Ok(LeftToAdd::Nothing));
+        assert_eq!(names.take_tree(tree("/", 1)).unwrap_err(), "/");
     }
 }

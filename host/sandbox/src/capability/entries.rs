@@ -37,13 +37,13 @@ impl Listing {
 /// Says which names a tree takes.
 fn describe_tree(tree: &Tree, options: &WalkOptions) -> io::Result<AddedTree> {
     let (place, file_system) = tree.find_place()?;
-    let excludes = options.excludes.clone();
+    let (walked, walk_options) = (tree.clone(), options.clone());
     Ok(AddedTree {
         prefix: options.prefix.clone(),
         place,
         only_file_system: options.one_file_system.then_some(file_system),
         file_system,
-        passed_over: Box::new(move |name| excludes.excludes(name, true)),
+        passed_over: Box::new(move |name| walked.passes_over(&walk_options, name)),
     })
 }
 

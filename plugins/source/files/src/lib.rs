@@ -169,8 +169,14 @@ impl Source for Files {
             exclude_caches: self.exclude_caches,
         };
         let (mut entries, mut bytes) = (0, 0);
+        let mut last: Option<Vec<u8>> = None;
         for tree in self.open_trees()? {
             tree.record_prefix(draft)?;
+            // Two names of one directory come one after the other.
+            if last.as_ref() == Some(&tree.prefix) {
+                continue;
+            }
+            last = Some(tree.prefix.clone());
             // The host adds nothing of a tree that lies in one before it.
             let report = draft.add_tree(&tree.opened, &tree.prefix, &options)?;
             entries += report.entries;
